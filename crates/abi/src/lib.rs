@@ -1,0 +1,16 @@
+//! The contract between a node and the reporter: one `#[repr(C)]` table, status codes, options.
+//!
+//! Every struct that crosses the border starts with its own size and only grows at its end. Each side uses
+//! the smaller of the two sizes and treats a missing or null entry as "does nothing". Nothing here has code
+//! that a node would run, but for [`Status::text`].
+#![no_std]
+
+mod metric;
+mod options;
+mod status;
+mod table;
+
+pub use metric::{Metric, MetricKind, MetricLabel};
+pub use options::{Options, option_flags};
+pub use status::Status;
+pub use table::{ABI_VERSION, API_SYMBOL, ApiFunction, Frame, Level, Str, Table};
