@@ -1,1 +1,4 @@
-//! stub
+//! Beside the node: one program with three roles. `watch` holds the flight recorder and captures a death,
+//! `report` turns one capture into one envelope on disk, `post` delivers what is on disk.
+
+pub mod capture;

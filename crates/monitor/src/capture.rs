@@ -1,0 +1,91 @@
+//! What `watch` takes from a dying node, and what `report` works on when the node is gone. It never leaves the host.
+
+use serde::{Deserialize, Serialize};
+
+/// Changes when a capture file of an older monitor could be misread.
+pub const CAPTURE_VERSION: u32 = 1;
+
+/// Everything that is known of one death, or of one handled error.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Capture {
+    /// [`CAPTURE_VERSION`].
+    pub version: u32,
+    /// What this capture is of.
+    pub subject: Subject,
+    /// A copy of the flight recorder, as the node left it.
+    pub recorder: Vec<u8>,
+    /// How the process ended.
+    pub end: End,
+    /// The threads that could be captured. The one that took a signal may be missing here: its registers and
+    /// stack stand in the recorder's death slot.
+    pub threads: Vec<Thread>,
+    /// `/proc/PID/maps`, where the monitor read it itself (the death slot holds it for signals).
+    pub maps: Vec<u8>,
+    /// Build ids read from the node's memory, one for each mapped file that had one.
+    pub images: Vec<Image>,
+    /// What `/proc` said of the process while it lived.
+    pub process: Process,
+    /// What could not be captured, and why: one sentence each.
+    pub notes: Vec<String>,
+}
+
+/// What a capture is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Subject {
+    /// The process died, or is about to.
+    Death,
+    /// The process lives; the record with this ticket in the recorder's errors is to be reported.
+    Error(u64),
+}
+
+/// How the process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum End {
+    /// Not known, or not yet.
+    Unknown,
+    /// It exited with this status.
+    Exited(i32),
+    /// This signal ended it.
+    Signaled(i32),
+    /// A fault was recorded, but the process has not ended since: a handler of its own is at work, or hangs.
+    StillAlive,
+}
+
+/// One thread.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Thread {
+    /// Its thread id.
+    pub tid: u32,
+    /// Its name.
+    pub name: String,
+    /// Its registers in the order of the kernel's `user_regs_struct`; empty where they could not be read.
+    pub registers: Vec<u64>,
+    /// Where `stack` starts.
+    pub stack_start: u64,
+    /// Its stack from there on, at most 64 KiB.
+    pub stack: Vec<u8>,
+}
+
+/// One mapped file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Image {
+    /// Where its first mapping starts.
+    pub start: u64,
+    /// Its build id as it was in memory.
+    pub build_id: Vec<u8>,
+}
+
+/// What `/proc` says of a process.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Process {
+    /// The program's file.
+    pub program: String,
+    /// Resident memory, bytes.
+    pub resident_bytes: u64,
+    /// Swapped memory, bytes.
+    pub swapped_bytes: u64,
+    /// Threads.
+    pub threads: u64,
+    /// Most open descriptors allowed.
+    pub fds_max: u64,
+}
