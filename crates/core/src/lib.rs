@@ -1,1 +1,30 @@
-//! stub
+//! What runs inside the node: maps the flight recorder, starts the monitor, holds the signal handlers.
+//!
+//! No allocator, no lock, no thread, no libc: raw system calls, bounded work. Nothing here can panic; the
+//! loadable library built from it (`ffi/`) does not link otherwise.
+#![no_std]
+#![cfg_attr(
+    not(all(target_os = "linux", target_arch = "x86_64")),
+    allow(dead_code, reason = "nothing runs there")
+)]
+
+mod action;
+mod altstack;
+mod calls;
+mod chain;
+mod environ;
+mod exit;
+mod handler;
+mod monitor;
+mod raw_capture;
+mod settings;
+mod signals;
+mod spawn;
+mod start;
+mod state;
+mod sys;
+mod table;
+mod trust;
+
+pub use exit::on_exit;
+pub use table::api;

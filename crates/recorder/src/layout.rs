@@ -106,7 +106,8 @@ const RECORD_BYTES: usize = align(
         + FRAMES_MAX * (16 + 2 * text(FRAME_TEXT_MAX)),
     PAGE,
 );
-pub(crate) const LAST_WORDS_SECTION: Section = Section::after(BREADCRUMBS_SECTION, 6, LAST_WORDS, RECORD_BYTES);
+pub(crate) const LAST_WORDS_SECTION: Section =
+    Section::after(BREADCRUMBS_SECTION, 6, LAST_WORDS, RECORD_BYTES);
 pub(crate) const ERRORS_SECTION: Section = Section::after(LAST_WORDS_SECTION, 7, ERRORS, RECORD_BYTES);
 /// Where the stack and the mappings start within the death slot.
 pub(crate) const DEATH_STACK: usize = 4096;

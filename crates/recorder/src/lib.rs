@@ -15,13 +15,11 @@ mod views;
 mod writer;
 
 pub use layout::{
-    BREADCRUMB_CATEGORY_MAX, BREADCRUMB_MESSAGE_MAX, BREADCRUMBS, CONTEXT_VALUE_MAX, CONTEXTS, Control, Death,
-    DeathStage, ERRORS, FRAME_TEXT_MAX, FRAMES_MAX, KEY_MAX, LAST_WORDS, LAYOUT_VERSION, MAPS_BYTES,
-    MonitorState, RECORD_KIND_MAX, RECORD_MESSAGE_MAX, RECORDER_BYTES, REGISTERS_MAX, SETTING_MAX, STACK_BYTES,
-    Setting, StopKind, TAG_VALUE_MAX, TAGS,
+    BREADCRUMB_CATEGORY_MAX, BREADCRUMB_MESSAGE_MAX, BREADCRUMBS, CONTEXT_VALUE_MAX, CONTEXTS, Control,
+    Death, DeathStage, ERRORS, FRAME_TEXT_MAX, FRAMES_MAX, KEY_MAX, LAST_WORDS, LAYOUT_VERSION, MAPS_BYTES,
+    MonitorState, RECORD_KIND_MAX, RECORD_MESSAGE_MAX, RECORDER_BYTES, REGISTERS_MAX, SETTING_MAX,
+    STACK_BYTES, Setting, StopKind, TAG_VALUE_MAX, TAGS,
 };
 pub use reader::{ReadError, Snapshot};
-pub use views::{
-    BreadcrumbView, ControlView, DeathView, EntryView, FrameView, RecordView, Registers,
-};
+pub use views::{BreadcrumbView, ControlView, DeathView, EntryView, FrameView, RecordView, Registers};
 pub use writer::{FrameText, Outcome, Record, RecordKind, Recorder, Stamp};

@@ -4,11 +4,11 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::layout::{
-    self, BREADCRUMB_CATEGORY_MAX, BREADCRUMB_MESSAGE_MAX, BREADCRUMBS_SECTION, CONTEXT_VALUE_MAX, CONTEXTS_SECTION,
-    CONTROL, Control, DEATH_MAPS, DEATH_SECTION, DEATH_STACK, Death, ENTRY_HEAD, ERRORS_SECTION, EntryHead,
-    FRAME_TEXT_MAX, FRAMES_MAX, KEY_MAX, LAST_WORDS_SECTION, LAYOUT_VERSION, MAGIC, RECORD_KIND_MAX,
-    RECORD_MESSAGE_MAX, RECORDER_BYTES, SECTIONS, SETTING_MAX, SETTINGS_SECTION, STACK_BYTES, Section, Setting,
-    TABLE_OFFSET, TAG_VALUE_MAX, TAGS_SECTION,
+    self, BREADCRUMB_CATEGORY_MAX, BREADCRUMB_MESSAGE_MAX, BREADCRUMBS_SECTION, CONTEXT_VALUE_MAX,
+    CONTEXTS_SECTION, CONTROL, Control, DEATH_MAPS, DEATH_SECTION, DEATH_STACK, Death, ENTRY_HEAD,
+    ERRORS_SECTION, EntryHead, FRAME_TEXT_MAX, FRAMES_MAX, KEY_MAX, LAST_WORDS_SECTION, LAYOUT_VERSION,
+    MAGIC, RECORD_KIND_MAX, RECORD_MESSAGE_MAX, RECORDER_BYTES, SECTIONS, SETTING_MAX, SETTINGS_SECTION,
+    STACK_BYTES, Section, Setting, TABLE_OFFSET, TAG_VALUE_MAX, TAGS_SECTION,
 };
 use crate::pen::Pen;
 use crate::slot::Slot;
@@ -103,6 +103,15 @@ impl Recorder {
             pen.put_u64(section.stride as u64);
         }
         recorder
+    }
+
+    /// The recorder that was laid out at this place.
+    ///
+    /// # Safety
+    /// `base` must have been given to [`Recorder::format`], or map the same memory.
+    #[must_use]
+    pub const unsafe fn at(base: NonNull<u8>) -> Self {
+        Self { base }
     }
 
     /// The words that node and monitor exchange.

@@ -1,0 +1,144 @@
+//! The calls that a node makes in life: a copy into the recorder each, nothing more.
+
+use lifeboat_abi::{Frame, Level, Status, Str};
+use lifeboat_recorder::{FrameText, Outcome, Record, RecordKind, Recorder};
+
+use crate::{altstack, chain, handler, signals, state, sys};
+
+/// Longest text looked at; longer ones are cut by the recorder anyway.
+const TEXT_MAX: u64 = 1 << 20;
+const PR_SET_NAME: usize = 15;
+const THREAD_NAME_BYTES: usize = 15;
+
+/// The bytes of a borrowed text.
+///
+/// # Safety
+/// A `data` that is not null must be valid for reads of `length` bytes while the answer is used.
+unsafe fn bytes<'a>(text: Str) -> &'a [u8] {
+    if text.data.is_null() {
+        return &[];
+    }
+    let length = text.length.min(TEXT_MAX) as usize;
+    // SAFETY: the caller's promise.
+    unsafe { core::slice::from_raw_parts(text.data.cast(), length) }
+}
+
+fn answer(outcome: Outcome) -> Status {
+    match outcome {
+        Outcome::Written => Status::Ok,
+        Outcome::NoRoom => Status::NoRoom,
+        Outcome::Busy => Status::Busy,
+    }
+}
+
+pub(crate) fn tag_in(recorder: Recorder, key: &[u8], value: &[u8]) -> Status {
+    if key.is_empty() {
+        return Status::InvalidArgument;
+    }
+    answer(recorder.tag(state::stamp(), key, value))
+}
+
+/// # Safety
+/// As [`bytes`] for both texts.
+pub(crate) unsafe fn tag(key: Str, value: Str) -> Status {
+    let Some((_, recorder)) = state::recorder() else { return Status::NotStarted };
+    // SAFETY: handed on from the caller.
+    let key = unsafe { bytes(key) };
+    // SAFETY: handed on from the caller.
+    let value = unsafe { bytes(value) };
+    tag_in(recorder, key, value)
+}
+
+/// # Safety
+/// As [`bytes`] for all texts.
+pub(crate) unsafe fn context(section: Str, key: Str, value: Str) -> Status {
+    let Some((_, recorder)) = state::recorder() else { return Status::NotStarted };
+    // SAFETY: handed on from the caller.
+    let section = unsafe { bytes(section) };
+    // SAFETY: handed on from the caller.
+    let key = unsafe { bytes(key) };
+    // SAFETY: handed on from the caller.
+    let value = unsafe { bytes(value) };
+    if section.is_empty() || key.is_empty() {
+        return Status::InvalidArgument;
+    }
+    answer(recorder.context(state::stamp(), section, key, value))
+}
+
+/// # Safety
+/// As [`bytes`] for both texts.
+pub(crate) unsafe fn breadcrumb(level: u32, category: Str, message: Str) -> Status {
+    let Some((_, recorder)) = state::recorder() else { return Status::NotStarted };
+    // SAFETY: handed on from the caller.
+    let category = unsafe { bytes(category) };
+    // SAFETY: handed on from the caller.
+    let message = unsafe { bytes(message) };
+    answer(recorder.breadcrumb(state::stamp(), level.min(Level::Fatal as u32), category, message))
+}
+
+/// Writes an error or last words; rings for an error, which is reported by itself.
+///
+/// # Safety
+/// As [`bytes`] for all texts, those in the frames too; `frames` must be null or `count` long.
+pub(crate) unsafe fn record(
+    to: RecordKind,
+    level: u32,
+    texts: [Str; 2],
+    frames: *const Frame,
+    count: u64,
+) -> Status {
+    let Some((_, recorder)) = state::recorder() else { return Status::NotStarted };
+    let [kind, message] = texts;
+    // SAFETY: handed on from the caller.
+    let kind = unsafe { bytes(kind) };
+    // SAFETY: handed on from the caller.
+    let message = unsafe { bytes(message) };
+    let frames = if frames.is_null() || count > TEXT_MAX {
+        &[]
+    } else {
+        // SAFETY: handed on from the caller.
+        unsafe { core::slice::from_raw_parts(frames, count as usize) }
+    };
+    let frames = frames.iter().map(|frame| FrameText {
+        // SAFETY: handed on from the caller.
+        function: unsafe { bytes(frame.function) },
+        // SAFETY: handed on from the caller.
+        file: unsafe { bytes(frame.file) },
+        line: frame.line,
+        column: frame.column,
+        address: frame.address,
+    });
+    let record = Record { level: level.min(Level::Fatal as u32), kind, message };
+    let outcome = recorder.record(to, state::stamp(), record, frames);
+    if to == RecordKind::Error && outcome == Outcome::Written {
+        handler::ring(recorder);
+    }
+    answer(outcome)
+}
+
+/// # Safety
+/// As [`bytes`] for the name.
+pub(crate) unsafe fn thread_attach(name: Str) -> Status {
+    if state::recorder().is_none() {
+        return Status::NotStarted;
+    }
+    // SAFETY: handed on from the caller.
+    let name = unsafe { bytes(name) };
+    if !name.is_empty() {
+        let mut terminated = [0_u8; THREAD_NAME_BYTES + 1];
+        for (to, from) in terminated.iter_mut().take(THREAD_NAME_BYTES).zip(name) {
+            *to = *from;
+        }
+        let arguments = [PR_SET_NAME, terminated.as_ptr() as usize, 0, 0, 0, 0];
+        // SAFETY: the kernel reads a NUL-terminated name of at most 16 bytes.
+        let _ = unsafe { sys::call(sys::number::PRCTL, arguments) };
+    }
+    altstack::attach()
+}
+
+pub(crate) fn rearm() -> Status {
+    let Some((page, recorder)) = state::recorder() else { return Status::NotStarted };
+    chain::forget_jump(page, recorder);
+    signals::arm();
+    Status::Ok
+}

@@ -1,0 +1,79 @@
+//! What is set where: the environment wins over the options given in code.
+
+use core::ffi::{CStr, c_char};
+use core::mem::offset_of;
+
+use lifeboat_abi::{Options, option_flags};
+
+use crate::environ::Environ;
+
+/// The options of one start, read field by field: an older header's struct may be shorter than ours.
+#[derive(Clone, Copy)]
+pub(crate) struct Settings {
+    options: *const Options,
+    bytes: usize,
+    pub(crate) environ: Environ,
+}
+
+impl Settings {
+    /// # Safety
+    /// `options` must be null or point to as many bytes as its `struct_size` says, laid out as some version of
+    /// [`Options`]; every text in it must be null or NUL-terminated.
+    pub(crate) unsafe fn new(options: *const Options) -> Option<Self> {
+        if options.is_null() {
+            return None;
+        }
+        // SAFETY: every version starts with `struct_size`, a u32.
+        let bytes = unsafe { options.cast::<u32>().read_unaligned() } as usize;
+        // SAFETY: nothing is read through the empty environment.
+        let environ = unsafe { Environ::new(core::ptr::null()) };
+        let bare = Self { options, bytes, environ };
+        let at = bare.field::<*const *const c_char>(offset_of!(Options, environ));
+        // SAFETY: the loader fills in the process's own environment.
+        let environ = unsafe { Environ::new(at.unwrap_or(core::ptr::null())) };
+        Some(Self { environ, ..bare })
+    }
+
+    /// The environment's value, else the option's, where it is neither unset nor empty.
+    pub(crate) fn text(&self, name: &str, offset: usize) -> Option<&'static [u8]> {
+        self.environ.get(name).or_else(|| self.option(offset))
+    }
+
+    /// The option alone.
+    pub(crate) fn option(&self, offset: usize) -> Option<&'static [u8]> {
+        let text = self.field::<*const c_char>(offset).filter(|text| !text.is_null())?;
+        // SAFETY: texts in the options are NUL-terminated; the caller of `start` keeps them for the call.
+        let text = unsafe { CStr::from_ptr(text) }.to_bytes();
+        (!text.is_empty()).then_some(text)
+    }
+
+    pub(crate) fn capture_timeout_ms(&self) -> u32 {
+        const DEFAULT_MS: u32 = 2_000;
+        const MOST_MS: u32 = 60_000;
+        match self.field::<u32>(offset_of!(Options, capture_timeout_ms)) {
+            None | Some(0) => DEFAULT_MS,
+            Some(timeout) => timeout.min(MOST_MS),
+        }
+    }
+
+    /// Whether `LIFEBOAT=off` forbids it, or nothing turned it on.
+    pub(crate) fn is_on(&self) -> bool {
+        let by_flag =
+            self.field::<u32>(offset_of!(Options, flags)).is_some_and(|it| it & option_flags::ON != 0);
+        match self.environ.get("LIFEBOAT") {
+            Some(b"off" | b"0" | b"no" | b"false") => false,
+            Some(_) => true,
+            None => by_flag || self.text("LIFEBOAT_REPORTER", offset_of!(Options, reporter)).is_some(),
+        }
+    }
+
+    fn field<T: Copy>(&self, offset: usize) -> Option<T> {
+        if offset.checked_add(size_of::<T>())? > self.bytes {
+            return None;
+        }
+        // SAFETY: the caller's struct reaches past this field, as checked; fields are plain numbers and pointers.
+        let at = unsafe { self.options.byte_add(offset) };
+        // SAFETY: as above; the struct may stand at any address.
+        Some(unsafe { at.cast::<T>().read_unaligned() })
+    }
+}

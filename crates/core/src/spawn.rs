@@ -1,0 +1,195 @@
+//! Starts the monitor without fork: two raw clones that share the node's memory, so that a large node pays nothing.
+//!
+//! The first child has no exit signal and is reaped at once with __WCLONE: the node's SIGCHLD and waitpid(-1)
+//! never see it. The second is nobody's child, and executes the monitor.
+
+use core::ffi::{CStr, c_char, c_void};
+use core::ptr::{NonNull, null};
+use core::sync::atomic::Ordering;
+
+use lifeboat_abi::Status;
+use lifeboat_recorder::{MonitorState, Recorder};
+
+use crate::environ::{Environ, is_for_monitor};
+use crate::sys::{self, number};
+
+const CLONE_VM: usize = 0x100;
+const CLONE_UNTRACED: usize = 0x0080_0000;
+const SIGCHLD: usize = 17;
+const WCLONE: usize = 0x8000_0000;
+const F_DUPFD: usize = 0;
+const STACK_BYTES: usize = 16 * 1024;
+const ENVIRON_MAX: usize = 32;
+const TEXTS_BYTES: usize = 16 * 1024;
+/// The descriptors that the monitor finds.
+const RECORDER_FD: usize = 3;
+const PID_FD: usize = 4;
+const FIRST_SPARE_FD: usize = 5;
+/// Above all that the child puts in place.
+const PARKED_FD: usize = 16;
+
+/// All that the children need, in memory of its own that is never freed: the monitor's exec may still read it
+/// when `start` has long returned.
+#[repr(C, align(16))]
+struct Launch {
+    first_stack: [u8; STACK_BYTES],
+    second_stack: [u8; STACK_BYTES],
+    path: *const c_char,
+    arguments: [*const c_char; 5],
+    environ: [*const c_char; ENVIRON_MAX + 1],
+    texts: [u8; TEXTS_BYTES],
+    recorder: Recorder,
+    recorder_fd: i32,
+    pid_fd: i32,
+}
+
+/// Starts the monitor; does not wait for it.
+pub(crate) fn monitor(
+    path: &CStr,
+    environ: Environ,
+    recorder: Recorder,
+    recorder_fd: i32,
+    pid_fd: i32,
+) -> Result<(), Status> {
+    let memory = sys::map(size_of::<Launch>(), sys::PROT_READ_WRITE, sys::MAP_PRIVATE_ANONYMOUS, -1);
+    let mut launch = memory.map_err(|_| Status::NoMemory)?.cast::<Launch>();
+    // SAFETY: the mapping is large enough, page-aligned, and ours alone.
+    let place = unsafe { &raw mut (*launch.as_ptr()).recorder };
+    // SAFETY: as above. All other fields are valid as the zeroes that they are.
+    unsafe { place.write(recorder) };
+    // SAFETY: every field is initialised now; nobody else knows of it yet.
+    let filled = unsafe { launch.as_mut() };
+    filled.recorder_fd = recorder_fd;
+    filled.pid_fd = pid_fd;
+    fill(filled, path, environ);
+    // A signal handler that ran in a child would run on the node's memory with the child's descriptors.
+    let mask = sys::signal_mask(sys::SIG_SETMASK, u64::MAX);
+    let first = clone_onto(launch, first_child, CLONE_VM | CLONE_UNTRACED, offset_of_top(true));
+    let reaped = first.map(reap);
+    sys::signal_mask(sys::SIG_SETMASK, mask);
+    reaped.map_err(|_| Status::MonitorFailed)
+}
+
+fn fill(launch: &mut Launch, path: &CStr, environ: Environ) {
+    let mut texts = Texts { rest: launch.texts.as_mut_slice() };
+    launch.path = texts.keep(path.to_bytes()).unwrap_or(null());
+    let arguments: [&[u8]; 2] = [b"lifeboat-monitor", b"watch"];
+    for (to, from) in launch.arguments.iter_mut().zip(arguments) {
+        *to = texts.keep(from).unwrap_or(null());
+    }
+    let wanted = environ.entries().map(CStr::to_bytes).filter(|entry| is_for_monitor(entry));
+    for (to, from) in launch.environ.iter_mut().zip(wanted.take(ENVIRON_MAX)) {
+        let Some(kept) = texts.keep(from) else { break };
+        *to = kept;
+    }
+}
+
+/// Copies texts one after the other, each with its NUL.
+struct Texts<'a> {
+    rest: &'a mut [u8],
+}
+
+impl Texts<'_> {
+    fn keep(&mut self, text: &[u8]) -> Option<*const c_char> {
+        let rest = core::mem::take(&mut self.rest);
+        if text.len() >= rest.len() {
+            self.rest = rest;
+            return None;
+        }
+        let (place, rest) = rest.split_at_mut_checked(text.len() + 1)?;
+        for (to, from) in place.iter_mut().zip(text) {
+            *to = *from;
+        }
+        self.rest = rest;
+        Some(place.as_ptr().cast())
+    }
+}
+
+const fn offset_of_top(first: bool) -> usize {
+    let start = if first {
+        core::mem::offset_of!(Launch, first_stack)
+    } else {
+        core::mem::offset_of!(Launch, second_stack)
+    };
+    start + STACK_BYTES
+}
+
+fn clone_onto(
+    launch: NonNull<Launch>,
+    entry: extern "C" fn(*mut c_void) -> !,
+    flags: usize,
+    top: usize,
+) -> Result<usize, ()> {
+    // SAFETY: the offset lies within the launch.
+    let top = unsafe { launch.cast::<u8>().add(top) };
+    // SAFETY: the stack is 16 KiB that only this child uses, and the launch is never freed.
+    let pid = unsafe { sys::call_on_new_stack(flags, top.as_ptr(), entry, launch.as_ptr().cast()) };
+    usize::try_from(pid).map_err(|_| ())
+}
+
+fn reap(pid: usize) {
+    loop {
+        // SAFETY: no status is asked for.
+        let waited = unsafe { sys::call(number::WAIT4, [pid, 0, WCLONE, 0, 0, 0]) };
+        if waited != Err(sys::Errno::INTERRUPTED) {
+            return;
+        }
+    }
+}
+
+extern "C" fn first_child(launch: *mut c_void) -> ! {
+    if let Some(launch) = NonNull::new(launch.cast::<Launch>())
+        && clone_onto(launch, second_child, CLONE_VM | CLONE_UNTRACED | SIGCHLD, offset_of_top(false))
+            .is_err()
+    {
+        failed(launch, sys::Errno::AGAIN);
+    }
+    sys::exit_thread()
+}
+
+extern "C" fn second_child(launch: *mut c_void) -> ! {
+    let Some(launch) = NonNull::new(launch.cast::<Launch>()) else { sys::exit_thread() };
+    // SAFETY: the launch is never freed, and nobody writes it any more.
+    let ready = unsafe { launch.as_ref() };
+    let error = place_descriptors(ready.recorder_fd, ready.pid_fd).err().unwrap_or_else(|| execute(ready));
+    failed(launch, error);
+    sys::exit_thread()
+}
+
+fn execute(launch: &Launch) -> sys::Errno {
+    let arguments =
+        [launch.path as usize, launch.arguments.as_ptr() as usize, launch.environ.as_ptr() as usize, 0, 0, 0];
+    // SAFETY: path, arguments and environment are NUL- and null-terminated and never freed.
+    match unsafe { sys::call(number::EXECVE, arguments) } {
+        Ok(_) => sys::Errno::AGAIN,
+        Err(error) => error,
+    }
+}
+
+/// In a descriptor table of the child's own: /dev/null for 0 to 2, then recorder and pidfd, and nothing else.
+fn place_descriptors(recorder_fd: i32, pid_fd: i32) -> Result<(), sys::Errno> {
+    let quiet = |number, arguments| {
+        // SAFETY: these calls take descriptors and numbers alone.
+        unsafe { sys::call(number, arguments) }
+    };
+    quiet(number::SETSID, [0; 6]).ok();
+    let park = |fd: usize| quiet(number::FCNTL, [fd, F_DUPFD, PARKED_FD, 0, 0, 0]);
+    let recorder = park(recorder_fd as usize)?;
+    let pid = park(pid_fd as usize)?;
+    let null = park(sys::open(c"/dev/null", sys::O_RDWR, 0)? as usize)?;
+    for (from, to) in [(null, 0), (null, 1), (null, 2), (recorder, RECORDER_FD), (pid, PID_FD)] {
+        quiet(number::DUP2, [from, to, 0, 0, 0, 0])?;
+    }
+    // Where the kernel lacks it or seccomp refuses it, the monitor closes what it finds.
+    let _ = quiet(number::CLOSE_RANGE, [FIRST_SPARE_FD, u32::MAX as usize, 0, 0, 0, 0]);
+    Ok(())
+}
+
+/// Tells the node, whose memory this still is, that no monitor will come.
+fn failed(launch: NonNull<Launch>, error: sys::Errno) {
+    // SAFETY: the launch is never freed; the recorder in it points to atomics.
+    let recorder = unsafe { launch.as_ref() }.recorder;
+    let control = recorder.control();
+    control.monitor_errno.store(error.0 as u32, Ordering::Relaxed);
+    control.monitor_state.store(MonitorState::Failed as u32, Ordering::Release);
+}

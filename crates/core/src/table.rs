@@ -1,0 +1,96 @@
+//! The one table, and who may have it.
+
+use core::ffi::c_char;
+
+use lifeboat_abi::{ABI_VERSION, Frame, Options, Status, Str, Table};
+use lifeboat_recorder::RecordKind;
+
+use crate::settings::Settings;
+use crate::{calls, start, state};
+
+static TABLE: Table = Table {
+    struct_size: size_of::<Table>() as u32,
+    abi_version: ABI_VERSION,
+    start: Some(start),
+    stop: Some(stop),
+    is_on: Some(is_on),
+    thread_attach: Some(thread_attach),
+    rearm: Some(rearm),
+    tag: Some(tag),
+    context: Some(context),
+    breadcrumb: Some(breadcrumb),
+    error: Some(error),
+    fatal: Some(fatal),
+    check: None,
+    metric_resolve: None,
+    metric_row: None,
+    counter_add: None,
+    gauge_set: None,
+    gauge_add: None,
+    histogram_observe: None,
+    health: None,
+    heartbeat: None,
+    metrics_text: None,
+    status_text: Some(status_text),
+};
+
+/// The table, or null where the host was built for another major version.
+#[must_use]
+pub const fn api(host_abi: u32, _host_size: u32) -> *const Table {
+    if host_abi == ABI_VERSION { &raw const TABLE } else { core::ptr::null() }
+}
+
+unsafe extern "C" fn start(options: *const Options) -> i32 {
+    // SAFETY: the contract of `lifeboat_start`.
+    match unsafe { Settings::new(options) } {
+        Some(settings) => start::start(&settings) as i32,
+        None => Status::InvalidArgument as i32,
+    }
+}
+
+extern "C" fn stop() -> i32 {
+    start::stop() as i32
+}
+
+extern "C" fn is_on() -> u32 {
+    u32::from(state::recorder().is_some())
+}
+
+unsafe extern "C" fn thread_attach(name: Str) -> i32 {
+    // SAFETY: the contract of the table: texts are valid for the call.
+    unsafe { calls::thread_attach(name) as i32 }
+}
+
+extern "C" fn rearm() -> i32 {
+    calls::rearm() as i32
+}
+
+unsafe extern "C" fn tag(key: Str, value: Str) -> i32 {
+    // SAFETY: the contract of the table: texts are valid for the call.
+    unsafe { calls::tag(key, value) as i32 }
+}
+
+unsafe extern "C" fn context(section: Str, key: Str, value: Str) -> i32 {
+    // SAFETY: the contract of the table: texts are valid for the call.
+    unsafe { calls::context(section, key, value) as i32 }
+}
+
+unsafe extern "C" fn breadcrumb(level: u32, category: Str, message: Str) -> i32 {
+    // SAFETY: the contract of the table: texts are valid for the call.
+    unsafe { calls::breadcrumb(level, category, message) as i32 }
+}
+
+unsafe extern "C" fn error(level: u32, kind: Str, message: Str, frames: *const Frame, count: u64) -> i32 {
+    // SAFETY: the contract of the table: texts and frames are valid for the call.
+    unsafe { calls::record(RecordKind::Error, level, [kind, message], frames, count) as i32 }
+}
+
+unsafe extern "C" fn fatal(kind: Str, message: Str, frames: *const Frame, count: u64) -> i32 {
+    let level = lifeboat_abi::Level::Fatal as u32;
+    // SAFETY: the contract of the table: texts and frames are valid for the call.
+    unsafe { calls::record(RecordKind::LastWords, level, [kind, message], frames, count) as i32 }
+}
+
+extern "C" fn status_text(status: i32) -> *const c_char {
+    Status::from_number(status).map_or(c"unknown status", Status::text).as_ptr()
+}
