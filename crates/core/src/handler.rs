@@ -188,6 +188,7 @@ fn write_signal(death: &Death, info: &SignalInfo, tid: u32) {
     death.code.store(info.code as u32, Ordering::Relaxed);
     death.fault_address.store(info.address, Ordering::Relaxed);
     death.sender_pid.store(info.sender_pid, Ordering::Relaxed);
+    death.is_chained.store(u32::from(BEFORE.get(info.signal).is_function()), Ordering::Relaxed);
     death.realtime_ns.store(sys::clock_ns(sys::CLOCK_REALTIME), Ordering::Relaxed);
     death.boottime_ns.store(sys::clock_ns(sys::CLOCK_BOOTTIME), Ordering::Relaxed);
     death.stage.store(DeathStage::Signal as u32, Ordering::Release);

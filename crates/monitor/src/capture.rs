@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Error;
+
 /// Changes when a capture file of an older monitor could be misread.
 pub const CAPTURE_VERSION: u32 = 1;
 
@@ -13,6 +15,7 @@ pub struct Capture {
     /// What this capture is of.
     pub subject: Subject,
     /// A copy of the flight recorder, as the node left it.
+    #[serde(with = "serde_bytes")]
     pub recorder: Vec<u8>,
     /// How the process ended.
     pub end: End,
@@ -20,6 +23,7 @@ pub struct Capture {
     /// stack stand in the recorder's death slot.
     pub threads: Vec<Thread>,
     /// `/proc/PID/maps`, where the monitor read it itself (the death slot holds it for signals).
+    #[serde(with = "serde_bytes")]
     pub maps: Vec<u8>,
     /// Build ids read from the node's memory, one for each mapped file that had one.
     pub images: Vec<Image>,
@@ -39,9 +43,10 @@ pub enum Subject {
 }
 
 /// How the process ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum End {
     /// Not known, or not yet.
+    #[default]
     Unknown,
     /// It exited with this status.
     Exited(i32),
@@ -63,6 +68,7 @@ pub struct Thread {
     /// Where `stack` starts.
     pub stack_start: u64,
     /// Its stack from there on, at most 64 KiB.
+    #[serde(with = "serde_bytes")]
     pub stack: Vec<u8>,
 }
 
@@ -88,4 +94,32 @@ pub struct Process {
     pub threads: u64,
     /// Most open descriptors allowed.
     pub fds_max: u64,
+}
+
+/// A capture file: a mark, then the fields.
+const MARK: &[u8; 8] = b"LBCAPT01";
+
+/// The bytes of a capture file.
+///
+/// # Errors
+/// Where a field cannot be written, which none of these can fail to be.
+pub fn encode(capture: &Capture) -> Result<Vec<u8>, Error> {
+    let mut bytes = MARK.to_vec();
+    postcard::to_io(capture, &mut bytes)
+        .map_err(|error| Error::malformed(format!("the capture: {error}")))?;
+    Ok(bytes)
+}
+
+/// Reads a capture file. Lengths are checked against what is there before anything is allocated.
+///
+/// # Errors
+/// `is_malformed()` where it is none, is cut short, or was written by another version.
+pub fn decode(bytes: &[u8]) -> Result<Capture, Error> {
+    let fields = bytes.strip_prefix(MARK).ok_or_else(|| Error::malformed("this is no capture file"))?;
+    let capture: Capture = postcard::from_bytes(fields)
+        .map_err(|error| Error::malformed(format!("the capture file is cut short or corrupt: {error}")))?;
+    if capture.version != CAPTURE_VERSION {
+        return Err(Error::malformed(format!("the capture file has version {}", capture.version)));
+    }
+    Ok(capture)
 }

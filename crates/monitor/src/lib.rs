@@ -2,3 +2,13 @@
 //! `report` turns one capture into one envelope on disk, `post` delivers what is on disk.
 
 pub mod capture;
+pub mod dsn;
+pub mod envelope;
+mod error;
+mod hygiene;
+pub mod maps;
+pub mod post;
+pub mod spool;
+pub mod watch;
+
+pub use error::Error;

@@ -263,6 +263,10 @@ pub struct Death {
     pub registers_count: AtomicU32,
     /// 1 where the mappings did not fit.
     pub maps_truncated: AtomicU32,
+    /// 1 where a handler of the node's own comes next, which may repair the fault.
+    pub is_chained: AtomicU32,
+    /// Reserved.
+    pub reserved: AtomicU32,
     /// `si_addr`.
     pub fault_address: AtomicU64,
     /// When: nanoseconds since 1970.

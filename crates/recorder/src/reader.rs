@@ -167,6 +167,7 @@ impl<'a> Snapshot<'a> {
             stack: within(DEATH_STACK, STACK_BYTES, long(offset_of!(Death, stack_bytes)), DeathStage::Stack),
             maps: within(DEATH_MAPS, MAPS_BYTES, long(offset_of!(Death, maps_bytes)), DeathStage::Complete),
             maps_truncated: word(offset_of!(Death, maps_truncated)) != 0,
+            is_chained: word(offset_of!(Death, is_chained)) != 0,
         })
     }
 

@@ -156,4 +156,6 @@ pub struct DeathView<'a> {
     pub maps: &'a [u8],
     /// Whether `maps` is only its beginning.
     pub maps_truncated: bool,
+    /// Whether a handler of the node's own comes next.
+    pub is_chained: bool,
 }

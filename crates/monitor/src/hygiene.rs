@@ -1,0 +1,50 @@
+//! What a process does that was cloned out of somebody else's: gives up all that it did not ask for.
+
+use std::os::fd::BorrowedFd;
+
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+
+/// Signals to the default, none blocked; the root as folder; nobody but root may look into our memory, which
+/// holds copies of the node's stacks.
+pub(crate) fn settle() {
+    reset_signals();
+    // The node's folder may be unmounted while we live. Where / cannot be entered nothing is lost.
+    let _ = rustix::process::chdir("/");
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+}
+
+/// Closes whatever lies above the descriptors that this role was given.
+pub(crate) fn close_above(last: i32) {
+    // SAFETY: a plain number range; nothing of this process has been opened above it yet.
+    let closed = unsafe { libc::close_range(last as u32 + 1, u32::MAX, 0) };
+    if closed == 0 {
+        return;
+    }
+    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return };
+    let open = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    for number in open.filter(|number| *number > last).collect::<Vec<_>>() {
+        // SAFETY: as above; closing the listing's own descriptor twice answers EBADF.
+        unsafe { libc::close(number) };
+    }
+}
+
+fn reset_signals() {
+    const SIGNALS: i32 = 64;
+    for signal in 1..=SIGNALS {
+        // SAFETY: the default action is no code of ours; numbers that cannot be set are refused.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    // A write to a closed pipe is an error to handle, not a death.
+    // SAFETY: ignoring is no code of ours.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+    let mut none = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: the set is ours and is made whole by this call.
+    unsafe { libc::sigemptyset(none.as_mut_ptr()) };
+    // SAFETY: the set was initialised above; the old mask is not asked for.
+    unsafe { libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), std::ptr::null_mut()) };
+}
+
+/// Duplicates a descriptor so that it survives exec.
+pub(crate) fn inheritable(fd: BorrowedFd<'_>) -> std::io::Result<std::os::fd::OwnedFd> {
+    Ok(rustix::io::dup(fd)?)
+}

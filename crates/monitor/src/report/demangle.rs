@@ -1,0 +1,54 @@
+//! Makes mangled names readable: C++ (Itanium) and Rust (v0 and legacy). Other languages pass through.
+
+use super::text::cut;
+
+/// Longer names are not worth the time.
+const MANGLED_MAX: usize = 8 * 1024;
+/// Longest readable name, characters. Templates know no end.
+const READABLE_MAX: usize = 512;
+
+/// The name that a programmer would recognise.
+pub(super) fn demangle(name: &str) -> String {
+    let readable = if name.len() > MANGLED_MAX { None } else { rust(name).or_else(|| cpp(name)) };
+    cut(readable.unwrap_or_else(|| name.to_owned()), READABLE_MAX)
+}
+
+/// Without the hash at the end of a legacy name.
+fn rust(name: &str) -> Option<String> {
+    rustc_demangle::try_demangle(name).ok().map(|readable| format!("{readable:#}"))
+}
+
+fn cpp(name: &str) -> Option<String> {
+    if !name.starts_with("_Z") && !name.starts_with("__Z") {
+        return None;
+    }
+    // Compilers add `.part.0`, `.constprop.1`, `.cold`: they are of the same function.
+    let bare = name.split_once('.').map_or(name, |(bare, _)| bare);
+    cpp_demangle::Symbol::new(bare).ok()?.demangle().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_become_readable() {
+        let cases = [
+            ("main", "main"),
+            ("_ZN4node5Store4openEPKc", "node::Store::open(char const*)"),
+            ("_ZN4node5Store4openEPKc.constprop.0", "node::Store::open(char const*)"),
+            ("_ZN4core9panicking5panic17h0123456789abcdefE", "core::panicking::panic"),
+            ("_RNvCs1234_7mycrate3foo", "mycrate::foo"),
+            ("_Znonsense", "_Znonsense"),
+            ("checkpoint__store_u123", "checkpoint__store_u123"),
+        ];
+        for (mangled, readable) in cases {
+            assert_eq!(demangle(mangled), readable);
+        }
+    }
+
+    #[test]
+    fn a_name_has_an_end() {
+        assert_eq!(demangle(&"x".repeat(9000)).chars().count(), READABLE_MAX);
+    }
+}

@@ -1,0 +1,108 @@
+//! One ELF file, as far as a report needs it. Nothing in the file is trusted; nothing here knows of a process.
+
+use std::borrow::Cow;
+
+use object::read::elf::ElfFile64;
+use object::{Endianness, Object, ObjectSection, ObjectSegment, ObjectSymbol, SegmentFlags, SymbolKind};
+
+use super::store::{Store, UNPACKED_BYTES_MAX};
+
+/// Most symbols that are looked through for one name.
+const SYMBOLS_MAX: usize = 4_000_000;
+const PAGE: u64 = 4096;
+const PF_X: u32 = 1;
+
+/// A parsed ELF file.
+pub(super) struct Elf<'s> {
+    file: ElfFile64<'s, Endianness, &'s [u8]>,
+    store: &'s Store,
+}
+
+impl<'s> Elf<'s> {
+    pub(super) fn parse(store: &'s Store, bytes: &'s [u8]) -> Option<Self> {
+        let file = ElfFile64::parse(bytes).ok()?;
+        (file.architecture() == native()).then_some(Self { file, store })
+    }
+
+    pub(super) fn build_id(&self) -> Option<&'s [u8]> {
+        self.file.build_id().ok().flatten().filter(|id| !id.is_empty())
+    }
+
+    /// The name and the CRC-32 of the file with its debug information.
+    pub(super) fn debug_link(&self) -> Option<(&'s [u8], u32)> {
+        self.file.gnu_debuglink().ok().flatten()
+    }
+
+    pub(super) fn has_debug_info(&self) -> bool {
+        self.file.section_by_name(".debug_info").is_some()
+    }
+
+    /// A section's bytes, unpacked where they are compressed.
+    pub(super) fn section(&self, name: &str) -> Option<&'s [u8]> {
+        let section = self.file.section_by_name(name)?;
+        let data = section.compressed_data().ok()?;
+        if data.uncompressed_size > UNPACKED_BYTES_MAX && data.format != object::CompressionFormat::None {
+            return None;
+        }
+        let bytes: Cow<'s, [u8]> = data.decompress().ok()?;
+        Some(self.store.keep(bytes)).filter(|bytes| !bytes.is_empty())
+    }
+
+    /// Where a section lies, as the file states it.
+    pub(super) fn section_range(&self, name: &str) -> Option<std::ops::Range<u64>> {
+        let section = self.file.section_by_name(name)?;
+        Some(section.address()..section.address().checked_add(section.size())?)
+    }
+
+    /// The stated address of the byte at this offset of the file, which starts a page.
+    pub(super) fn address_of_offset(&self, offset: u64) -> Option<u64> {
+        self.file.segments().find_map(|segment| {
+            let (start, size) = segment.file_range();
+            let (first, end) = (start & !(PAGE - 1), start.checked_add(size)?);
+            let is_here = first <= offset && offset < end;
+            is_here.then(|| segment.address().wrapping_sub(start).wrapping_add(offset))
+        })
+    }
+
+    /// The lowest stated address of any segment.
+    pub(super) fn base(&self) -> u64 {
+        self.file.segments().map(|segment| segment.address() & !(PAGE - 1)).min().unwrap_or(0)
+    }
+
+    /// `size` bytes of code before this stated address.
+    pub(super) fn code_before(&self, address: u64, size: u64) -> Option<&'s [u8]> {
+        self.code_at(address.checked_sub(size)?, size)
+    }
+
+    /// `size` bytes of code at this stated address.
+    pub(super) fn code_at(&self, address: u64, size: u64) -> Option<&'s [u8]> {
+        let mut segments = self.file.segments().filter(
+            |segment| matches!(segment.flags(), SegmentFlags::Elf { p_flags, .. } if p_flags & PF_X != 0),
+        );
+        segments.find_map(|segment| segment.data_range(address, size).ok().flatten())
+    }
+
+    /// The name of the function whose symbol covers the address, by the symbol's own size.
+    pub(super) fn symbol_at(&self, address: u64) -> Option<(&'s str, u64)> {
+        let symbols = self.file.symbols().chain(self.file.dynamic_symbols()).take(SYMBOLS_MAX);
+        let covering = symbols.filter(|symbol| {
+            let offset = address.checked_sub(symbol.address());
+            offset.is_some_and(|offset| offset < symbol.size())
+                && matches!(symbol.kind(), SymbolKind::Text | SymbolKind::Unknown)
+                && symbol.is_definition()
+        });
+        let named = covering.filter_map(|symbol| {
+            let name = symbol.name().ok().filter(|name| !name.is_empty())?;
+            let underscores = name.bytes().take_while(|byte| *byte == b'_').count();
+            Some(((symbol.size(), underscores, name.len()), name, symbol.address()))
+        });
+        named.min().map(|(_, name, start)| (name, start))
+    }
+}
+
+const fn native() -> object::Architecture {
+    #[cfg(target_arch = "x86_64")]
+    return object::Architecture::X86_64;
+    #[cfg(target_arch = "aarch64")]
+    return object::Architecture::Aarch64;
+}

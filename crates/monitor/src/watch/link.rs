@@ -1,0 +1,145 @@
+//! The monitor's end of the flight recorder: the same memory, mapped, and copies of it to read.
+
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::ptr::NonNull;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use lifeboat_recorder::{Control, Death, MAPS_BYTES, MonitorState, RECORDER_BYTES, Recorder, Snapshot};
+use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::mm::{MapFlags, ProtFlags, mmap};
+use rustix::thread::futex;
+
+use crate::Error;
+
+/// Where the reporter put them.
+const RECORDER_FD: i32 = 3;
+const PID_FD: i32 = 4;
+
+/// What connects a monitor to its node.
+pub(crate) struct Link {
+    recorder: Recorder,
+    file: File,
+    pidfd: OwnedFd,
+}
+
+// SAFETY: the recorder is memory that lives as long as the process, reached through atomics alone.
+unsafe impl Send for Link {}
+// SAFETY: as above.
+unsafe impl Sync for Link {}
+
+impl Link {
+    /// Takes the two descriptors that the reporter left.
+    ///
+    /// # Errors
+    /// Where they are not there, or the recorder is of another size or version.
+    pub(crate) fn inherited() -> Result<Self, Error> {
+        let file = File::from(inherited(RECORDER_FD)?);
+        let pidfd = inherited(PID_FD)?;
+        let bytes =
+            file.metadata().map_err(|error| Error::system("cannot look at the recorder", error))?.len();
+        if bytes != RECORDER_BYTES as u64 {
+            return Err(Error::malformed(format!(
+                "the recorder has {bytes} bytes, this monitor knows {RECORDER_BYTES}: use a monitor of the reporter's version"
+            )));
+        }
+        let protection = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: the kernel chooses a place that nothing of ours uses; the size is sealed by the reporter.
+        let mapped =
+            unsafe { mmap(std::ptr::null_mut(), RECORDER_BYTES, protection, MapFlags::SHARED, &file, 0) };
+        let mapped = mapped.map_err(|error| Error::system("cannot map the recorder", error))?;
+        let base =
+            NonNull::new(mapped.cast()).ok_or_else(|| Error::malformed("the recorder was mapped nowhere"))?;
+        // SAFETY: the mapping is whole, never unmapped, and laid out by the reporter; only atomics are used of it.
+        let link = Self { recorder: unsafe { Recorder::at(base) }, file, pidfd };
+        Snapshot::read(&link.copy()?).map_err(|error| Error::malformed(format!("the recorder: {error}")))?;
+        Ok(link)
+    }
+
+    /// The words that are exchanged with the node.
+    pub(crate) fn control(&self) -> &'static Control {
+        self.recorder.control()
+    }
+
+    /// The death slot's head.
+    pub(crate) fn death(&self) -> &'static Death {
+        self.recorder.death()
+    }
+
+    /// The node's process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.control().pid.load(Ordering::Relaxed)
+    }
+
+    /// The node, whatever becomes of its number.
+    pub(crate) fn pidfd(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+
+    /// The recorder as it is now; a record in mid-write is told by its checksum.
+    pub(crate) fn copy(&self) -> Result<Vec<u8>, Error> {
+        let mut bytes = vec![0; RECORDER_BYTES];
+        let read = self.file.read_exact_at(&mut bytes, 0);
+        read.map_err(|error| Error::system("cannot read the recorder", error))?;
+        Ok(bytes)
+    }
+
+    /// The list of mappings that the dying thread wrote, without the rest of the recorder.
+    pub(crate) fn maps(&self) -> Vec<u8> {
+        let bytes = self.death().maps_bytes.load(Ordering::Acquire);
+        let mut maps = vec![0; usize::try_from(bytes).unwrap_or(usize::MAX).min(MAPS_BYTES)];
+        let offset = self.recorder.death_maps().as_ptr() as u64 - self.recorder.base().as_ptr() as u64;
+        match self.file.read_exact_at(&mut maps, offset) {
+            Ok(()) => maps,
+            Err(_) => Vec::new(),
+        }
+    }
+
+    /// Tells the node that somebody is here.
+    pub(crate) fn announce(&self) {
+        let control = self.control();
+        control.monitor_pid.store(std::process::id(), Ordering::Relaxed);
+        control.monitor_state.store(MonitorState::Running as u32, Ordering::Release);
+    }
+
+    /// Tells the node that nobody is here any more.
+    pub(crate) fn leave(&self) {
+        self.control().monitor_state.store(MonitorState::Gone as u32, Ordering::Release);
+    }
+
+    /// Rings our own bell, for threads of the monitor.
+    pub(crate) fn ring(&self) {
+        self.control().doorbell.fetch_add(1, Ordering::Release);
+        wake(&self.control().doorbell);
+    }
+}
+
+/// Wakes whoever waits for this word.
+pub(crate) fn wake(word: &std::sync::atomic::AtomicU32) {
+    // A wake can only fail for an address that is none.
+    let _ = futex::wake(word, futex::Flags::empty(), i32::MAX as u32);
+}
+
+/// Waits while the word is `expected`; may return early.
+pub(crate) fn wait(word: &std::sync::atomic::AtomicU32, expected: u32, timeout: Option<Duration>) {
+    let timeout = timeout.map(|timeout| futex::Timespec {
+        tv_sec: timeout.as_secs().try_into().unwrap_or(i64::MAX),
+        tv_nsec: timeout.subsec_nanos().into(),
+    });
+    // An answer other than 0 means that the word changed, the time is over or a signal came: the caller looks.
+    let _ = futex::wait(word, futex::Flags::empty(), expected, timeout.as_ref());
+}
+
+fn inherited(number: i32) -> Result<OwnedFd, Error> {
+    // SAFETY: the number is only asked about.
+    let flags = unsafe { libc::fcntl(number, libc::F_GETFD) };
+    if flags < 0 {
+        return Err(Error::usage(format!("descriptor {number} is not open: the reporter starts `watch`")));
+    }
+    // SAFETY: it is open, and the reporter left it for this role alone.
+    let fd = unsafe { OwnedFd::from_raw_fd(number) };
+    fcntl_setfd(&fd, FdFlags::CLOEXEC).map_err(|error| Error::system("cannot keep a descriptor", error))?;
+    Ok(fd)
+}

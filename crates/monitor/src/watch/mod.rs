@@ -1,0 +1,16 @@
+//! The role `watch`: holds the flight recorder, captures what dies, and speaks to no network.
+
+mod end;
+mod hold;
+pub mod images;
+mod leftovers;
+mod link;
+mod memory;
+pub mod process;
+mod ptrace;
+mod roles;
+mod run;
+pub mod threads;
+mod verdict;
+
+pub use run::run;

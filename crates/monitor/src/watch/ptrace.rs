@@ -1,0 +1,121 @@
+//! The few ptrace calls that a capture needs, one function each. What to do with a stopped thread is `threads`' job.
+//!
+//! Waiting is for the calling thread's own tracees only (`__WNOTHREAD`): other children of the monitor keep their
+//! exit status. A tracer thread that ends lets all its tracees go, whatever state they are in.
+//! See <https://man7.org/linux/man-pages/man2/ptrace.2.html>.
+
+use std::io;
+use std::ptr::null_mut;
+
+use lifeboat_recorder::REGISTERS_MAX;
+
+/// The general registers, `NT_PRSTATUS` of elf.h.
+const NT_PRSTATUS: usize = 1;
+/// The stop came from ptrace itself, not from a signal on its way to the thread.
+const EVENT_STOP: i32 = 128;
+
+/// What [`wait_any`] saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// This thread stands still. The signal, if not 0, was on its way to it and must be handed on at detaching.
+    Stopped { tid: u32, signal: i32 },
+    /// This thread has ended.
+    Ended(u32),
+    /// Nothing to report now.
+    Nothing,
+}
+
+/// Becomes the tracer of a thread without stopping it.
+///
+/// # Errors
+/// Whatever the kernel or a seccomp filter answers: EPERM, ENOSYS, ESRCH.
+pub(crate) fn seize(tid: u32) -> io::Result<()> {
+    request(libc::PTRACE_SEIZE, tid, null_mut(), null_mut())
+}
+
+/// Becomes the tracer of a thread that will stop once more when it exits.
+pub(crate) fn seize_for_exit(tid: u32) -> io::Result<()> {
+    request(libc::PTRACE_SEIZE, tid, null_mut(), libc::PTRACE_O_TRACEEXIT as usize as *mut libc::c_void)
+}
+
+/// Lets a seized thread run until it exits; there it stands still. Answers its wait status, or nothing where it
+/// ended another way.
+pub(crate) fn wait_for_exit(tid: u32) -> Option<i32> {
+    loop {
+        let mut status = 0;
+        // SAFETY: `status` is ours and lives through the call.
+        let waited = unsafe { libc::waitpid(tid as i32, &raw mut status, libc::__WALL | libc::__WNOTHREAD) };
+        if waited < 0 && io::Error::last_os_error().kind() == io::ErrorKind::Interrupted {
+            continue;
+        }
+        if waited < 0 || !libc::WIFSTOPPED(status) {
+            return None;
+        }
+        if status >> 16 == libc::PTRACE_EVENT_EXIT {
+            return exit_status(tid);
+        }
+        let signal = pending_signal(status);
+        request(libc::PTRACE_CONT, tid, null_mut(), signal as usize as *mut libc::c_void).ok()?;
+    }
+}
+
+fn exit_status(tid: u32) -> Option<i32> {
+    let mut status: libc::c_ulong = 0;
+    request(libc::PTRACE_GETEVENTMSG, tid, null_mut(), (&raw mut status).cast()).ok()?;
+    Some(status as i32)
+}
+
+/// Asks a seized thread to stop.
+pub(crate) fn interrupt(tid: u32) -> io::Result<()> {
+    request(libc::PTRACE_INTERRUPT, tid, null_mut(), null_mut())
+}
+
+/// Lets a stopped thread go, with the signal that was on its way to it.
+pub(crate) fn detach(tid: u32, signal: i32) -> io::Result<()> {
+    request(libc::PTRACE_DETACH, tid, null_mut(), signal as usize as *mut libc::c_void)
+}
+
+/// The registers of a stopped thread, in the order of `user_regs_struct`, and how many there are.
+pub(crate) fn registers(tid: u32) -> io::Result<([u64; REGISTERS_MAX], usize)> {
+    let mut values = [0_u64; REGISTERS_MAX];
+    let mut window =
+        libc::iovec { iov_base: values.as_mut_ptr().cast(), iov_len: std::mem::size_of_val(&values) };
+    request(
+        libc::PTRACE_GETREGSET,
+        tid,
+        NT_PRSTATUS as *mut libc::c_void,
+        std::ptr::from_mut(&mut window).cast(),
+    )?;
+    Ok((values, (window.iov_len / 8).min(REGISTERS_MAX)))
+}
+
+/// Looks once for a thread of ours that changed its state; does not wait.
+pub(crate) fn wait_any() -> io::Result<Seen> {
+    let mut status = 0;
+    let options = libc::__WALL | libc::__WNOTHREAD | libc::WNOHANG;
+    // SAFETY: `status` is ours and lives through the call.
+    let tid = unsafe { libc::waitpid(-1, &raw mut status, options) };
+    let Ok(tid) = u32::try_from(tid) else { return Err(io::Error::last_os_error()) };
+    Ok(match tid {
+        0 => Seen::Nothing,
+        _ if libc::WIFSTOPPED(status) => Seen::Stopped { tid, signal: pending_signal(status) },
+        _ => Seen::Ended(tid),
+    })
+}
+
+fn pending_signal(status: i32) -> i32 {
+    if status >> 16 == EVENT_STOP { 0 } else { libc::WSTOPSIG(status) }
+}
+
+/// The requests of this file write at most through `data`, which each caller lets live through the call.
+fn request(
+    request: libc::c_uint,
+    tid: u32,
+    address: *mut libc::c_void,
+    data: *mut libc::c_void,
+) -> io::Result<()> {
+    let Ok(tid) = libc::pid_t::try_from(tid) else { return Err(io::Error::from_raw_os_error(libc::ESRCH)) };
+    // SAFETY: GETREGSET writes through the iovec that `registers` owns, GETEVENTMSG to the caller's long; others nothing.
+    let answer = unsafe { libc::ptrace(request, tid, address, data) };
+    if answer == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}

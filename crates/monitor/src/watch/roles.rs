@@ -1,0 +1,104 @@
+//! Starts the other two roles as programs of their own, so that neither shares `watch`'s rights or its memory.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Seek, Write};
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::Error;
+use crate::capture::Capture;
+use crate::hygiene;
+
+/// This very program, even if its file has been replaced meanwhile.
+const OURSELVES: &str = "/proc/self/exe";
+
+/// Where reports of one node go.
+#[derive(Clone, Debug)]
+pub(crate) struct Destination {
+    /// The state directory.
+    pub(crate) state_dir: PathBuf,
+    /// The server, where there is one.
+    pub(crate) dsn: Option<String>,
+}
+
+impl Destination {
+    /// Turns a capture into a report on disk; keeps the capture itself where that fails.
+    ///
+    /// # Errors
+    /// Where neither could be written.
+    pub(crate) fn report(&self, capture: &Capture) -> Result<(), Error> {
+        let bytes = crate::capture::encode(capture)?;
+        let reported = memory_file(&bytes)
+            .map_err(|error| Error::system("cannot hand the capture over", error))
+            .and_then(|file| self.report_of(file));
+        match reported {
+            Ok(()) => Ok(()),
+            Err(_) => self.keep(&bytes).map(drop),
+        }
+    }
+
+    /// Turns an open capture file into a report.
+    ///
+    /// # Errors
+    /// Where the role could not be started or says no.
+    pub(crate) fn report_of(&self, capture: File) -> Result<(), Error> {
+        let mut role = Command::new(OURSELVES);
+        role.arg("report").arg("--state-dir").arg(&self.state_dir).stdin(capture);
+        role.stdout(Stdio::null()).stderr(Stdio::null());
+        let status = role.status().map_err(|error| Error::system("cannot start the role `report`", error))?;
+        if status.success() {
+            Ok(())
+        } else {
+            Err(Error::refused(format!("the role `report` ended with {status}")))
+        }
+    }
+
+    /// Writes the capture to `recorders/`, for the next monitor.
+    ///
+    /// # Errors
+    /// Where it could not be written.
+    pub(crate) fn keep(&self, bytes: &[u8]) -> Result<PathBuf, Error> {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let name = format!("{}-{}.capture", std::process::id(), now.as_nanos());
+        let folder = self.state_dir.join("recorders");
+        let path = folder.join(name);
+        let part = path.with_extension("part");
+        write_through(&part, bytes)
+            .and_then(|()| fs::rename(&part, &path))
+            .and_then(|()| File::open(&folder)?.sync_all())
+            .map_err(|error| Error::at("cannot keep the capture in", &path, error))?;
+        Ok(path)
+    }
+
+    /// Starts `post`, where there is a server. With `take_over` a post that is at work here is asked to leave.
+    pub(crate) fn deliver(&self, node: BorrowedFd<'_>, take_over: bool) {
+        let Some(dsn) = &self.dsn else { return };
+        let Ok(pidfd) = hygiene::inheritable(node) else { return };
+        let mut role = Command::new(OURSELVES);
+        role.arg("post").arg("--state-dir").arg(&self.state_dir);
+        role.arg("--pidfd").arg(pidfd.as_raw_fd().to_string());
+        if take_over {
+            role.arg("--take-over");
+        }
+        role.env(crate::post::DSN_VARIABLE, dsn);
+        role.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        // It lives on beyond us; where it cannot be started the reports wait on disk for the next monitor.
+        let _ = role.spawn();
+    }
+}
+
+fn memory_file(bytes: &[u8]) -> io::Result<File> {
+    let fd = rustix::fs::memfd_create("capture", rustix::fs::MemfdFlags::CLOEXEC)?;
+    let mut file = File::from(fd);
+    file.write_all(bytes)?;
+    file.rewind()?;
+    Ok(file)
+}
+
+fn write_through(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}

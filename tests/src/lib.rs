@@ -1,0 +1,12 @@
+//! Helpers of the tests that compile C programs and run them: [`Compile`], [`Run`], [`Scratch`].
+//!
+//! They panic with the sentence that mends it, as a test should; nothing that ships depends on them.
+#![expect(clippy::panic, reason = "a helper of tests fails the test that called it")]
+
+mod compile;
+mod run;
+mod scratch;
+
+pub use compile::{Compile, Compiler, repository};
+pub use run::{Outcome, Run, Running, tool};
+pub use scratch::Scratch;

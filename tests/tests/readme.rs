@@ -1,0 +1,99 @@
+//! What the README and the guide say is so.
+//!
+//! 1. Write the README's C program into an empty folder, with `dist/` beside it.
+//! 2. Run every command of its `sh` blocks that is no script, in order, and look at status and output.
+//! 3. The guide's table of answers is the one of the contract.
+
+use std::fs;
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use lifeboat_abi::Status;
+use lifeboat_tests::{Outcome, Run, Scratch, repository};
+
+/// How long a report may take to be on disk: a bound for a test that hangs, no promise.
+const REPORT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The README's commands in their order, the status that each ends with, and a text that its output holds.
+const README_COMMANDS: &[(&str, i32, &str)] = &[
+    ("gcc -O2 -g -DLIFEBOAT_LOAD -Idist/include node.c -o node -ldl", 0, ""),
+    ("LIFEBOAT_REPORTER=$PWD/dist/lib/liblifeboat_reporter.so ./node die", 1, ""),
+    ("dist/bin/lifeboat reports", 0, "ConfigError"),
+    ("gcc -O2 -g -DLIFEBOAT_LINK -Idist/include node.c dist/lib/liblifeboat_reporter.a -o node", 0, ""),
+    ("LIFEBOAT=on LIFEBOAT_MONITOR=$PWD/dist/bin/lifeboat-monitor ./node die", 1, ""),
+    ("dist/bin/lifeboat reports", 0, "ConfigError"),
+    ("gcc -O2 -Idist/include node.c -o node", 0, ""),
+    ("dist/bin/lifeboat audit node", 0, "node"),
+];
+
+#[test]
+fn the_commands_of_the_readme_do_what_it_says() {
+    let readme = fs::read_to_string(repository("README.md")).unwrap();
+    let scratch = Scratch::trusted("readme");
+    scratch.write("node.c", blocks(&readme, "c").join("\n"));
+    let copied = Run::new("cp").arg("-r").arg(dist()).arg(scratch.join("dist")).finish();
+    assert!(copied.succeeded(), "dist/ could not be copied: {}", copied.stderr);
+
+    let commands: Vec<String> = blocks(&readme, "sh").iter().flat_map(|block| commands(block)).collect();
+    let table: Vec<&str> = README_COMMANDS.iter().map(|(command, ..)| *command).collect();
+    assert_eq!(commands, table, "README.md and this test differ");
+
+    for (index, (command, status, says)) in README_COMMANDS.iter().enumerate() {
+        // Each way of wiring has a state directory of its own, so that its own report is found.
+        let state_dir = scratch.join(format!("state-{}", index / 3));
+        check(&scratch, command, &state_dir, *status, says);
+    }
+}
+
+/// A report appears a moment after the death: a command that should speak of it is asked again.
+fn check(scratch: &Scratch, command: &str, state_dir: &PathBuf, status: i32, says: &str) {
+    let begin = Instant::now();
+    loop {
+        let run = Run::new("bash").args(["-c", command]).folder(scratch.path());
+        let outcome: Outcome = run.env("LIFEBOAT_STATE_DIR", state_dir).finish();
+        if outcome.shell_status() == status && outcome.stdout.contains(says) {
+            return;
+        }
+        let Outcome { stdout, stderr, .. } = &outcome;
+        let left = outcome.shell_status();
+        assert!(
+            !says.is_empty() && begin.elapsed() < REPORT_TIMEOUT,
+            "`{command}` ended with {left}, not with {status} and \"{says}\":\n{stdout}\n{stderr}"
+        );
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn dist() -> PathBuf {
+    let dist = std::env::var_os("LIFEBOAT_DIST").map_or_else(|| repository("dist"), PathBuf::from);
+    assert!(dist.join("lib").is_dir(), "{} is not there: run scripts/build", dist.display());
+    dist
+}
+
+/// The insides of the blocks of one language.
+fn blocks(markdown: &str, language: &str) -> Vec<String> {
+    let fence = format!("```{language}\n");
+    let insides = markdown.split(&fence).skip(1).filter_map(|rest| rest.split("```").next());
+    insides.map(str::to_owned).collect()
+}
+
+fn commands(block: &str) -> Vec<String> {
+    let lines = block.lines().map(|line| line.split(" #").next().unwrap_or_default().trim());
+    lines.filter(|line| !line.is_empty() && !line.starts_with("scripts/")).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_guide_lists_every_answer() {
+    let guide = fs::read_to_string(repository("docs/guide.md")).unwrap();
+    let rows: Vec<&str> =
+        guide.lines().filter(|line| line.contains("| `LIFEBOAT_") && line.starts_with("| ")).collect();
+    for status in Status::ALL {
+        let number = format!("| {} | `LIFEBOAT_", *status as i32);
+        let sentence = format!("| {} |", status.text().to_str().unwrap());
+        let listed = rows.iter().any(|row| row.starts_with(&number) && row.ends_with(&sentence));
+        assert!(listed, "docs/guide.md lacks the row of {status:?}: {number}… {sentence}");
+    }
+    let numbered = rows.iter().filter(|row| row.as_bytes().get(2).is_some_and(u8::is_ascii_digit)).count();
+    assert_eq!(numbered, Status::ALL.len(), "docs/guide.md lists an answer that there is not");
+}

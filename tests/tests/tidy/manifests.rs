@@ -1,0 +1,218 @@
+//! The Cargo manifests: every crate inherits the lints, arrows go down only, and what runs inside a node needs
+//! nothing from elsewhere.
+
+use crate::tree::{SourceFile, Violation};
+
+/// Each crate and those below it that it may use. A crate that is not here has no place yet.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("lifeboat-abi", &[]),
+    ("lifeboat-recorder", &[]),
+    ("lifeboat-core", &["lifeboat-abi", "lifeboat-recorder"]),
+    ("lifeboat-ffi", &["lifeboat-abi", "lifeboat-recorder", "lifeboat-core"]),
+    ("lifeboat-monitor", &["lifeboat-abi", "lifeboat-recorder"]),
+    ("lifeboat-cli", &["lifeboat-abi", "lifeboat-recorder", "lifeboat-monitor"]),
+];
+
+/// What stands outside the house and looks in: it may use every crate, and no crate may use it.
+const OUTSIDE: &[&str] = &["lifeboat-tests", "lifeboat-benches", "lifeboat-fuzz"];
+
+/// The crates whose code runs inside a node, and their folders.
+const NODE_SIDE: &[(&str, &str)] = &[
+    ("lifeboat-abi", "crates/abi/"),
+    ("lifeboat-recorder", "crates/recorder/"),
+    ("lifeboat-core", "crates/core/"),
+    ("lifeboat-ffi", "ffi/"),
+];
+
+/// Every package that belongs to the workspace inherits its lints.
+pub(crate) fn crates_inherit_lints(files: &[SourceFile]) -> Vec<Violation> {
+    let members = manifests(files).filter(|manifest| !manifest.is_workspace());
+    let free = members.filter(|manifest| {
+        let inherits =
+            |entry: &Entry| entry.section == "lints" && entry.key == "workspace" && entry.value == "true";
+        !manifest.entries.iter().any(inherits)
+    });
+    free.map(|manifest| manifest.file.violation(1, "lints of its own", "add `[lints] workspace = true`"))
+        .collect()
+}
+
+/// A crate uses only what stands below it.
+pub(crate) fn arrows_go_down(files: &[SourceFile]) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    for manifest in manifests(files) {
+        let name = manifest.name();
+        if name.is_empty() || OUTSIDE.contains(&name) {
+            continue;
+        }
+        let Some((_, below)) = ARROWS.iter().find(|(crate_name, _)| *crate_name == name) else {
+            let what = format!("`{name}` has no place in the house");
+            violations.push(manifest.file.violation(1, what, "give it one in ARROWS and in ARCHITECTURE.md"));
+            continue;
+        };
+        for entry in manifest.dependencies() {
+            let package = entry.package();
+            if package.starts_with("lifeboat") && !below.contains(&package) {
+                let what = format!("`{name}` uses `{package}`, which does not stand below it");
+                let remedy = "move the shared noun down or pass it in";
+                violations.push(manifest.file.violation(entry.line, what, remedy));
+            }
+        }
+    }
+    violations
+}
+
+/// What runs inside a node is `no_std` and uses nothing from a registry.
+pub(crate) fn node_side_stands_alone(files: &[SourceFile]) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    for manifest in manifests(files) {
+        let Some((_, folder)) = NODE_SIDE.iter().find(|(name, _)| *name == manifest.name()) else { continue };
+        for entry in manifest.dependencies().filter(|entry| !entry.package().starts_with("lifeboat-")) {
+            let what = format!("`{}` inside the node", entry.package());
+            violations.push(manifest.file.violation(entry.line, what, "write the few lines that are needed"));
+        }
+        let library = format!("{folder}src/lib.rs");
+        let attribute = |line: &str| line.starts_with("#![") && line.contains("no_std");
+        for file in files.iter().filter(|file| file.path == library) {
+            if !file.text.lines().any(attribute) {
+                violations.push(file.violation(1, "std inside the node", "add `#![no_std]`"));
+            }
+        }
+    }
+    violations
+}
+
+fn manifests(files: &[SourceFile]) -> impl Iterator<Item = Manifest<'_>> {
+    files.iter().filter(|file| file.name() == "Cargo.toml").map(Manifest::new)
+}
+
+struct Manifest<'a> {
+    file: &'a SourceFile,
+    entries: Vec<Entry<'a>>,
+}
+
+/// One `key = value`. The value's first line is all that the rules need.
+struct Entry<'a> {
+    section: &'a str,
+    key: &'a str,
+    value: &'a str,
+    line: usize,
+}
+
+impl<'a> Manifest<'a> {
+    fn new(file: &'a SourceFile) -> Self {
+        let mut section = "";
+        let mut open_brackets = 0_i32;
+        let mut entries = Vec::new();
+        for (line, text) in file.lines() {
+            let text = text.split('#').next().unwrap_or_default().trim();
+            if open_brackets == 0 && text.starts_with('[') {
+                section = text.trim_matches(['[', ']']);
+                // `[dependencies.name]` is an entry too.
+                entries.push(Entry { section, key: "", value: "", line });
+            } else if open_brackets == 0
+                && let Some((key, value)) = text.split_once('=')
+            {
+                entries.push(Entry { section, key: key.trim(), value: value.trim(), line });
+                open_brackets += balance(value);
+            } else {
+                open_brackets += balance(text);
+            }
+        }
+        Self { file, entries }
+    }
+
+    fn name(&self) -> &'a str {
+        let named = self.entries.iter().find(|entry| entry.section == "package" && entry.key == "name");
+        named.map_or("", |entry| entry.value.trim_matches('"'))
+    }
+
+    fn is_workspace(&self) -> bool {
+        self.entries.iter().any(|entry| entry.section == "workspace")
+    }
+
+    /// All but the dependencies of tests.
+    fn dependencies(&self) -> impl Iterator<Item = &Entry<'a>> {
+        self.entries.iter().filter(|entry| {
+            let parent = entry.section.rsplit_once('.').map_or("", |(parent, _)| parent);
+            let names_some = |section: &str| {
+                section == "dependencies"
+                    || section == "build-dependencies"
+                    || (section.starts_with("target.")
+                        && (section.ends_with(".dependencies") || section.ends_with(".build-dependencies")))
+            };
+            (names_some(entry.section) && !entry.key.is_empty())
+                || (names_some(parent) && entry.key.is_empty())
+        })
+    }
+}
+
+impl<'a> Entry<'a> {
+    /// The package that a dependency names, under whatever name it is used.
+    fn package(&self) -> &'a str {
+        let renamed = self.value.split_once("package").and_then(|(_, rest)| rest.split('"').nth(1));
+        let in_header = self.section.rsplit('.').next().unwrap_or_default();
+        let in_key = self.key.split('.').next().unwrap_or_default();
+        renamed.unwrap_or(if in_key.is_empty() { in_header } else { in_key }).trim_matches('"')
+    }
+}
+
+fn balance(text: &str) -> i32 {
+    text.chars().map(|c| i32::from(c == '[' || c == '{') - i32::from(c == ']' || c == '}')).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::lines_of;
+
+    #[test]
+    fn a_crate_with_lints_of_its_own_is_seen() {
+        let package = "[package]\nname = \"lifeboat-core\"\n";
+        assert_eq!(lines_of(crates_inherit_lints, "crates/core/Cargo.toml", package), [1]);
+        let inherits = format!("{package}[lints]\nworkspace = true\n");
+        assert_eq!(lines_of(crates_inherit_lints, "crates/core/Cargo.toml", &inherits), []);
+        let refuses = format!("{package}[lints]\nworkspace = false\n");
+        assert_eq!(lines_of(crates_inherit_lints, "crates/core/Cargo.toml", &refuses), [1]);
+        assert_eq!(lines_of(crates_inherit_lints, "Cargo.toml", "[workspace]\nmembers = []\n"), []);
+    }
+
+    fn manifest(name: &str, rest: &str) -> String {
+        format!("[package]\nname = \"{name}\"\n{rest}")
+    }
+
+    #[test]
+    fn an_arrow_that_goes_up_is_seen_however_it_is_written() {
+        let arrows = |rest: &str| lines_of(arrows_go_down, "Cargo.toml", &manifest("lifeboat-core", rest));
+        assert_eq!(arrows("[dependencies]\nlifeboat-abi.workspace = true\n"), []);
+        assert_eq!(arrows("[dependencies]\nlifeboat-monitor.workspace = true\n"), [4]);
+        assert_eq!(arrows("[dependencies]\nm = { package = \"lifeboat-monitor\", path = \"../m\" }\n"), [4]);
+        assert_eq!(arrows("[dependencies.lifeboat-monitor]\npath = \"../m\"\n"), [3]);
+        assert_eq!(arrows("[target.'cfg(unix)'.dependencies]\nlifeboat-cli = \"1\"\n"), [4]);
+        assert_eq!(arrows("[build-dependencies]\nlifeboat-tests = \"1\"\n"), [4]);
+        assert_eq!(arrows("[dev-dependencies]\nlifeboat-monitor.workspace = true\n"), []);
+        assert_eq!(lines_of(arrows_go_down, "Cargo.toml", &manifest("lifeboat-new", "")), [1]);
+    }
+
+    #[test]
+    fn a_guest_inside_the_node_is_seen() {
+        let rule =
+            |rest: &str| lines_of(node_side_stands_alone, "ffi/Cargo.toml", &manifest("lifeboat-ffi", rest));
+        assert_eq!(rule("[dependencies]\nlifeboat-core.workspace = true\n"), []);
+        assert_eq!(rule("[dependencies]\nlibc = {\n  version = \"0.2\" }\nrustix = \"1\"\n"), [4, 6]);
+        assert_eq!(rule("[dev-dependencies]\nproptest = \"1\"\n"), []);
+    }
+
+    #[test]
+    fn std_inside_the_node_is_seen() {
+        let files = |library: &str| {
+            let manifest = SourceFile::new("crates/core/Cargo.toml", &manifest("lifeboat-core", ""));
+            [manifest, SourceFile::new("crates/core/src/lib.rs", library)]
+        };
+        assert_eq!(node_side_stands_alone(&files("//! A.\n")).len(), 1);
+        assert_eq!(node_side_stands_alone(&files("//! no_std\n")).len(), 1);
+        assert!(node_side_stands_alone(&files("//! A.\n#![no_std]\n")).is_empty());
+        assert!(
+            node_side_stands_alone(&files("//! A.\n#![cfg_attr(panic = \"abort\", no_std)]\n")).is_empty()
+        );
+    }
+}
