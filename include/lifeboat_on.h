@@ -81,6 +81,9 @@ static inline lifeboat_str lifeboat_text_(const char *text) {
 #ifdef LIFEBOAT_LOAD
 #include "lifeboat_load.h"
 #else
+#ifdef __linux__
+#include <sys/auxv.h>
+#endif
 extern char **environ;
 
 /* The linked reporter's table, where it is turned on. `start` is the caller's copy, to be completed. */
@@ -90,6 +93,10 @@ LIFEBOAT_SHARED_ lifeboat_status lifeboat_find_(lifeboat_options *start, const l
         return LIFEBOAT_OFF;
     }
 #if defined(__linux__) && (defined(__x86_64__) || defined(__aarch64__))
+    /* The caller of a set-uid program chose its environment: it names no monitor to run with rights that he lacks. */
+    if (getauxval(AT_SECURE)) {
+        return LIFEBOAT_PRIVILEGED;
+    }
     *out_table = lifeboat_api_v1(LIFEBOAT_ABI_VERSION, sizeof(lifeboat_table));
     return *out_table ? LIFEBOAT_OK : LIFEBOAT_REPORTER_OTHER_VERSION;
 #else

@@ -8,10 +8,11 @@ mod memory;
 
 use lifeboat_abi::Table;
 
-/// Hands out the reporter's table; null where the host was built for another major version.
+/// Hands out the reporter's table; null where the host was built for another major version, and always from a
+/// library that was not built with the profile `reporter`.
 #[unsafe(no_mangle)]
 pub extern "C" fn lifeboat_api_v1(host_abi: u32, host_size: u32) -> *const Table {
-    lifeboat_core::api(host_abi, host_size)
+    if cfg!(panic = "abort") { lifeboat_core::api(host_abi, host_size) } else { core::ptr::null() }
 }
 
 // Runs at `exit()` and at the return of main, on glibc and musl.

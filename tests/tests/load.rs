@@ -69,6 +69,15 @@ fn bad_content() {
         let cut = bench.scratch.write("cut.so", &bytes[..length]);
         check(&bench.run(&cut), Status::ReporterTruncated);
     }
+    // Without section headers, as sstrip leaves a library, its segments alone say how long it is.
+    let mut bare = bytes.clone();
+    bare[40..48].fill(0);
+    bare[60..62].fill(0);
+    check(&bench.run(&bench.scratch.write("bare.so", &bare)), Status::Ok);
+    check(
+        &bench.run(&bench.scratch.write("bare-cut.so", &bare[..bytes.len() / 4])),
+        Status::ReporterTruncated,
+    );
     check(&bench.run(&bench.reporter("foreign.so", &["-DFOREIGN"])), Status::ReporterForeign);
     check(&bench.run(&bench.reporter("refuses.so", &["-DREFUSES"])), Status::ReporterOtherVersion);
     check(&bench.run(&bench.reporter("needs.so", &["-DNEEDS"])), Status::ReporterLoadFailed);
@@ -209,6 +218,7 @@ fn one_of_many_starts_wins() {
         for _ in 0..20 {
             let said = Run::new(&race).env("LIFEBOAT_REPORTER", &good).finish().output();
             assert_eq!(said.matches("start ").count(), 1, "{said}");
+            assert_eq!(said.matches("asked\n").count(), 1, "{said}");
             assert!(said.ends_with("began 1 late 7 other 0 on 1\n"), "{said}");
         }
     }

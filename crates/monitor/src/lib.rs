@@ -8,6 +8,7 @@ mod error;
 mod hygiene;
 pub mod maps;
 pub mod post;
+pub mod report;
 pub mod spool;
 pub mod watch;
 

@@ -74,17 +74,11 @@ impl Delivery {
     pub(super) fn pass(&mut self) -> Result<Waiting, Error> {
         let pending = self.look()?;
         let mut client = Client::default();
-        let mut has_sent = false;
         for stored in &pending {
             self.write_down(stored);
             if self.is_open(stored) {
                 self.deliver(&mut client, stored);
-                has_sent = true;
             }
-        }
-        drop(client);
-        if has_sent {
-            give_memory_back();
         }
         Ok(self.what_waits(&pending))
     }
@@ -194,12 +188,4 @@ fn random() -> u64 {
     // Where the kernel has no randomness yet the pause is merely short.
     let _ = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::NONBLOCK);
     u64::from_le_bytes(bytes)
-}
-
-fn give_memory_back() {
-    #[cfg(target_env = "gnu")]
-    // SAFETY: it has no preconditions; see <https://man7.org/linux/man-pages/man3/malloc_trim.3.html>.
-    unsafe {
-        libc::malloc_trim(0);
-    }
 }

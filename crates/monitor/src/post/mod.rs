@@ -8,6 +8,7 @@ mod delivery;
 mod http;
 mod limits;
 mod lock;
+mod memory;
 mod sandbox;
 mod wake;
 
@@ -53,6 +54,7 @@ fn serve(delivery: &mut Delivery, wake: &mut Wake) -> Result<(), Error> {
         if may_leave(&waiting, wake.all_ended(), wake.lingered()) {
             return Ok(());
         }
+        memory::give_back();
         wake.wait(waiting.next)?;
     }
 }

@@ -10,7 +10,7 @@ use super::store::{Store, UNPACKED_BYTES_MAX};
 /// Most symbols that are looked through for one name.
 const SYMBOLS_MAX: usize = 4_000_000;
 const PAGE: u64 = 4096;
-const PF_X: u32 = 1;
+const PF_X: u32 = object::elf::PF_X.0;
 
 /// A parsed ELF file.
 pub(super) struct Elf<'s> {
@@ -77,7 +77,7 @@ impl<'s> Elf<'s> {
     /// `size` bytes of code at this stated address.
     pub(super) fn code_at(&self, address: u64, size: u64) -> Option<&'s [u8]> {
         let mut segments = self.file.segments().filter(
-            |segment| matches!(segment.flags(), SegmentFlags::Elf { p_flags, .. } if p_flags & PF_X != 0),
+            |segment| matches!(segment.flags(), SegmentFlags::Elf { p_flags, .. } if p_flags.0 & PF_X != 0),
         );
         segments.find_map(|segment| segment.data_range(address, size).ok().flatten())
     }

@@ -112,7 +112,9 @@ impl<'s> Module<'s> {
         if self.elf.as_ref().is_some_and(Elf::has_debug_info) {
             return self.elf.as_ref();
         }
-        let find = || debug_files::find(self.store, &self.path, &self.program_dir, &self.build_id, self.elf.as_ref());
+        let find = || {
+            debug_files::find(self.store, &self.path, &self.program_dir, &self.build_id, self.elf.as_ref())
+        };
         self.debug.get_or_init(find).as_ref()
     }
 }

@@ -18,6 +18,9 @@ use crate::Error;
 const RECORDER_FD: i32 = 3;
 const PID_FD: i32 = 4;
 
+/// Header, control block and settings come first: a reader needs no more to know whom it serves.
+pub(crate) const SETTINGS_BYTES: usize = 32 * 1024;
+
 /// What connects a monitor to its node.
 pub(crate) struct Link {
     recorder: Recorder,
@@ -54,7 +57,8 @@ impl Link {
             NonNull::new(mapped.cast()).ok_or_else(|| Error::malformed("the recorder was mapped nowhere"))?;
         // SAFETY: the mapping is whole, never unmapped, and laid out by the reporter; only atomics are used of it.
         let link = Self { recorder: unsafe { Recorder::at(base) }, file, pidfd };
-        Snapshot::read(&link.copy()?).map_err(|error| Error::malformed(format!("the recorder: {error}")))?;
+        Snapshot::read(&link.copy_of(SETTINGS_BYTES)?)
+            .map_err(|error| Error::malformed(format!("the recorder: {error}")))?;
         Ok(link)
     }
 
@@ -80,7 +84,12 @@ impl Link {
 
     /// The recorder as it is now; a record in mid-write is told by its checksum.
     pub(crate) fn copy(&self) -> Result<Vec<u8>, Error> {
-        let mut bytes = vec![0; RECORDER_BYTES];
+        self.copy_of(RECORDER_BYTES)
+    }
+
+    /// Its first bytes alone; see [`SETTINGS_BYTES`].
+    pub(crate) fn copy_of(&self, bytes: usize) -> Result<Vec<u8>, Error> {
+        let mut bytes = vec![0; bytes.min(RECORDER_BYTES)];
         let read = self.file.read_exact_at(&mut bytes, 0);
         read.map_err(|error| Error::system("cannot read the recorder", error))?;
         Ok(bytes)

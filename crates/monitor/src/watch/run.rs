@@ -13,7 +13,7 @@ use crate::hygiene;
 use crate::spool::Spool;
 
 use super::hold::{self, Exit};
-use super::link::{self, Link};
+use super::link::{self, Link, SETTINGS_BYTES};
 use super::roles::Destination;
 use super::{end, images, leftovers, process, threads, verdict};
 
@@ -77,7 +77,7 @@ impl Fault {
 
 impl Watch {
     fn new(link: &Arc<Link>) -> Result<Self, Error> {
-        let copy = link.copy()?;
+        let copy = link.copy_of(SETTINGS_BYTES)?;
         let snapshot = Snapshot::read(&copy).map_err(|error| Error::malformed(error.to_string()))?;
         let text = |setting| snapshot.setting(setting).map(|text| String::from_utf8_lossy(text).into_owned());
         let state_dir =
@@ -111,6 +111,9 @@ impl Watch {
             if self.link.control().stop_kind.load(Ordering::Acquire) == StopKind::Clean as u32 {
                 self.finish_error();
                 return Ok(());
+            }
+            if self.fault.is_none() && self.exit.is_none() && self.error.is_none() {
+                hygiene::rest();
             }
             link::wait(&self.link.control().doorbell, heard, self.until_confirmed());
         }
@@ -314,7 +317,7 @@ impl Watch {
     }
 
     fn is_death(&self, end: End) -> Result<bool, Error> {
-        let copy = self.link.copy()?;
+        let copy = self.link.copy_of(SETTINGS_BYTES)?;
         let snapshot = Snapshot::read(&copy).map_err(|error| Error::malformed(error.to_string()))?;
         Ok(verdict::is_death(&snapshot.control(), end))
     }

@@ -1,0 +1,123 @@
+//! The words of the command line, and the help that teaches them.
+
+use std::path::PathBuf;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand};
+
+use crate::output::Failure;
+use crate::state;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+const EXAMPLES: &str = "\
+Examples:
+  lifeboat reports                    what has died here, newest first
+  lifeboat show last                  the newest report, as a page
+  lifeboat show 9ec7                  the report whose id begins so
+  lifeboat show last --json | jq .tags
+  lifeboat doctor                     can this machine capture, store and deliver?
+  lifeboat audit ./node               does this program hold telemetry code?
+
+Exit codes: 0 done, 1 the answer is no (nothing found, a check failed), 2 wrong use.";
+
+/// Reads what a node's lifeboat brought ashore: crash reports on this machine.
+#[derive(Debug, Parser)]
+#[command(name = "lifeboat", version, styles = STYLES, after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List the reports on this machine, newest first
+    #[command(after_help = "\
+Examples:
+  lifeboat reports
+  lifeboat reports --json | jq -r 'select(.state == \"pending\") | .event_id'
+
+A report is `pending` until a server takes it (`sent`; the last 20 are kept) or refuses it for good
+(`set-aside`; `lifeboat show` says why). Without a server all stay pending, and that is no fault.")]
+    Reports {
+        /// One JSON object a line: event_id, timestamp, cause, title, node, state
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        state: StateDir,
+    },
+    /// Show one report: what died, where, and what led to it
+    #[command(after_help = "\
+Examples:
+  lifeboat show last
+  lifeboat show 9ec7 --json > event.json
+
+In a stack the innermost function comes first. Bright frames are the program's own, dim ones belong to the
+system; a frame marked `inlined` was compiled into the one below it; `libfoo.so+0x1a2b` stands where a
+function has no name here.")]
+    Show {
+        /// The report's id, the beginning of it, or `last`
+        id: String,
+        /// The Sentry event itself, as JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        state: StateDir,
+    },
+    /// Check that this machine can capture, store and deliver
+    #[command(after_help = "\
+Examples:
+  lifeboat doctor
+  LIFEBOAT_REPORTER=/opt/lifeboat/lib/liblifeboat_reporter.so SENTRY_DSN=https://KEY@HOST/1 lifeboat doctor
+
+Run it as the user that runs the node, with the node's environment. It sends nothing: it only connects to the
+DSN's server, unless --offline. Exit code 1 says that a check failed.")]
+    Doctor {
+        /// One JSON object a line: check, result, detail, remedy
+        #[arg(long)]
+        json: bool,
+        /// Do not connect to the server
+        #[arg(long)]
+        offline: bool,
+        #[command(flatten)]
+        state: StateDir,
+    },
+    /// Find out whether a program holds telemetry code
+    #[command(after_help = "\
+Examples:
+  lifeboat audit ./node
+  lifeboat audit --json libmodule.so
+
+The answer is `nothing`, `loader` (it can load the reporter when told to at run time) or `reporter` (the
+reporter itself is in it), with what was found and where. Exit code 0 stands for `nothing`, 1 for the others,
+2 for a file that is no ELF file or cannot be read. A stripped program is read as well as any other.")]
+    Audit {
+        /// The program or library (an ELF file)
+        program: PathBuf,
+        /// One JSON object: verdict, evidence, others
+        #[arg(long)]
+        json: bool,
+    },
+    /// What `doctor` starts in order to read its memory
+    #[command(hide = true, name = "doctor-probe")]
+    Probe,
+}
+
+/// Where the reports lie.
+#[derive(Args, Debug)]
+pub(crate) struct StateDir {
+    /// The state directory [default: $LIFEBOAT_STATE_DIR, for root /var/lib/lifeboat, else
+    /// $XDG_STATE_HOME/lifeboat or ~/.local/state/lifeboat]
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+}
+
+impl StateDir {
+    pub(crate) fn directory(self) -> Result<PathBuf, Failure> {
+        self.state_dir.map_or_else(state::default_directory, Ok)
+    }
+}

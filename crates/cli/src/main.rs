@@ -1,0 +1,38 @@
+//! The command `lifeboat`: reads its arguments, hands over, and turns the answer into an exit code.
+
+mod arguments;
+mod audit;
+mod clean;
+mod doctor;
+mod event;
+mod output;
+mod reports;
+mod show;
+mod state;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Command};
+use output::Failure;
+
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            anstream::eprintln!("lifeboat: {}", clean::line(&failure.to_string()));
+            failure.exit_code()
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<(), Failure> {
+    match arguments.command {
+        Command::Reports { json, state } => reports::run(&state.directory()?, json),
+        Command::Show { id, json, state } => show::run(&state.directory()?, &id, json),
+        Command::Doctor { json, offline, state } => doctor::run(&state.directory()?, json, offline),
+        Command::Audit { program, json } => audit::run(&program, json),
+        Command::Probe => doctor::probe(),
+    }
+}

@@ -1,0 +1,165 @@
+//! What a report is about: the facts of one capture put together, without symbols and without Sentry.
+
+use lifeboat_recorder::{DeathStage, DeathView, RecordView, Setting, Snapshot};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::Error;
+use crate::capture::{Capture, End, Subject};
+
+use super::machine::Registers;
+use super::signals::AddressClass;
+use super::unwind::Stack;
+
+/// Why there is a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// A fault or an abort, with or without a record of it.
+    Signal,
+    /// A status other than 0.
+    Exit(i32),
+    /// SIGKILL.
+    Killed,
+    /// The process is gone, and nothing says why.
+    Unknown,
+    /// It lives: a handled error.
+    Error,
+}
+
+impl Cause {
+    /// The word that users filter by.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Signal => "signal",
+            Self::Exit(_) => "exit",
+            Self::Killed => "killed",
+            Self::Unknown => "unknown",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// One capture, understood.
+pub(super) struct Case<'c> {
+    pub(super) capture: &'c Capture,
+    pub(super) recorder: Snapshot<'c>,
+    /// The recorded fault, unless it was repaired.
+    pub(super) fault: Option<DeathView<'c>>,
+    /// The last words that go with this end: those of the thread that died, or else the first.
+    pub(super) last_words: Option<RecordView<'c>>,
+    /// The handled error.
+    pub(super) error: Option<RecordView<'c>>,
+    pub(super) cause: Cause,
+}
+
+impl<'c> Case<'c> {
+    pub(super) fn new(capture: &'c Capture) -> Result<Self, Error> {
+        let recorder = Snapshot::read(&capture.recorder)
+            .map_err(|error| Error::malformed(format!("the recorder: {error}")))?;
+        let error = match capture.subject {
+            Subject::Death => None,
+            Subject::Error(ticket) => {
+                let error = recorder.errors().find(|error| error.ticket == ticket);
+                Some(error.ok_or_else(|| Error::malformed(format!("the recorder holds no error {ticket}")))?)
+            }
+        };
+        let fault =
+            recorder.death().filter(|death| error.is_none() && death.stage != DeathStage::Recovered as u32);
+        let cause = if error.is_some() { Cause::Error } else { cause(fault.is_some(), capture.end) };
+        let mut last_words: Vec<_> = recorder.last_words().filter(|_| error.is_none()).collect();
+        last_words.sort_by_key(|words| words.ticket);
+        let own = fault.and_then(|fault| last_words.iter().find(|words| words.tid == fault.tid));
+        let last_words = own.or(last_words.first()).copied();
+        Ok(Self { capture, recorder, fault, last_words, error, cause })
+    }
+
+    /// A text that was set at start.
+    pub(super) fn setting(&self, setting: Setting) -> Option<String> {
+        let text = super::text::clean(self.recorder.setting(setting)?);
+        Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+    }
+
+    /// The same capture always makes the same id, so that a report made twice is one.
+    pub(super) fn event_id(&self) -> Uuid {
+        let control = self.recorder.control();
+        let mut hash = Sha256::new();
+        hash.update(control.start_realtime_ns.to_le_bytes());
+        hash.update(control.start_boottime_ns.to_le_bytes());
+        hash.update(control.pid.to_le_bytes());
+        hash.update(self.recorder.setting(Setting::Node).unwrap_or_default());
+        match self.capture.subject {
+            Subject::Death => hash.update(self.fault.map_or(0, |fault| fault.generation).to_le_bytes()),
+            Subject::Error(ticket) => hash.update([b"error".as_slice(), &ticket.to_le_bytes()].concat()),
+        }
+        let digest = hash.finalize();
+        let bytes = digest.first_chunk().copied().unwrap_or_default();
+        uuid::Builder::from_random_bytes(bytes).into_uuid()
+    }
+
+    /// The thread that the report is about; 0 where it is not known.
+    pub(super) fn tid(&self) -> u32 {
+        let of_record = self.error.or(self.last_words).map(|record| record.tid);
+        let exiting = Some(self.recorder.control().exit_tid).filter(|tid| *tid != 0);
+        self.fault
+            .map(|fault| fault.tid)
+            .or(self.error.map(|error| error.tid))
+            .or(exiting)
+            .or(of_record)
+            .unwrap_or(0)
+    }
+
+    /// When it happened, nanoseconds since 1970; 0 where nobody wrote it down.
+    pub(super) fn realtime_ns(&self) -> u64 {
+        let record = self.error.or(self.last_words).map(|record| record.realtime_ns);
+        self.fault.map(|fault| fault.realtime_ns).or(record).unwrap_or(0)
+    }
+
+    /// Registers and stack of the thread that the report is about.
+    pub(super) fn registers_and_stack(&self) -> Option<(Vec<u64>, Stack<'c>)> {
+        if let Some(fault) = self.fault {
+            let stack = Stack { start: fault.stack_start, bytes: fault.stack };
+            return Some((fault.registers.values().to_vec(), stack));
+        }
+        let tid = self.tid();
+        let thread = self.capture.threads.iter().find(|thread| thread.tid == tid)?;
+        let stack = Stack { start: thread.stack_start, bytes: &thread.stack };
+        (!thread.registers.is_empty()).then(|| (thread.registers.clone(), stack))
+    }
+
+    /// The list of mappings that fits: the dying thread's own, or the monitor's.
+    pub(super) fn maps(&self) -> &'c [u8] {
+        let own = self.fault.map(|fault| fault.maps).filter(|maps| !maps.is_empty());
+        own.unwrap_or(&self.capture.maps)
+    }
+
+    /// Signal, its code where it is known, and the kind of its address.
+    pub(super) fn signal(&self) -> Option<(i32, Option<i32>, AddressClass)> {
+        if let Some(fault) = self.fault {
+            let signal = i32::try_from(fault.signal).unwrap_or(0);
+            let registers = Registers::of(fault.registers.values());
+            let class = AddressClass::of(signal, fault.code, fault.fault_address, registers);
+            return Some((signal, Some(fault.code), class));
+        }
+        match self.capture.end {
+            End::Signaled(signal) if self.error.is_none() => Some((signal, None, AddressClass::None)),
+            _ => None,
+        }
+    }
+
+    /// Whether the thread stood at the very address that could not be used.
+    pub(super) fn is_bad_jump(&self) -> bool {
+        let registers = self.fault.and_then(|fault| Registers::of(fault.registers.values()));
+        registers.map(|registers| registers.ip) == self.fault.map(|fault| fault.fault_address)
+            && self.fault.is_some()
+    }
+}
+
+fn cause(has_fault: bool, end: End) -> Cause {
+    match end {
+        _ if has_fault => Cause::Signal,
+        End::Signaled(libc::SIGKILL) => Cause::Killed,
+        End::Signaled(_) => Cause::Signal,
+        End::Exited(status) => Cause::Exit(status),
+        End::Unknown | End::StillAlive => Cause::Unknown,
+    }
+}
