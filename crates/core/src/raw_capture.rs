@@ -9,17 +9,20 @@ use crate::{state, sys};
 
 /// Room for the state directory and what is added to it.
 const PATH_ROOM: usize = state::PathBuffer::ROOM + 96;
+const PART: &[u8] = b".part";
 const FILE_MODE: usize = 0o600;
 const DIRECTORY_MODE: usize = 0o700;
 
 /// Writes `<state>/recorders/<pid>-<boot time>-<generation>.recorder`, under another name until it is whole.
+///
+/// Never inlined: its path must not lie on the small signal stack of every handler that does not need it.
+#[inline(never)]
 pub(crate) fn write(recorder: Recorder, generation: u32) {
-    let mut path = PathText::new(state::STATE_DIR.get());
-    let Some(directory) = path.c_str() else { return };
-    sys::mkdir(directory, DIRECTORY_MODE);
+    let mut path = PathText { bytes: [0; PATH_ROOM], length: 0 };
+    path.push(state::STATE_DIR.get());
+    path.make_folder();
     path.push(b"/recorders");
-    let Some(directory) = path.c_str() else { return };
-    sys::mkdir(directory, DIRECTORY_MODE);
+    path.make_folder();
     path.push(b"/");
     path.push_number(u64::from(sys::getpid()));
     path.push(b"-");
@@ -27,11 +30,13 @@ pub(crate) fn write(recorder: Recorder, generation: u32) {
     path.push(b"-");
     path.push_number(u64::from(generation));
     path.push(b".recorder");
-    let Some(file) = path.c_str() else { return };
+    let whole = path.length;
+    path.push(PART);
     let flags = sys::O_WRONLY | sys::O_CREAT | sys::O_EXCL | sys::O_CLOEXEC;
-    let Ok(fd) = sys::open(file, flags, FILE_MODE) else { return };
+    let Some(Ok(fd)) = path.c_str().map(|part| sys::open(part, flags, FILE_MODE)) else { return };
     write_whole(fd, recorder.base());
     sys::close(fd);
+    path.publish(whole);
 }
 
 fn write_whole(fd: i32, base: NonNull<u8>) {
@@ -56,10 +61,25 @@ struct PathText {
 }
 
 impl PathText {
-    fn new(start: &[u8]) -> Self {
-        let mut path = Self { bytes: [0; PATH_ROOM], length: 0 };
-        path.push(start);
-        path
+    fn make_folder(&self) {
+        if let Some(folder) = self.c_str() {
+            sys::mkdir(folder, DIRECTORY_MODE);
+        }
+    }
+
+    /// Renames the file to the first `whole` bytes of its name.
+    fn publish(&mut self, whole: usize) {
+        let mut part = [0_u8; PATH_ROOM];
+        for (to, from) in part.iter_mut().zip(self.bytes.iter()) {
+            *to = *from;
+        }
+        if let Some(end) = self.bytes.get_mut(whole) {
+            *end = 0;
+        }
+        self.length = whole;
+        if let (Ok(part), Some(name)) = (CStr::from_bytes_until_nul(&part), self.c_str()) {
+            sys::rename(part, name);
+        }
     }
 
     fn push(&mut self, text: &[u8]) {

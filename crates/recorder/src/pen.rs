@@ -59,11 +59,11 @@ impl Pen {
 
 /// The first `max` bytes of `text`, less the torn character at their end.
 fn cut(text: &[u8], max: usize) -> &[u8] {
-    let mut end = max.min(text.len());
-    while end > 0 && text.get(end).is_some_and(|byte| byte & 0xC0 == 0x80) {
-        end -= 1;
-    }
-    text.get(..end).unwrap_or(&[])
+    let max = max.min(text.len());
+    // A character has at most four bytes; what is no UTF-8 at all is cut where it must be.
+    let border =
+        (max.saturating_sub(3)..=max).rev().find(|end| text.get(*end).is_none_or(|byte| byte & 0xC0 != 0x80));
+    text.get(..border.unwrap_or(max)).unwrap_or(&[])
 }
 
 /// Reads fields in the order in which a [`Pen`] wrote them. Every read may fail; none reads past the end.

@@ -143,6 +143,7 @@ impl<'a> Snapshot<'a> {
         let slot = self.items(DEATH_SECTION).next()?;
         let word = |offset| u32_at(slot, offset).unwrap_or(0);
         let long = |offset| u64_at(slot, offset).unwrap_or(0);
+        // An earlier fault that was recovered from may have left its values beyond the stage.
         let stage = word(offset_of!(Death, stage));
         if stage < DeathStage::Signal as u32 {
             return None;
@@ -163,10 +164,15 @@ impl<'a> Snapshot<'a> {
             realtime_ns: long(offset_of!(Death, realtime_ns)),
             boottime_ns: long(offset_of!(Death, boottime_ns)),
             registers: registers(slot, stage),
-            stack_start: long(offset_of!(Death, stack_start)),
+            stack_start: if stage >= DeathStage::Stack as u32 {
+                long(offset_of!(Death, stack_start))
+            } else {
+                0
+            },
             stack: within(DEATH_STACK, STACK_BYTES, long(offset_of!(Death, stack_bytes)), DeathStage::Stack),
             maps: within(DEATH_MAPS, MAPS_BYTES, long(offset_of!(Death, maps_bytes)), DeathStage::Complete),
-            maps_truncated: word(offset_of!(Death, maps_truncated)) != 0,
+            maps_truncated: stage >= DeathStage::Complete as u32
+                && word(offset_of!(Death, maps_truncated)) != 0,
             is_chained: word(offset_of!(Death, is_chained)) != 0,
         })
     }
@@ -211,14 +217,15 @@ fn registers(slot: &[u8], stage: u32) -> Registers {
 }
 
 fn entry(item: &[u8]) -> Option<EntryView<'_>> {
-    let current = u32_at(item, 8)?;
-    let stride = item.len().checked_sub(ENTRY_HEAD)? / 2 / 8 * 8;
-    let from = match current {
-        1 => ENTRY_HEAD,
-        2 => ENTRY_HEAD + stride,
-        _ => return None,
+    let slots = item.get(ENTRY_HEAD..)?;
+    let (first, second) = slots.split_at_checked(slots.len() / 2 / 8 * 8)?;
+    // The node may have written on while the copy was made: then the slot that counted is torn, the other whole.
+    let payload = match u32_at(item, 8)? {
+        1 => slot::read(first).or_else(|| slot::read(second)),
+        2 => slot::read(second).or_else(|| slot::read(first)),
+        _ => None,
     };
-    let mut fields = Fields::new(slot::read(item.get(from..from + stride)?)?);
+    let mut fields = Fields::new(payload?);
     Some(EntryView {
         realtime_ns: fields.u64()?,
         section: fields.text()?,

@@ -1,6 +1,6 @@
 //! What a reader finds: borrowed pieces of the copy, times in nanoseconds, texts as bytes nobody has vouched for.
 
-use crate::layout::REGISTERS_MAX;
+use crate::layout::{FRAMES_MAX, REGISTERS_MAX};
 
 /// The registers of a thread, in the order of the kernel's `user_regs_struct`.
 #[derive(Clone, Copy, Debug)]
@@ -95,10 +95,11 @@ pub struct RecordView<'a> {
 }
 
 impl<'a> RecordView<'a> {
-    /// The frames that the language handed over, innermost first; ends at the first that is torn.
+    /// The frames that the language handed over, innermost first; ends at the first that is torn,
+    /// and at [`FRAMES_MAX`].
     pub fn frames(&self) -> impl Iterator<Item = FrameView<'a>> + use<'a> {
         let mut fields = self.frames;
-        core::iter::from_fn(move || {
+        let frames = core::iter::from_fn(move || {
             Some(FrameView {
                 line: fields.u32()?,
                 column: fields.u32()?,
@@ -106,7 +107,8 @@ impl<'a> RecordView<'a> {
                 function: fields.text()?,
                 file: fields.text()?,
             })
-        })
+        });
+        frames.take(FRAMES_MAX)
     }
 }
 

@@ -140,6 +140,11 @@ pub(crate) fn mkdir(path: &CStr, mode: usize) {
     let _ = unsafe { call(number::MKDIRAT, [AT_FDCWD, path.as_ptr() as usize, mode, 0, 0, 0]) };
 }
 
+pub(crate) fn rename(from: &CStr, to: &CStr) {
+    // SAFETY: both paths are NUL-terminated and only read.
+    let _ = unsafe { call(number::RENAME, [from.as_ptr() as usize, to.as_ptr() as usize, 0, 0, 0, 0]) };
+}
+
 /// Reads at most `room` bytes to `into`.
 ///
 /// # Safety

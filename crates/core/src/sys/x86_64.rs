@@ -23,6 +23,7 @@ pub(crate) mod number {
     pub(crate) const KILL: usize = 62;
     pub(crate) const FCNTL: usize = 72;
     pub(crate) const FTRUNCATE: usize = 77;
+    pub(crate) const RENAME: usize = 82;
     pub(crate) const SETSID: usize = 112;
     pub(crate) const GETEUID: usize = 107;
     pub(crate) const SIGALTSTACK: usize = 131;
