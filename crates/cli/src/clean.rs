@@ -5,11 +5,6 @@ pub(crate) fn line(text: &str) -> String {
     text.chars().map(|letter| if letter == '\n' || letter == '\t' { ' ' } else { harmless(letter) }).collect()
 }
 
-/// Several lines: line ends stay.
-pub(crate) fn lines(text: &str) -> String {
-    text.chars().map(|letter| if letter == '\n' { letter } else { harmless(letter) }).collect()
-}
-
 /// JSON as it is, with what serde leaves alone in strings written as escapes.
 pub(crate) fn json(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -45,7 +40,6 @@ mod tests {
         let planted = "a\x1b[2Jb\u{9b}31mc\rd\u{202e}e\u{200b}f\x07g\x7fh";
         assert_eq!(line(planted), "a�[2Jb�31mc�d�e�f�g�h");
         assert_eq!(line("one\ntwo\tthree ä→"), "one two three ä→");
-        assert_eq!(lines("one\ntwo\r"), "one\ntwo�");
         assert_eq!(json("{\n\"a\u{9b}\u{7f}ä\"}"), "{\n\"a\\u009b\\u007fä\"}");
     }
 }

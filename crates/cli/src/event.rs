@@ -70,7 +70,9 @@ impl<'a> Event<'a> {
     /// The tags, which Sentry writes as an object or as a list of pairs.
     pub(crate) fn tags(&self) -> Vec<(&'a str, String)> {
         match self.value.get("tags") {
-            Some(Value::Object(tags)) => tags.iter().map(|(key, value)| (key.as_str(), plain(value))).collect(),
+            Some(Value::Object(tags)) => {
+                tags.iter().map(|(key, value)| (key.as_str(), plain(value))).collect()
+            }
             Some(Value::Array(pairs)) => pairs.iter().filter_map(pair).collect(),
             _ => Vec::new(),
         }
@@ -119,7 +121,8 @@ pub(crate) fn plain(value: &Value) -> String {
 
 /// Sentry's `{"values": [...]}`, or the bare list that older writers use.
 fn values<'a>(event: &'a Value, field: &str) -> &'a [Value] {
-    let list = event.get(field).and_then(|field| field.get("values").or(Some(field))).and_then(Value::as_array);
+    let list =
+        event.get(field).and_then(|field| field.get("values").or(Some(field))).and_then(Value::as_array);
     list.map_or(&[], Vec::as_slice)
 }
 
@@ -129,7 +132,10 @@ fn pair(pair: &Value) -> Option<(&str, String)> {
 
 fn from_seconds(seconds: f64) -> Option<OffsetDateTime> {
     // A microsecond is what a double holds of a time in this century.
-    #[expect(clippy::cast_possible_truncation, reason = "a cast from f64 saturates, and the constructor checks")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a cast from f64 saturates, and the constructor checks"
+    )]
     let microseconds = (seconds * 1e6).round() as i128;
     OffsetDateTime::from_unix_timestamp_nanos(microseconds.checked_mul(1000)?).ok()
 }
@@ -143,9 +149,15 @@ mod tests {
     #[test]
     fn titles_come_from_the_last_exception_or_the_message() {
         let cases = [
-            (json!({"exception": {"values": [{"type": "A"}, {"type": "SIGSEGV", "value": "null"}]}}), "SIGSEGV: null"),
+            (
+                json!({"exception": {"values": [{"type": "A"}, {"type": "SIGSEGV", "value": "null"}]}}),
+                "SIGSEGV: null",
+            ),
             (json!({"exception": [{"value": "only words"}]}), "only words"),
-            (json!({"exception": {"values": [{"type": "SIGSEGV", "value": "SIGSEGV at 0"}]}}), "SIGSEGV at 0"),
+            (
+                json!({"exception": {"values": [{"type": "SIGSEGV", "value": "SIGSEGV at 0"}]}}),
+                "SIGSEGV at 0",
+            ),
             (json!({"exception": 5, "logentry": {"formatted": "said"}}), "said"),
             (json!({"message": "told", "exception": {"values": [7]}}), "told"),
             (json!({}), "report without a title"),

@@ -72,7 +72,13 @@ fn table(rows: &[Row]) -> String {
     let (cause, node) = (widest(|row| &row.cause, 13), widest(|row| &row.node, 20));
     let mut page = Page::new(width());
     let title_width = page.width().saturating_sub(8 + 2 + 16 + 2 + 9 + 2 + cause + 2 + node + 2);
-    page.line(&[(DIM, &format!("{:8}  {:16}  {:9}  {:cause$}  {:node$}  TITLE", "ID", "WHEN (UTC)", "STATE", "CAUSE", "NODE"))]);
+    page.line(&[(
+        DIM,
+        &format!(
+            "{:8}  {:16}  {:9}  {:cause$}  {:node$}  TITLE",
+            "ID", "WHEN (UTC)", "STATE", "CAUSE", "NODE"
+        ),
+    )]);
     let format = format_description!("[year]-[month]-[day] [hour]:[minute]");
     for row in rows {
         let colour = match row.state {
@@ -81,7 +87,7 @@ fn table(rows: &[Row]) -> String {
             State::SetAside => RED,
         };
         page.line(&[
-            (BOLD, &fit(&row.event_id, 8)),
+            (BOLD, row.event_id.get(..8).unwrap_or(&row.event_id)),
             (DIM, &format!("  {}  ", row.when.format(&format).unwrap_or_default())),
             (colour, &format!("{:9}  ", row.state.word())),
             (DIM, &format!("{}  {}  ", fit(&row.cause, cause), fit(&row.node, node))),

@@ -71,7 +71,10 @@ fn stands(signal: u32, handler: InfoHandler) -> bool {
 
 /// Notes that a stop was asked for and goes on to the node's own handler, on the same stack with the same mask.
 extern "C" fn on_stop_signal(signal: i32, info: *mut c_void, ucontext: *mut c_void) {
-    if let Some((_, recorder)) = state::recorder() {
+    // A vfork's child runs this on its parent's memory: what it is asked is not asked of the node.
+    if let Some((page, recorder)) = state::recorder()
+        && page.pid.load(Ordering::Relaxed) == sys::getpid()
+    {
         let control = recorder.control();
         control.stop_boottime_ns.store(sys::clock_ns(sys::CLOCK_BOOTTIME), Ordering::Relaxed);
         control.stop_signal.store(signal as u32, Ordering::Relaxed);

@@ -10,6 +10,7 @@ const PATH_ROOM: usize = 1024;
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 const STICKY: u32 = 0o1000;
 const DIRECTORY: u32 = 0o040_000;
+const PLAIN_FILE: u32 = 0o100_000;
 const KIND: u32 = 0o170_000;
 const X_OK: usize = 1;
 
@@ -34,6 +35,8 @@ pub(crate) fn executable(path: &[u8]) -> Result<TrustedPath, Status> {
     sys::close(fd);
     let resolved = resolved.ok_or(Status::MonitorMissing)?;
     let path = resolved.as_c_str();
+    // A folder passes the look at its execute bits, too.
+    sys::stat(path).ok().filter(|it| it.mode & KIND == PLAIN_FILE).ok_or(Status::MonitorMissing)?;
     let arguments = [sys::AT_FDCWD, path.as_ptr() as usize, X_OK, 0, 0, 0];
     // SAFETY: the path is NUL-terminated and only read.
     unsafe { sys::call(sys::number::FACCESSAT, arguments) }.map_err(|_| Status::MonitorMissing)?;

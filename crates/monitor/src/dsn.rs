@@ -19,6 +19,9 @@ impl Dsn {
                 "the DSN cannot be read ({error}): it should look like https://KEY@HOST/PROJECT"
             ))
         })?;
+        if parts.port() == 0 {
+            return Err(Error::malformed("the DSN names port 0, where no server can be"));
+        }
         Ok(Self { parts })
     }
 
@@ -89,7 +92,14 @@ mod tests {
 
     #[test]
     fn a_wrong_one_is_refused_and_not_repeated() {
-        for text in ["", "secret", "https://host/1", "https://secret@host", "ftp://secret@host/1"] {
+        for text in [
+            "",
+            "secret",
+            "https://host/1",
+            "https://secret@host",
+            "ftp://secret@host/1",
+            "https://secret@host:000/1",
+        ] {
             let error = Dsn::parse(text).unwrap_err();
             assert!(error.is_malformed() && !error.to_string().contains("secret"), "{error}");
         }

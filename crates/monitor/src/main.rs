@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use lifeboat_monitor::{Error, post, watch};
+use lifeboat_monitor::{Error, post, report, watch};
 
 const USAGE: &str = "\
 lifeboat-monitor is started by the reporter inside a node; nobody needs to start it by hand.
@@ -29,6 +29,7 @@ fn main() -> ExitCode {
 fn take_role(role: &str, arguments: impl Iterator<Item = OsString>) -> Result<(), Error> {
     match role {
         "watch" => watch::run(),
+        "report" => report::run(arguments),
         "post" => post::run(post::Config::from_arguments(arguments)?),
         "--version" | "-V" => {
             println!("lifeboat-monitor {}", env!("CARGO_PKG_VERSION"));

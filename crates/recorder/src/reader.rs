@@ -143,14 +143,15 @@ impl<'a> Snapshot<'a> {
         let slot = self.items(DEATH_SECTION).next()?;
         let word = |offset| u32_at(slot, offset).unwrap_or(0);
         let long = |offset| u64_at(slot, offset).unwrap_or(0);
-        // An earlier fault that was recovered from may have left its values beyond the stage.
         let stage = word(offset_of!(Death, stage));
         if stage < DeathStage::Signal as u32 {
             return None;
         }
-        let within = |from: usize, most: usize, bytes: u64, reached: DeathStage| {
+        // Beyond the stage stands nothing, or what an earlier fault left that was recovered from.
+        let has = |wanted: DeathStage| stage >= wanted as u32;
+        let within = |from: usize, most: usize, bytes: u64, wanted: DeathStage| {
             let bytes = usize::try_from(bytes).unwrap_or(usize::MAX).min(most);
-            let bytes = if stage >= reached as u32 { bytes } else { 0 };
+            let bytes = if has(wanted) { bytes } else { 0 };
             slot.get(from..).and_then(|rest| rest.get(..bytes)).unwrap_or(&[])
         };
         Some(DeathView {
@@ -164,15 +165,10 @@ impl<'a> Snapshot<'a> {
             realtime_ns: long(offset_of!(Death, realtime_ns)),
             boottime_ns: long(offset_of!(Death, boottime_ns)),
             registers: registers(slot, stage),
-            stack_start: if stage >= DeathStage::Stack as u32 {
-                long(offset_of!(Death, stack_start))
-            } else {
-                0
-            },
+            stack_start: if has(DeathStage::Stack) { long(offset_of!(Death, stack_start)) } else { 0 },
             stack: within(DEATH_STACK, STACK_BYTES, long(offset_of!(Death, stack_bytes)), DeathStage::Stack),
             maps: within(DEATH_MAPS, MAPS_BYTES, long(offset_of!(Death, maps_bytes)), DeathStage::Complete),
-            maps_truncated: stage >= DeathStage::Complete as u32
-                && word(offset_of!(Death, maps_truncated)) != 0,
+            maps_truncated: has(DeathStage::Complete) && word(offset_of!(Death, maps_truncated)) != 0,
             is_chained: word(offset_of!(Death, is_chained)) != 0,
         })
     }

@@ -86,9 +86,16 @@ pub(crate) fn thread_lives(pid: u32, tid: u32) -> bool {
     plain(number::TGKILL, [pid as usize, tid as usize, 0, 0, 0, 0]) != Err(Errno::NO_SUCH_PROCESS)
 }
 
-/// Whether a process with this number is there.
+/// Whether a process with this number is there and has not ended: where the first process of a machine or container
+/// reaps nobody, the killed stay as zombies, which still answer kill(2) but have no memory left.
 pub(crate) fn process_lives(pid: u32) -> bool {
-    plain(number::KILL, [pid as usize, 0, 0, 0, 0, 0]) != Err(Errno::NO_SUCH_PROCESS)
+    let mut byte = 0_u8;
+    let (local, remote) = ([(&raw mut byte) as usize, 1], [0_usize, 1]);
+    let arguments = [pid as usize, (&raw const local) as usize, 1, (&raw const remote) as usize, 1, 0];
+    // SAFETY: the local window is a byte of ours. Whatever else the kernel answers, a refusal too, means that it lives.
+    let read = unsafe { call(number::PROCESS_VM_READV, arguments) };
+    read != Err(Errno::NO_SUCH_PROCESS)
+        && plain(number::KILL, [pid as usize, 0, 0, 0, 0, 0]) != Err(Errno::NO_SUCH_PROCESS)
 }
 
 pub(crate) fn exit_group(status: i32) -> ! {

@@ -128,8 +128,9 @@ impl<'c> Case<'c> {
 
     /// The list of mappings that fits: the dying thread's own, or the monitor's.
     pub(super) fn maps(&self) -> &'c [u8] {
-        let own = self.fault.map(|fault| fault.maps).filter(|maps| !maps.is_empty());
-        own.unwrap_or(&self.capture.maps)
+        let monitors = self.capture.maps.as_slice();
+        let own = self.fault.filter(|fault| !fault.maps.is_empty());
+        own.filter(|fault| !fault.maps_truncated || monitors.is_empty()).map_or(monitors, |fault| fault.maps)
     }
 
     /// Signal, its code where it is known, and the kind of its address.

@@ -1,6 +1,8 @@
 //! One ELF file, as far as a report needs it. Nothing in the file is trusted; nothing here knows of a process.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::ops::Range;
 
 use object::read::elf::ElfFile64;
 use object::{Endianness, Object, ObjectSection, ObjectSegment, ObjectSymbol, SegmentFlags, SymbolKind};
@@ -9,6 +11,8 @@ use super::store::{Store, UNPACKED_BYTES_MAX};
 
 /// Most symbols that are looked through for one name.
 const SYMBOLS_MAX: usize = 4_000_000;
+/// How long the code at a program's entry is at most.
+const ENTRY_BYTES: u64 = 64;
 const PAGE: u64 = 4096;
 const PF_X: u32 = object::elf::PF_X.0;
 
@@ -16,12 +20,21 @@ const PF_X: u32 = object::elf::PF_X.0;
 pub(super) struct Elf<'s> {
     file: ElfFile64<'s, Endianness, &'s [u8]>,
     store: &'s Store,
+    frame_info: OnceCell<FrameInfo<'s>>,
+}
+
+/// The sections that say how to leave a function.
+#[derive(Clone, Debug, Default)]
+pub(super) struct FrameInfo<'s> {
+    pub(super) eh_frame: Option<(&'s [u8], Range<u64>)>,
+    pub(super) eh_frame_hdr: Option<(&'s [u8], Range<u64>)>,
+    pub(super) debug_frame: Option<&'s [u8]>,
 }
 
 impl<'s> Elf<'s> {
     pub(super) fn parse(store: &'s Store, bytes: &'s [u8]) -> Option<Self> {
         let file = ElfFile64::parse(bytes).ok()?;
-        (file.architecture() == native()).then_some(Self { file, store })
+        (file.architecture() == native()).then_some(Self { file, store, frame_info: OnceCell::new() })
     }
 
     pub(super) fn build_id(&self) -> Option<&'s [u8]> {
@@ -49,9 +62,18 @@ impl<'s> Elf<'s> {
     }
 
     /// Where a section lies, as the file states it.
-    pub(super) fn section_range(&self, name: &str) -> Option<std::ops::Range<u64>> {
+    pub(super) fn section_range(&self, name: &str) -> Option<Range<u64>> {
         let section = self.file.section_by_name(name)?;
         Some(section.address()..section.address().checked_add(section.size())?)
+    }
+
+    /// Looked up once: every step of every thread asks for it.
+    pub(super) fn frame_info(&self) -> &FrameInfo<'s> {
+        self.frame_info.get_or_init(|| {
+            let both = |name| self.section(name).zip(self.section_range(name));
+            let (eh_frame, eh_frame_hdr) = (both(".eh_frame"), both(".eh_frame_hdr"));
+            FrameInfo { eh_frame, eh_frame_hdr, debug_frame: self.section(".debug_frame") }
+        })
     }
 
     /// The stated address of the byte at this offset of the file, which starts a page.
@@ -62,6 +84,11 @@ impl<'s> Elf<'s> {
             let is_here = first <= offset && offset < end;
             is_here.then(|| segment.address().wrapping_sub(start).wrapping_add(offset))
         })
+    }
+
+    /// Whether the program begins here: the few instructions at its entry call everything else.
+    pub(super) fn is_entry(&self, address: u64) -> bool {
+        address.checked_sub(self.file.entry()).is_some_and(|offset| offset < ENTRY_BYTES)
     }
 
     /// The lowest stated address of any segment.

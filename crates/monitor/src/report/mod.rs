@@ -1,14 +1,27 @@
 //! The role `report`: one capture in, one envelope on disk. It works on copies; the node may be long gone.
+//!
+//! `case` puts the facts together, `modules`, `unwind` and `symbols` say where the threads stood, `event` tells it to
+//! a server, `scrub` keeps to itself what must not leave the host, `role` is the process around all this.
 
 mod case;
+mod contexts;
 mod debug_files;
 mod demangle;
 mod elf;
+mod envelope;
+mod event;
+mod exceptions;
 mod machine;
 mod modules;
+mod role;
+mod sandbox;
 mod scrub;
 mod signals;
+mod stacks;
 mod store;
 mod symbols;
 mod text;
 mod unwind;
+
+pub use envelope::{Detail, Made, make};
+pub use role::run;

@@ -16,6 +16,12 @@ use super::store::Store;
 /// Most modules that are looked at.
 const MODULES_MAX: usize = 1024;
 
+/// Where systems keep libraries that are nobody's own.
+const SYSTEM_FOLDERS: [&str; 6] =
+    ["/lib/", "/lib64/", "/usr/lib/", "/usr/lib64/", "/nix/store/", "/gnu/store/"];
+/// Libraries of every program, wherever they lie; the last one is ours.
+const COMMON: [&str; 6] = ["libc.", "ld-", "libgcc_s", "libstdc++", "libm.", "liblifeboat_reporter"];
+
 /// The loaded files.
 pub(super) struct Modules<'s> {
     list: Vec<Module<'s>>,
@@ -26,6 +32,8 @@ pub(super) struct Module<'s> {
     pub(super) path: PathBuf,
     pub(super) start: u64,
     pub(super) end: u64,
+    /// The program itself, and libraries that the system did not bring along.
+    pub(super) is_own: bool,
     /// Where its code lies.
     code: Vec<(u64, u64)>,
     /// As it was in memory, or in the file that was shown to be the same.
@@ -37,6 +45,7 @@ pub(super) struct Module<'s> {
     /// The folder of the program, where debug files may lie too.
     program_dir: PathBuf,
     debug: OnceCell<Option<Elf<'s>>>,
+    bias: OnceCell<Option<u64>>,
 }
 
 impl<'s> Modules<'s> {
@@ -44,9 +53,8 @@ impl<'s> Modules<'s> {
     pub(super) fn open(store: &'s Store, maps: &[u8], images: &[Image], program: &str) -> Self {
         let mappings = maps::parse(maps);
         let files = maps::files(&mappings);
-        let program_dir = Path::new(program).parent().unwrap_or(Path::new("")).to_owned();
         let code = files.iter().filter(|file| file.has_code()).take(MODULES_MAX);
-        let list = code.map(|file| Module::open(store, file, images, &program_dir)).collect();
+        let list = code.map(|file| Module::open(store, file, images, Path::new(program))).collect();
         Self { list }
     }
 
@@ -68,7 +76,7 @@ impl<'s> Modules<'s> {
 }
 
 impl<'s> Module<'s> {
-    fn open(store: &'s Store, file: &MappedFile<'_>, images: &[Image], program_dir: &Path) -> Self {
+    fn open(store: &'s Store, file: &MappedFile<'_>, images: &[Image], program: &Path) -> Self {
         let path = PathBuf::from(OsStr::from_bytes(file.first.path));
         let image = images.iter().find(|image| image.start == file.first.start);
         let elf = open_same(store, &path, file, image);
@@ -76,6 +84,7 @@ impl<'s> Module<'s> {
         let build_id = image.map(|image| image.build_id.clone()).or(of_file).unwrap_or_default();
         let code = file.mappings.iter().filter(|mapping| mapping.is_executable);
         Self {
+            is_own: is_own(&path, program),
             path,
             start: file.first.start,
             end: file.end,
@@ -84,8 +93,9 @@ impl<'s> Module<'s> {
             elf,
             first_offset: file.first.offset,
             store,
-            program_dir: program_dir.to_owned(),
+            program_dir: program.parent().unwrap_or(program).to_owned(),
             debug: OnceCell::new(),
+            bias: OnceCell::new(),
         }
     }
 
@@ -95,10 +105,10 @@ impl<'s> Module<'s> {
 
     /// What to add to an address that the file states to get one in the process.
     pub(super) fn bias(&self) -> Option<u64> {
-        let elf = self.elf.as_ref().or_else(|| self.debug());
-        elf.map(|elf| {
+        *self.bias.get_or_init(|| {
+            let elf = self.elf.as_ref().or_else(|| self.debug())?;
             let stated = elf.address_of_offset(self.first_offset).unwrap_or_else(|| elf.base());
-            self.start.wrapping_sub(stated)
+            Some(self.start.wrapping_sub(stated))
         })
     }
 
@@ -134,4 +144,10 @@ fn open_same<'s>(
         None => (file.device, file.inode) == (mapped.first.device, mapped.first.inode),
     };
     is_same.then_some(elf)
+}
+
+fn is_own(path: &Path, program: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let is_system = SYSTEM_FOLDERS.iter().any(|folder| path.starts_with(folder));
+    path == program || !(is_system || COMMON.iter().any(|start| name.starts_with(start)))
 }

@@ -8,14 +8,16 @@ use std::path::Path;
 use memmap2::Mmap;
 use typed_arena::Arena;
 
+use super::envelope::Detail;
+
 /// Largest file that is looked into.
 const FILE_BYTES_MAX: u64 = 8 << 30;
 /// Largest unpacked section.
 pub(super) const UNPACKED_BYTES_MAX: u64 = 256 << 20;
 
 /// Lives as long as a report is being made.
-#[derive(Default)]
 pub(super) struct Store {
+    detail: Detail,
     files: Arena<Mmap>,
     buffers: Arena<Vec<u8>>,
 }
@@ -29,8 +31,16 @@ pub(super) struct OpenFile<'s> {
 }
 
 impl Store {
+    /// With [`Detail::CaptureOnly`] no file can be opened.
+    pub(super) fn new(detail: Detail) -> Self {
+        Self { detail, files: Arena::new(), buffers: Arena::new() }
+    }
+
     /// Maps a plain file. A file that shrinks while it is mapped ends this process; `role` then makes do without.
     pub(super) fn open(&self, path: &Path) -> Option<OpenFile<'_>> {
+        if self.detail == Detail::CaptureOnly {
+            return None;
+        }
         let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
         let file = OpenOptions::new().read(true).custom_flags(flags).open(path).ok()?;
         let metadata = file.metadata().ok()?;

@@ -73,9 +73,10 @@ impl<'m, 's> Symbols<'m, 's> {
     }
 }
 
-/// Only what lookups need; each section is unpacked only if it is there and packed.
+/// For code of the node's own. Of the system's libraries a name will do: unpacking the C library's debug information
+/// takes longer than all the rest. Only what lookups need; each section is unpacked only if it is there and packed.
 fn debug_information<'s>(module: &Module<'s>) -> Option<Context<Reader<'s>>> {
-    let elf = module.debug()?;
+    let elf = module.debug().filter(|_| module.is_own)?;
     let load = |id: SectionId| -> Result<_, gimli::Error> {
         let is_needed =
             !matches!(id, SectionId::DebugFrame | SectionId::DebugMacinfo | SectionId::DebugMacro);

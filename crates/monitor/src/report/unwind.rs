@@ -9,7 +9,7 @@ use framehop::{
 };
 use gimli::{BaseAddresses, EhFrame, EndianSlice, LittleEndian, UnwindSection};
 
-use super::elf::Elf;
+use super::elf::{Elf, FrameInfo};
 use super::machine::{self, Registers};
 use super::modules::{self, Modules};
 
@@ -153,6 +153,7 @@ impl<'m, 's> Threads<'m, 's> {
         }
         match stepped {
             Ok(None) if is_covered => Step::End,
+            _ if self.is_entry(place.frame.lookup()) => Step::End,
             Err(_) if is_covered => Step::Lost,
             // At the outermost function, too, there is nothing to be found.
             Ok(None) => self.scan(place, stack).map_or(Step::End, Step::To),
@@ -180,6 +181,12 @@ impl<'m, 's> Threads<'m, 's> {
         self.code(address, |elf, stated| elf.code_at(stated, bytes)) == Some(machine::SIGNAL_RETURN)
     }
 
+    fn is_entry(&self, address: u64) -> bool {
+        let found = self.modules.find(address);
+        let elf = found.and_then(|(_, module)| module.elf.as_ref().zip(module.stated(address)));
+        elf.is_some_and(|(elf, stated)| elf.is_entry(stated))
+    }
+
     fn code(&self, address: u64, read: impl Fn(&Elf<'s>, u64) -> Option<&'s [u8]>) -> Option<&'s [u8]> {
         let (_, module) = self.modules.find(address).filter(|(_, module)| module.is_code(address))?;
         read(module.elf.as_ref()?, module.stated(address)?)
@@ -199,28 +206,27 @@ impl<'m, 's> Threads<'m, 's> {
 
     /// Whether the module's own information says how to leave the function at this address.
     fn is_covered(&self, address: u64) -> bool {
-        let covered = || {
-            let (_, module) = self.modules.find(address)?;
-            let (elf, stated) = (module.elf.as_ref()?, module.stated(address)?);
-            let (Some(eh_frame), Some(eh_range)) = (elf.section(".eh_frame"), elf.section_range(".eh_frame"))
-            else {
-                return Some(elf.section(".debug_frame").is_some());
-            };
-            let bases = BaseAddresses::default().set_eh_frame(eh_range.start);
-            let eh_frame = EhFrame::from(EndianSlice::new(eh_frame, LittleEndian));
-            let (Some(index), Some(range)) =
-                (elf.section(".eh_frame_hdr"), elf.section_range(".eh_frame_hdr"))
-            else {
-                return Some(eh_frame.fde_for_address(&bases, stated, EhFrame::cie_from_offset).is_ok());
-            };
-            let bases = bases.set_eh_frame_hdr(range.start);
-            let index =
-                gimli::EhFrameHdr::from(EndianSlice::new(index, LittleEndian)).parse(&bases, 8).ok()?;
-            let fde = index.table()?.fde_for_address(&eh_frame, &bases, stated, EhFrame::cie_from_offset);
-            Some(fde.is_ok())
-        };
-        covered().unwrap_or(false)
+        let place = self.modules.find(address).and_then(|(_, module)| {
+            let elf = module.elf.as_ref()?;
+            Some((elf, module.stated(address)?))
+        });
+        place.is_some_and(|(elf, stated)| covers(elf.frame_info(), stated))
     }
+}
+
+fn covers(info: &FrameInfo<'_>, stated: u64) -> bool {
+    let Some((eh_frame, range)) = &info.eh_frame else { return info.debug_frame.is_some() };
+    let bases = BaseAddresses::default().set_eh_frame(range.start);
+    let eh_frame = EhFrame::from(EndianSlice::new(eh_frame, LittleEndian));
+    let Some((index, range)) = &info.eh_frame_hdr else {
+        return eh_frame.fde_for_address(&bases, stated, EhFrame::cie_from_offset).is_ok();
+    };
+    let bases = bases.set_eh_frame_hdr(range.start);
+    let index = gimli::EhFrameHdr::from(EndianSlice::new(index, LittleEndian)).parse(&bases, 8);
+    let table = index.as_ref().ok().and_then(|index| index.table());
+    table.is_some_and(|table| {
+        table.fde_for_address(&eh_frame, &bases, stated, EhFrame::cie_from_offset).is_ok()
+    })
 }
 
 fn returned(registers: Registers, trust: Trust) -> Place {
@@ -229,16 +235,18 @@ fn returned(registers: Registers, trust: Trust) -> Place {
 
 fn unwind_data<'s>(module: &modules::Module<'s>) -> Option<Module<&'s [u8]>> {
     let (elf, bias) = (module.elf.as_ref()?, module.bias()?);
-    let base = elf.base();
+    let (base, info) = (elf.base(), elf.frame_info());
+    let (eh_frame, eh_frame_svma) = info.eh_frame.clone().unzip();
+    let (eh_frame_hdr, eh_frame_hdr_svma) = info.eh_frame_hdr.clone().unzip();
     let sections = ExplicitModuleSectionInfo {
         base_svma: base,
         text_svma: elf.section_range(".text"),
         got_svma: elf.section_range(".got"),
-        eh_frame_svma: elf.section_range(".eh_frame"),
-        eh_frame: elf.section(".eh_frame"),
-        eh_frame_hdr_svma: elf.section_range(".eh_frame_hdr"),
-        eh_frame_hdr: elf.section(".eh_frame_hdr"),
-        debug_frame: elf.section(".debug_frame"),
+        eh_frame_svma,
+        eh_frame,
+        eh_frame_hdr_svma,
+        eh_frame_hdr,
+        debug_frame: info.debug_frame,
         ..Default::default()
     };
     let name = module.path.display().to_string();

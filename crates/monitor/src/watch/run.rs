@@ -1,5 +1,6 @@
 //! The role's course: sleep until the bell rings, look what happened, act, until the node is gone.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
@@ -59,6 +60,8 @@ struct Fault {
     capture: Capture,
     since: Instant,
     is_reported: bool,
+    /// The capture on disk, kept for a monitor that comes after our own end.
+    kept: Option<PathBuf>,
 }
 
 impl Fault {
@@ -71,6 +74,14 @@ impl Fault {
         });
         if is_there {
             self.capture.recorder = now;
+        }
+    }
+
+    /// Nobody needs the capture on disk any more.
+    fn forget_kept(&mut self) {
+        if let Some(path) = self.kept.take() {
+            // Should that fail the report is made again, under the same event id.
+            let _ = std::fs::remove_file(path);
         }
     }
 }
@@ -88,17 +99,26 @@ impl Watch {
         Ok(Self { link, destination, gone, fault: None, exit: None, error: None, errors_taken: 0 })
     }
 
-    fn run(mut self) -> Result<(), Error> {
+    fn run(self) -> Result<(), Error> {
         self.listen_for_the_end()?;
         // A node may die while this runs: its fault is seen first below, and the state directory made then.
         let prepared = Spool::open(&self.destination.state_dir).map(drop);
-        if prepared.is_ok() {
+        let leftovers = prepared.is_ok().then(|| {
             self.destination.deliver(self.link.pidfd(), true);
             let destination = self.destination.clone();
-            let _ = std::thread::Builder::new()
+            std::thread::Builder::new()
                 .name("leftovers".into())
-                .spawn(move || leftovers::report(&destination));
+                .spawn(move || leftovers::report(&destination))
+        });
+        let outcome = self.watch();
+        if let Some(Ok(leftovers)) = leftovers {
+            // A node that dies at once, again and again, leaves no other time for them.
+            let _ = leftovers.join();
         }
+        outcome
+    }
+
+    fn watch(mut self) -> Result<(), Error> {
         loop {
             let heard = self.link.control().doorbell.load(Ordering::Acquire);
             let is_gone = self.gone.load(Ordering::Acquire);
@@ -139,6 +159,12 @@ impl Watch {
         if stage >= DeathStage::Signal as u32 && stage < DeathStage::Recovered as u32 && !is_known {
             self.capture_fault(generation);
         }
+        if is_known
+            && stage == DeathStage::Recovered as u32
+            && let Some(fault) = &mut self.fault
+        {
+            fault.forget_kept();
+        }
         let is_due = self.until_confirmed() == Some(Duration::ZERO);
         if is_due && stage != DeathStage::Recovered as u32 {
             self.report_fault(End::StillAlive);
@@ -159,7 +185,8 @@ impl Watch {
         let capture = Capture { threads, images, process, ..self.capture(Subject::Death, End::Unknown) };
         let notes = notes.into_iter().chain(capture.notes).collect();
         let capture = Capture { notes, ..capture };
-        self.fault = Some(Fault { generation, capture, since: Instant::now(), is_reported: false });
+        self.fault =
+            Some(Fault { generation, capture, since: Instant::now(), is_reported: false, kept: None });
         if is_first {
             self.store_before_answer();
             self.answer(generation);
@@ -189,10 +216,10 @@ impl Watch {
     fn store_before_answer(&mut self) {
         if self.link.death().is_chained.load(Ordering::Relaxed) == 0 {
             self.report_fault(End::Unknown);
-        } else if let Some(fault) = &self.fault
+        } else if let Some(fault) = &mut self.fault
             && let Ok(bytes) = crate::capture::encode(&fault.capture)
         {
-            let _ = self.destination.keep(&bytes);
+            fault.kept = self.destination.keep(&bytes).ok();
         }
     }
 
@@ -204,6 +231,9 @@ impl Watch {
             fault.capture.end = end;
             fault.refresh(&self.link);
             let reported = self.destination.report(&fault.capture);
+            if reported.is_ok() {
+                fault.forget_kept();
+            }
             self.after_report(reported);
         }
     }

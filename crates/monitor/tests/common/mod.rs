@@ -1,10 +1,16 @@
 //! A small program, compiled for one test and run until that test is over.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub(crate) mod event;
+pub(crate) mod recorder;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A flag of ours: with musl instead of the system's C library.
+pub(crate) const MUSL: &str = "musl";
 
 /// Counts the programs of this test process, so that each has a folder of its own.
 static PROGRAMS: AtomicU32 = AtomicU32::new(0);
@@ -22,7 +28,15 @@ pub(crate) fn compile(source: &str, flags: &[&str]) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique);
     std::fs::create_dir_all(&folder).unwrap();
     let program = folder.join(name);
-    let compiler = if source.ends_with(".cpp") { "g++" } else { "gcc" };
+    let musl = flags.contains(&MUSL);
+    let compiler = if musl {
+        "musl-gcc"
+    } else if source.ends_with(".cpp") {
+        "g++"
+    } else {
+        "gcc"
+    };
+    let flags: Vec<_> = flags.iter().filter(|flag| **flag != MUSL).collect();
     run(Command::new(compiler).arg(fixtures().join(source)).args(flags).arg("-o").arg(&program));
     program
 }
@@ -54,6 +68,7 @@ impl Node {
         let output = BufReader::new(child.stdout.take().unwrap());
         let mut node = Self { child, input, output, program: program.to_owned() };
         assert_eq!(node.line(), "ready\n");
+        node.wait_until_it_reads();
         node
     }
 
@@ -103,6 +118,18 @@ impl Node {
             // SAFETY: PTRACE_SEIZE reads and writes no memory of ours.
             let answer = unsafe { libc::ptrace(libc::PTRACE_SEIZE, tid, nothing, nothing) };
             assert_eq!(answer, 0);
+        }
+    }
+
+    /// The line was written a moment before the program came to where the test wants it: reading descriptor 0.
+    fn wait_until_it_reads(&self) {
+        let place = format!("/proc/{}/syscall", self.pid());
+        let from = std::time::Instant::now();
+        // read, or readv as musl does, from descriptor 0.
+        let reads = |call: String| call.starts_with("0 0x0 ") || call.starts_with("19 0x0 ");
+        while !reads(std::fs::read_to_string(&place).unwrap()) {
+            assert!(from.elapsed().as_secs() < 10, "the program does not read");
+            std::thread::yield_now();
         }
     }
 

@@ -1,0 +1,103 @@
+//! `lifeboat show`: finds one report and prints it, as a page or as the event itself.
+
+mod facts;
+pub(crate) mod page;
+mod stack;
+mod timeline;
+
+use std::path::Path;
+
+use lifeboat_monitor::dsn::Dsn;
+use lifeboat_monitor::envelope::{self, Envelope};
+use lifeboat_monitor::spool::{State, Stored};
+use serde_json::Value;
+
+use crate::event::{Event, title_of};
+use crate::output::{Failure, print, width};
+use crate::{clean, state};
+use page::{BOLD, DIM, GREEN, Page, RED, YELLOW};
+
+/// Shows one report.
+pub(crate) fn run(state_dir: &Path, id: &str, json: bool) -> Result<(), Failure> {
+    let (spool, reports) = state::reports(state_dir)?;
+    let stored = find(&reports, id)?;
+    let value = state::event(stored)?;
+    if json {
+        let text = serde_json::to_string_pretty(&value).unwrap_or_default();
+        return print(&format!("{}\n", clean::json(&text)));
+    }
+    let delivery = Delivery { server: server(stored), reason: spool.reason(stored.event_id) };
+    print(&render(&value, stored, &delivery, width()))
+}
+
+/// What is known of the way to the server beside the report's state.
+struct Delivery {
+    server: Option<String>,
+    reason: Option<String>,
+}
+
+fn server(stored: &Stored) -> Option<String> {
+    let bytes = envelope::read(&stored.path).ok()?;
+    let dsn = Dsn::parse(Envelope::parse(&bytes).ok()?.dsn()?).ok()?;
+    Some(format!("{}, project {}", dsn.server(), dsn.project()))
+}
+
+fn find<'a>(reports: &'a [Stored], id: &str) -> Result<&'a Stored, Failure> {
+    let Some(newest) = reports.first() else { return Err(Failure::no("there are no reports")) };
+    if matches!(id, "last" | "latest") {
+        return Ok(newest);
+    }
+    let wanted: String = id.chars().filter(|letter| *letter != '-').flat_map(char::to_lowercase).collect();
+    let begins = |stored: &&Stored| stored.event_id.simple().to_string().starts_with(&wanted);
+    let found: Vec<&Stored> = reports.iter().filter(begins).collect();
+    match found.as_slice() {
+        _ if wanted.is_empty() => {
+            Err(Failure::usage("name a report: its id, the beginning of it, or `last`"))
+        }
+        [one] => Ok(one),
+        [] => Err(Failure::no(format!("no report's id begins with {id}: `lifeboat reports` lists them"))),
+        many => Err(Failure::usage(format!("{} reports' ids begin with {id}: give more of it", many.len()))),
+    }
+}
+
+fn render(value: &Value, stored: &Stored, way: &Delivery, width: usize) -> String {
+    let event = Event::new(value);
+    let mut page = Page::new(width);
+    headline(&mut page, &event);
+    facts::summary(&mut page, &event, stored);
+    stack::crashed(&mut page, &event);
+    stack::others(&mut page, &event);
+    timeline::breadcrumbs(&mut page, &event);
+    facts::tags(&mut page, &event);
+    facts::contexts(&mut page, &event);
+    facts::notes(&mut page, &event);
+    delivery(&mut page, stored, way);
+    page.into_text()
+}
+
+fn headline(page: &mut Page, event: &Event<'_>) {
+    page.wrapped(RED.bold(), "", &event.title());
+    for cause in event.exceptions().iter().skip(1) {
+        page.wrapped(DIM, "  caused by  ", &title_of(cause));
+    }
+    page.blank();
+}
+
+fn delivery(page: &mut Page, stored: &Stored, way: &Delivery) {
+    page.section("DELIVERY", "");
+    let server = way.server.as_deref();
+    let (colour, words) = match (stored.state, server) {
+        (State::Pending, None) => (YELLOW, "no server is named in the report: it stays here".to_owned()),
+        (State::Pending, Some(server)) => (YELLOW, format!("waits for {server}")),
+        (State::Sent, server) => (GREEN, format!("taken by {}", server.unwrap_or("its server"))),
+        (State::SetAside, server) => (RED, format!("not taken by {}", server.unwrap_or("its server"))),
+    };
+    page.line(&[(colour, &format!("  {}", stored.state.word())), (BOLD, &format!("  {words}"))]);
+    if let Some(reason) = way.reason.as_deref().filter(|_| stored.state == State::SetAside) {
+        page.wrapped(DIM, "  ", reason);
+    }
+    page.wrapped(DIM, "  ", &stored.path.display().to_string());
+}
+
+#[cfg(test)]
+mod tests;

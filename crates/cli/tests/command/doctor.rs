@@ -1,0 +1,154 @@
+//! `doctor`: each check as it should be, and each with what it is there to find.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::{lifeboat, run};
+
+struct Machine {
+    dir: tempfile::TempDir,
+}
+
+impl Machine {
+    /// A library with our one symbol and a monitor that knows its name.
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let machine = Self { dir };
+        machine.library("int lifeboat_api_v1(void) { return 0; }");
+        machine.monitor("echo lifeboat-monitor 0.1.0");
+        machine
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn library(&self, source: &str) {
+        let file = self.path("library.c");
+        fs::write(&file, source).unwrap();
+        let mut cc = Command::new("cc");
+        cc.args(["-shared", "-fPIC", "-nostdlib", "-o"]).arg(self.path("reporter.so")).arg(&file);
+        assert!(cc.status().unwrap().success());
+    }
+
+    fn monitor(&self, script: &str) {
+        let path = self.path("monitor");
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    fn doctor(&self, dsn: &str) -> (i32, Vec<Value>) {
+        let mut command = lifeboat();
+        command.args(["doctor", "--json", "--state-dir"]).arg(self.path("state"));
+        command
+            .env("LIFEBOAT_REPORTER", self.path("reporter.so"))
+            .env("LIFEBOAT_MONITOR", self.path("monitor"));
+        let said = run(command.env("SENTRY_DSN", dsn));
+        (said.code, said.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+    }
+
+    /// The one check, and that the exit code follows it.
+    fn finding(&self, check: &str, dsn: &str) -> (String, String) {
+        let (code, findings) = self.doctor(dsn);
+        let finding = findings.iter().find(|finding| finding["check"] == check).unwrap();
+        let result = finding["result"].as_str().unwrap();
+        assert_eq!(code, i32::from(result == "failed"), "{findings:?}");
+        assert_eq!(result == "ok", finding["remedy"] == "", "{finding}");
+        (result.to_owned(), finding["detail"].as_str().unwrap().to_owned())
+    }
+}
+
+#[test]
+fn a_sound_machine_is_told_so() {
+    let machine = Machine::new();
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let dsn = format!("http://key@{}/1", server.local_addr().unwrap());
+    let (code, findings) = machine.doctor(&dsn);
+    let checks: Vec<_> = findings
+        .iter()
+        .map(|finding| (finding["check"].as_str().unwrap(), finding["result"].as_str().unwrap()))
+        .collect();
+    let expected = ["library", "monitor", "state", "ptrace", "kernel", "server"].map(|check| (check, "ok"));
+    assert_eq!((code, checks), (0, expected.to_vec()), "{findings:?}");
+    assert_eq!(machine.path("state").metadata().unwrap().permissions().mode() & 0o7777, 0o700);
+    assert!(Path::new(&machine.path("state/spool")).is_dir());
+}
+
+#[test]
+fn the_page_shows_the_remedy_below_what_failed() {
+    let machine = Machine::new();
+    let said = run(lifeboat()
+        .args(["doctor", "--state-dir"])
+        .arg(machine.path("state"))
+        .env("LIFEBOAT_REPORTER", "/none.so"));
+    assert_eq!(said.code, 1);
+    assert!(
+        said.stdout.contains("failed   library  /none.so")
+            && said.stdout.contains("correct LIFEBOAT_REPORTER")
+    );
+    assert!(said.stderr.contains("failed"), "{}", said.stderr);
+}
+
+#[test]
+fn a_foreign_missing_or_unsafe_library_fails() {
+    let machine = Machine::new();
+    machine.library("int something_else(void) { return 0; }");
+    assert!(machine.finding("library", "").1.contains("does not export lifeboat_api_v1"));
+    machine.library("int lifeboat_api_v1(void) { return 0; } int more(void) { return 0; }");
+    assert!(machine.finding("library", "").1.contains("exports 2 symbols"));
+    fs::write(machine.path("reporter.so"), "text").unwrap();
+    assert!(machine.finding("library", "").1.contains("is not an ELF library"));
+    fs::remove_file(machine.path("reporter.so")).unwrap();
+    assert_eq!(machine.finding("library", "").0, "failed");
+    machine.library("int lifeboat_api_v1(void) { return 0; }");
+    fs::set_permissions(machine.path("reporter.so"), fs::Permissions::from_mode(0o777)).unwrap();
+    assert!(machine.finding("library", "").1.contains("may be written by others"));
+    fs::set_permissions(machine.path("reporter.so"), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(machine.dir.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let (_, findings) = machine.doctor("");
+    assert_eq!(findings[0]["result"], "failed", "a folder above it counts");
+}
+
+#[test]
+fn a_monitor_that_cannot_run_or_is_another_program_fails() {
+    let machine = Machine::new();
+    machine.monitor("echo lifeboat-monitor 9.9.9");
+    assert_eq!(machine.finding("monitor", "").0, "warning");
+    machine.monitor("echo hello");
+    assert!(machine.finding("monitor", "").1.contains("not Lifeboat's monitor"));
+    machine.monitor("exit 3");
+    assert_eq!(machine.finding("monitor", "").0, "failed");
+    fs::set_permissions(machine.path("monitor"), fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(machine.finding("monitor", "").1.contains("no executable file"));
+}
+
+#[test]
+fn a_state_directory_that_cannot_be_used_fails() {
+    let machine = Machine::new();
+    fs::create_dir(machine.path("state")).unwrap();
+    fs::set_permissions(machine.path("state"), fs::Permissions::from_mode(0o777)).unwrap();
+    let (code, findings) = machine.doctor("");
+    assert_eq!((code, &findings[2]["result"]), (1, &Value::from("failed")));
+    assert!(findings[2]["detail"].as_str().unwrap().contains("chmod go-w"));
+    fs::remove_dir(machine.path("state")).unwrap();
+    fs::write(machine.path("state"), "a file").unwrap();
+    assert_eq!(machine.doctor("").1[2]["result"], "failed");
+}
+
+#[test]
+fn a_dsn_is_read_and_its_server_tried_and_its_key_is_not_told() {
+    let machine = Machine::new();
+    let (result, detail) = machine.finding("server", "not a dsn with secretkey");
+    assert!(result == "failed" && !detail.contains("secretkey"), "{detail}");
+    // A port that was just free refuses.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let (result, detail) = machine.finding("server", &format!("http://secretkey@127.0.0.1:{port}/1"));
+    assert!(result == "failed" && !detail.contains("secretkey"), "{detail}");
+    assert_eq!(machine.finding("server", "http://key@name.invalid/1").0, "failed");
+    assert_eq!(machine.finding("server", "").0, "ok");
+}

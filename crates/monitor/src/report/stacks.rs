@@ -1,0 +1,144 @@
+//! Stack traces as Sentry reads them: oldest call first, inlined functions as frames of their own.
+
+use std::path::Path;
+
+use lifeboat_recorder::RecordView;
+use sentry_types::protocol::v7::{Addr, Frame, RegVal, Stacktrace};
+
+use super::machine::{REGISTER_NAMES, Registers};
+use super::modules::Modules;
+use super::scrub::Scrubber;
+use super::symbols::{Location, Symbols};
+use super::text::{clean, cut};
+use super::unwind::{self, Stack, Threads, Trust};
+
+/// Sources of the language's own runtime and of packages.
+const FOREIGN_SOURCES: [&str; 2] = ["/rustc/", "/.cargo/registry/"];
+/// What a statically linked C library leaves in the program itself.
+const RUNTIME_FUNCTIONS: [&str; 8] = [
+    "_start",
+    "_start_c",
+    "__libc_start_main",
+    "libc_start_main_stage2",
+    "abort",
+    "raise",
+    "clone",
+    "__clone",
+];
+const TEXT_MAX: usize = 512;
+
+/// Makes stack traces for one process.
+pub(super) struct Stacks<'m, 's> {
+    modules: &'m Modules<'s>,
+    threads: Threads<'m, 's>,
+    symbols: Symbols<'m, 's>,
+    scrubber: &'m Scrubber,
+    /// Modules that a frame was in, by their start.
+    pub(super) seen: Vec<u64>,
+    /// Frames that were found by searching a stack.
+    pub(super) guessed: usize,
+    /// Stacks that ended too early.
+    pub(super) truncated: usize,
+}
+
+impl<'m, 's> Stacks<'m, 's> {
+    pub(super) fn new(modules: &'m Modules<'s>, scrubber: &'m Scrubber) -> Self {
+        let (threads, symbols) = (Threads::new(modules), Symbols::new(modules));
+        Self { modules, threads, symbols, scrubber, seen: Vec::new(), guessed: 0, truncated: 0 }
+    }
+
+    /// The stack of a thread. Of its registers three are kept.
+    pub(super) fn of_thread(&mut self, registers: &[u64], stack: Stack<'_>) -> Option<Stacktrace> {
+        let kept = Registers::of(registers)?;
+        let trace = self.threads.trace(registers, stack);
+        self.truncated += usize::from(trace.is_truncated);
+        let mut frames = Vec::with_capacity(trace.frames.len());
+        for frame in &trace.frames {
+            self.guessed += usize::from(frame.trust == Trust::Scan);
+            frames.extend(self.frames(frame));
+        }
+        frames.reverse();
+        let values = [kept.ip, kept.sp, kept.fp].map(RegVal);
+        let registers = REGISTER_NAMES.map(str::to_owned).into_iter().zip(values).collect();
+        Some(Stacktrace { frames, registers, ..Stacktrace::default() })
+    }
+
+    /// The frames that a language handed over, if it did.
+    pub(super) fn of_record(&mut self, record: &RecordView<'_>) -> Option<Stacktrace> {
+        let mut frames = Vec::new();
+        for given in record.frames() {
+            let named = self.given(&given);
+            // A bare address is looked up like any other; where a name came with it, the name counts.
+            if named.function.is_none() && given.address != 0 {
+                let frame = unwind::Frame { address: given.address, is_return: true, trust: Trust::Context };
+                frames.extend(self.frames(&frame));
+            } else {
+                frames.push(named);
+            }
+        }
+        frames.reverse();
+        (!frames.is_empty()).then(|| Stacktrace { frames, ..Stacktrace::default() })
+    }
+
+    /// All functions at one address, innermost first.
+    fn frames(&mut self, frame: &unwind::Frame) -> Vec<Frame> {
+        let found = self.modules.find(frame.lookup());
+        let module = found.map(|(_, module)| module);
+        if let Some(module) = module.filter(|module| !self.seen.contains(&module.start)) {
+            self.seen.push(module.start);
+        }
+        let bare = Frame {
+            package: module.map(|module| self.path(&module.path)),
+            instruction_addr: Some(Addr(frame.address)),
+            image_addr: module.map(|module| Addr(module.start)),
+            in_app: Some(module.is_some_and(|module| module.is_own)),
+            ..Frame::default()
+        };
+        let locations = self.symbols.look_up(frame.lookup());
+        if locations.is_empty() {
+            return vec![bare];
+        }
+        locations.iter().map(|location| self.located(bare.clone(), location)).collect()
+    }
+
+    fn located(&self, bare: Frame, location: &Location) -> Frame {
+        let is_runtime = location.function.as_deref().is_some_and(|name| RUNTIME_FUNCTIONS.contains(&name));
+        let source = location.file.as_deref().unwrap_or_default();
+        let is_foreign = FOREIGN_SOURCES.iter().any(|folder| source.contains(folder));
+        Frame {
+            function: location.function.clone(),
+            symbol: location.symbol.clone(),
+            filename: location.file.as_deref().map(|file| self.scrubber.path(base_name(file))),
+            abs_path: location.file.as_deref().map(|file| self.scrubber.path(file)),
+            lineno: location.line.map(u64::from),
+            colno: location.column.map(u64::from),
+            in_app: bare.in_app.map(|is_own| is_own && !is_runtime && !is_foreign),
+            ..bare
+        }
+    }
+
+    fn given(&self, given: &lifeboat_recorder::FrameView<'_>) -> Frame {
+        let text = |bytes: &[u8]| Some(clean(bytes)).filter(|text| !text.is_empty());
+        let file = text(given.file);
+        Frame {
+            function: text(given.function).map(|name| cut(self.scrubber.text(&name), TEXT_MAX)),
+            filename: file.as_deref().map(|file| self.scrubber.path(base_name(file))),
+            abs_path: file.as_deref().map(|file| self.scrubber.path(file)),
+            lineno: Some(u64::from(given.line)).filter(|line| *line != 0),
+            colno: Some(u64::from(given.column)).filter(|column| *column != 0),
+            instruction_addr: Some(Addr(given.address)).filter(|address| address.0 != 0),
+            in_app: Some(
+                !file.is_some_and(|file| FOREIGN_SOURCES.iter().any(|folder| file.contains(folder))),
+            ),
+            ..Frame::default()
+        }
+    }
+
+    fn path(&self, path: &Path) -> String {
+        self.scrubber.path(&clean(path.as_os_str().as_encoded_bytes()))
+    }
+}
+
+fn base_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}

@@ -1,0 +1,12 @@
+//! What a death is like with Lifeboat: reported once, and for everybody else as it would have been without.
+//!
+//! Every case is a process of its own that dies; most die twice, with a reporter and without, and both must end alike.
+
+mod bench;
+mod ends;
+mod first_process;
+mod handlers;
+mod monitor;
+mod own;
+mod signals;
+mod threads;
