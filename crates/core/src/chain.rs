@@ -8,7 +8,7 @@ use core::sync::atomic::Ordering;
 
 use lifeboat_recorder::DeathStage;
 
-use crate::action::{Action, BEFORE, SA_RESETHAND, SA_RESTORER, bit};
+use crate::action::{Action, BEFORE, SA_RESETHAND, SA_RESTORER, SA_SIGINFO, bit};
 use crate::handler::{SignalInfo, ring};
 use crate::state::Phase;
 use crate::{state, sys};
@@ -22,7 +22,9 @@ pub(crate) fn hand_on(info: &SignalInfo, raw_info: *const c_void) {
     let calls_us = already_chained(info.signal);
     if before.is_function() && !calls_us {
         let restorer = sys::chained_restorer() as u64;
-        Action { restorer, flags: before.flags | SA_RESTORER, ..before }.install(info.signal);
+        // Without SA_SIGINFO the kernel leaves the frame's siginfo unwritten, by which `after_chained` knows the signal.
+        let flags = before.flags | SA_RESTORER | SA_SIGINFO;
+        Action { restorer, flags, ..before }.install(info.signal);
     } else {
         Action::DEFAULT.install(info.signal);
     }

@@ -166,6 +166,8 @@ mod event {
         assert_eq!(plain["exception"]["values"][0]["type"], "exit");
         assert_eq!(plain["exception"]["values"][0]["value"], "exited with status 1");
         assert_eq!(plain["exception"]["values"][0]["mechanism"]["type"], "exit");
+        let own = &plain["threads"]["values"][0];
+        assert_eq!((own["crashed"].as_bool(), own.get("stacktrace")), (Some(true), None));
         last_words(&recorder, node.pid(), "Defect", "no peers left");
         let worded = event(&recorder::capture(&node, &recorder, End::Exited(1)));
         assert_eq!(worded["exception"]["values"].as_array().unwrap().len(), 1);

@@ -131,6 +131,17 @@ mod names {
     }
 
     #[test]
+    fn a_symbol_names_no_more_than_its_own_size() {
+        let program =
+            compile("deep.c", &[FLAGS.as_slice(), &["-Wl,--export-dynamic-symbol=read_peer"]].concat());
+        strip(&program);
+        let own = own_frames(&report(&program), &program);
+        let names: Vec<_> = own.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names.first(), Some(&"read_peer"));
+        assert!(names.len() >= 3 && names.iter().skip(1).all(|name| *name == "?"), "{names:?}");
+    }
+
+    #[test]
     fn a_debug_file_of_another_build_is_not_used() {
         let other = compile("deep.c", &[FLAGS.as_slice(), &["-Wl,--build-id=0x1111111111111111"]].concat());
         let program = compile("deep.c", &[FLAGS.as_slice(), &["-Wl,--build-id=0xabcdef0123456789"]].concat());
@@ -160,6 +171,34 @@ mod names {
                 .iter()
                 .all(|frame| frame["package"] != package.as_str() || frame.get("function").is_none())
         );
+    }
+
+    #[test]
+    fn a_corrupt_file_ends_in_a_report() {
+        let program = compile("deep.cpp", &FLAGS);
+        let node = Node::run(&program);
+        let capture = recorder::capture(&node, &recorder::declared(), End::Exited(1));
+        let whole = std::fs::read(&program).unwrap();
+        let mut random = 0x9E37_79B9_7F4A_7C15_u64;
+        let mut next = move || {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            random as usize
+        };
+        for round in 0..60 {
+            let mut corrupt = whole.clone();
+            for _ in 0..next() % 200 {
+                // The first page, with its headers and the build id, is left alone half of the time.
+                let first = if round % 2 == 0 { 4096 } else { 64 };
+                let at = first + next() % (corrupt.len() - first);
+                corrupt[at] = next() as u8;
+            }
+            corrupt.truncate(if round % 5 == 0 { next() % whole.len() } else { whole.len() });
+            std::fs::remove_file(&program).unwrap();
+            std::fs::write(&program, corrupt).unwrap();
+            event(&capture, Detail::Full);
+        }
     }
 
     #[test]

@@ -69,6 +69,19 @@ impl Bench {
         Self { scratch, program, next: AtomicU32::new(0) }
     }
 
+    /// The program of this fixture with the reporter linked in.
+    pub(crate) fn linked(compiler: Compiler, fixture: &str, archive: &Path) -> Self {
+        let bench = Self::with(compiler, fixture, &[]);
+        let compile = Compile::new(compiler).flags(["-O2", "-g", "-pthread", "-DLIFEBOAT_LINK"]);
+        compile.source(source(fixture)).flag(archive).build(&bench.program);
+        bench
+    }
+
+    /// The program's file.
+    pub(crate) fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// A state directory that nobody has used; it is not there yet.
     pub(crate) fn state_dir(&self) -> PathBuf {
         self.scratch.join(format!("state-{}", self.next.fetch_add(1, Ordering::Relaxed)))
@@ -111,7 +124,9 @@ impl Bench {
     pub(crate) fn die(&self, arguments: &[&str]) -> Death {
         let state_dir = self.state_dir();
         let outcome = self.node(arguments, &state_dir).finish();
-        Death { outcome, reports: self.reports(&state_dir) }
+        let reports = self.reports(&state_dir);
+        assert!(self.is_tidy(&state_dir), "{arguments:?} left captures in {}", state_dir.display());
+        Death { outcome, reports }
     }
 
     /// The same without a reporter: how it would have ended.
@@ -125,6 +140,13 @@ impl Bench {
         let death = self.die(arguments);
         same_end(arguments, &death.outcome, &without);
         assert_eq!(death.reports, expected, "{arguments:?}");
+    }
+
+    /// Whether nothing but reports is left in a state directory: no capture and no half-written file.
+    pub(crate) fn is_tidy(&self, state_dir: &Path) -> bool {
+        let folders = ["recorders", "spool", "sent", "set-aside"];
+        let all = folders.into_iter().flat_map(|folder| files(state_dir, folder, ""));
+        all.into_iter().all(|path| path.extension().is_some_and(|ending| ending == "envelope"))
     }
 
     /// What is on disk once all who belong to this bench have ended.
@@ -175,10 +197,21 @@ pub(crate) fn same_end(what: &[&str], with: &Outcome, without: &Outcome) {
 
 /// The reports of a state directory.
 pub(crate) fn reports(state_dir: &Path) -> Vec<Report> {
+    events(state_dir).iter().map(report).collect()
+}
+
+/// The events of a state directory, as `lifeboat show --json` prints them.
+pub(crate) fn events(state_dir: &Path) -> Vec<Value> {
     let list = lifeboat(["reports".as_ref(), "--json".as_ref()], state_dir);
     let ids = list.lines().map(|line| json(line)["event_id"].as_str().unwrap().to_owned());
-    let shown = ids.map(|id| json(&lifeboat(["show".as_ref(), id.as_ref(), "--json".as_ref()], state_dir)));
-    shown.map(|event| report(&event)).collect()
+    ids.map(|id| json(&lifeboat(["show".as_ref(), id.as_ref(), "--json".as_ref()], state_dir))).collect()
+}
+
+/// The one event of a state directory.
+pub(crate) fn event(state_dir: &Path) -> Value {
+    let mut events = events(state_dir);
+    assert_eq!(events.len(), 1, "one report in {}", state_dir.display());
+    events.remove(0)
 }
 
 fn report(event: &Value) -> Report {

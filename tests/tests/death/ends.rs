@@ -3,6 +3,8 @@
 //! 1. A node exits, is told to stop, or is killed; the same program without a reporter ends with the same status.
 //! 2. One report where it died, none where it stopped.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 
 use lifeboat_tests::{Compiler, Run};
@@ -73,6 +75,11 @@ fn requested_stop() {
 }
 
 #[test]
+fn death_while_stopping() {
+    check_sent("handler-faults", &[("ready", Signal::TERM)], &[Report::of_signal("SIGSEGV")]);
+}
+
+#[test]
 fn killed() {
     let report = Report { cause: "killed".into(), signal: Some("SIGKILL".into()), status: None };
     check_sent("waits", &[("ready", Signal::KILL)], &[report]);
@@ -99,4 +106,60 @@ fn reader_of_the_node_sees_its_end() {
     let state_dir = bench.state_dir();
     assert_eq!(bench.on(run, Path::new(&state_dir)).finish().output(), "end of file\n");
     assert_eq!(bench.reports(&state_dir).len(), 1);
+}
+
+#[test]
+fn node_without_standard_descriptors() {
+    let bench = Bench::new(FIXTURE);
+    for (case, status, report) in
+        [("null", 139, Report::of_signal("SIGSEGV")), ("return-3", 3, Report::of_exit(3))]
+    {
+        let script = "exec \"$0\" \"$1\" <&- >&- 2>&-";
+        let node = bench.program().to_str().unwrap();
+        let run = Run::new("sh").args(["-c", script, node, case]).folder(bench.scratch.path());
+        let state_dir = bench.state_dir();
+        assert_eq!(bench.on(run, &state_dir).finish().shell_status(), status, "{case}");
+        assert_eq!(bench.reports(&state_dir), [report], "{case}");
+    }
+}
+
+/// Nobody may trace what another traces: the exact status and the report are found without.
+#[test]
+fn traced_node() {
+    let bench = Bench::new(FIXTURE);
+    for (case, status, report) in
+        [("null", 139, Report::of_signal("SIGSEGV")), ("return-3", 3, Report::of_exit(3))]
+    {
+        let state_dir = bench.state_dir();
+        let run = bench.node_behind(&["strace", "--follow-forks", "--output=/dev/null"], &[case]);
+        assert_eq!(bench.on(run, &state_dir).finish().shell_status(), status, "{case}");
+        assert_eq!(bench.reports(&state_dir), [report], "{case}");
+    }
+}
+
+#[test]
+fn node_of_an_unprivileged_user() {
+    const NOBODY: u32 = 65_534;
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("not tried: all nodes of these tests are unprivileged already");
+        return;
+    }
+    let bench = Bench::new(FIXTURE);
+    fs::set_permissions(bench.scratch.path(), Permissions::from_mode(0o755)).unwrap();
+    let cases = [
+        ("null", 139, Report::of_signal("SIGSEGV")),
+        ("undumpable-null", 139, Report::of_signal("SIGSEGV")),
+        ("return-3", 3, Report::of_exit(3)),
+        ("exit-at-once", 3, Report::of_exit(3)),
+        ("undumpable-exit", 6, Report::of_exit(6)),
+    ];
+    for (case, status, report) in cases {
+        let state_dir = bench.state_dir();
+        fs::create_dir(&state_dir).unwrap();
+        chown(&state_dir, Some(NOBODY), Some(NOBODY)).unwrap();
+        fs::set_permissions(&state_dir, Permissions::from_mode(0o700)).unwrap();
+        let outcome = bench.node(&[case], &state_dir).user(NOBODY, NOBODY).finish();
+        assert_eq!(outcome.shell_status(), status, "{case}");
+        assert_eq!(bench.reports(&state_dir), [report], "{case}");
+    }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use lifeboat_tests::Outcome;
 
-use crate::bench::{Bench, Report, files};
+use crate::bench::{Bench, Report};
 
 const FIXTURE: &str = "death_ends";
 const UNSHARE: [&str; 4] = ["unshare", "--pid", "--fork", "--mount-proc"];
@@ -48,7 +48,7 @@ fn deaths_of_the_first_process() {
         let outcome = die(&bench, case, &state_dir);
         assert_eq!(outcome.shell_status(), status, "{case}");
         assert_eq!(bench.reports(&state_dir), expected, "{case}");
-        assert_eq!(files(&state_dir, "recorders", ""), Vec::<std::path::PathBuf>::new(), "{case}");
+        assert!(bench.is_tidy(&state_dir), "{case}");
     }
 }
 
@@ -74,5 +74,5 @@ fn first_process_whose_own_handler_ends_it() {
     assert!(outside.succeeded());
     let [report] = &bench.reports(&state_dir)[..] else { panic!("{:?}", bench.reports(&state_dir)) };
     assert_eq!((report.cause.as_str(), report.signal.as_deref()), ("signal", Some("SIGSEGV")));
-    assert_eq!(files(&state_dir, "recorders", ""), Vec::<std::path::PathBuf>::new());
+    assert!(bench.is_tidy(&state_dir));
 }

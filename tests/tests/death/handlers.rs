@@ -49,7 +49,7 @@ fn handler_that_quits() {
 
 #[test]
 fn repaired_fault_is_no_death() {
-    check_all(&[("repairs", &[]), ("repairs-often", &[]), ("notes", &[])]);
+    check_all(&[("repairs", &[]), ("repairs-plainly", &[]), ("repairs-often", &[]), ("notes", &[])]);
 }
 
 #[test]
@@ -57,6 +57,7 @@ fn fault_after_a_repaired_one_is() {
     let segv = [Report::of_signal("SIGSEGV")];
     check_all(&[
         ("repairs-and-dies", &segv),
+        ("repairs-plainly-and-dies", &segv),
         ("repairs-often-and-dies", &segv),
         ("repairs-only-once", &segv),
     ]);
@@ -91,4 +92,9 @@ fn handler_that_calls_ours() {
 #[test]
 fn ignored_signals_stay_ignored() {
     check_all(&[("ignores", &[]), ("ignores-a-fault", &[Report::of_signal("SIGSEGV")])]);
+}
+
+#[test]
+fn handler_of_a_stop_is_called_as_it_asked() {
+    check_all(&[("stop-told", &[]), ("stop-told-on-stack", &[]), ("stop-told-once", &[])]);
 }

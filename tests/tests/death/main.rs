@@ -3,6 +3,7 @@
 //! Every case is a process of its own that dies; most die twice, with a reporter and without, and both must end alike.
 
 mod bench;
+mod content;
 mod ends;
 mod first_process;
 mod handlers;

@@ -70,10 +70,19 @@ impl Stack<'_> {
 /// Unwinds threads of one process.
 pub(super) struct Threads<'m, 's> {
     modules: &'m Modules<'s>,
-    unwinder: UnwinderNative<&'s [u8], MayAllocateDuringUnwind>,
-    cache: CacheNative<MayAllocateDuringUnwind>,
+    by_eh_frame: Rules<'s>,
+    /// For functions that `.eh_frame` leaves out: the C runtime's own is there even in programs built without.
+    by_debug_frame: Rules<'s>,
     known: Vec<usize>,
 }
+
+#[derive(Default)]
+struct Rules<'s> {
+    unwinder: UnwinderNative<&'s [u8], MayAllocateDuringUnwind>,
+    cache: CacheNative<MayAllocateDuringUnwind>,
+}
+
+type UnwindModule<'s> = Module<&'s [u8]>;
 
 /// A frame on the way.
 #[derive(Clone, Copy)]
@@ -90,7 +99,7 @@ enum Step {
 
 impl<'m, 's> Threads<'m, 's> {
     pub(super) fn new(modules: &'m Modules<'s>) -> Self {
-        Self { modules, unwinder: UnwinderNative::new(), cache: CacheNative::new(), known: Vec::new() }
+        Self { modules, by_eh_frame: Rules::default(), by_debug_frame: Rules::default(), known: Vec::new() }
     }
 
     /// The frames of a thread with these registers and this stack.
@@ -141,7 +150,8 @@ impl<'m, 's> Threads<'m, 's> {
             Some(address) if place.frame.is_return => address,
             _ => FrameAddress::from_instruction_pointer(place.registers.ip),
         };
-        let stepped = self.unwinder.unwind_frame(address, &mut native, &mut self.cache, &mut read);
+        let rules = if is_covered { &mut self.by_eh_frame } else { &mut self.by_debug_frame };
+        let stepped = rules.unwinder.unwind_frame(address, &mut native, &mut rules.cache, &mut read);
         if let Ok(Some(ip)) = stepped {
             let caller = Registers::from_native(&native, ip);
             let is_plausible = self.is_behind_call(ip)
@@ -192,15 +202,16 @@ impl<'m, 's> Threads<'m, 's> {
         read(module.elf.as_ref()?, module.stated(address)?)
     }
 
-    /// Hands the unwinder the module of this address, once.
+    /// Hands the unwinders the module of this address, once.
     fn learn(&mut self, address: u64) {
         let Some((index, module)) = self.modules.find(address) else { return };
         if self.known.contains(&index) {
             return;
         }
         self.known.push(index);
-        if let Some(module) = unwind_data(module) {
-            self.unwinder.add_module(module);
+        if let Some((eh_frame, debug_frame)) = unwind_data(module) {
+            self.by_eh_frame.unwinder.add_module(eh_frame);
+            self.by_debug_frame.unwinder.add_module(debug_frame);
         }
     }
 
@@ -215,7 +226,7 @@ impl<'m, 's> Threads<'m, 's> {
 }
 
 fn covers(info: &FrameInfo<'_>, stated: u64) -> bool {
-    let Some((eh_frame, range)) = &info.eh_frame else { return info.debug_frame.is_some() };
+    let Some((eh_frame, range)) = &info.eh_frame else { return false };
     let bases = BaseAddresses::default().set_eh_frame(range.start);
     let eh_frame = EhFrame::from(EndianSlice::new(eh_frame, LittleEndian));
     let Some((index, range)) = &info.eh_frame_hdr else {
@@ -233,22 +244,25 @@ fn returned(registers: Registers, trust: Trust) -> Place {
     Place { registers, frame: Frame { address: registers.ip, is_return: true, trust } }
 }
 
-fn unwind_data<'s>(module: &modules::Module<'s>) -> Option<Module<&'s [u8]>> {
+/// The module as each unwinder sees it. Debug files may hold `.debug_frame` too.
+fn unwind_data<'s>(module: &modules::Module<'s>) -> Option<(UnwindModule<'s>, UnwindModule<'s>)> {
     let (elf, bias) = (module.elf.as_ref()?, module.bias()?);
     let (base, info) = (elf.base(), elf.frame_info());
     let (eh_frame, eh_frame_svma) = info.eh_frame.clone().unzip();
     let (eh_frame_hdr, eh_frame_hdr_svma) = info.eh_frame_hdr.clone().unzip();
-    let sections = ExplicitModuleSectionInfo {
+    let stated = || ExplicitModuleSectionInfo {
         base_svma: base,
         text_svma: elf.section_range(".text"),
         got_svma: elf.section_range(".got"),
-        eh_frame_svma,
-        eh_frame,
-        eh_frame_hdr_svma,
-        eh_frame_hdr,
-        debug_frame: info.debug_frame,
         ..Default::default()
     };
+    let by_eh_frame =
+        ExplicitModuleSectionInfo { eh_frame_svma, eh_frame, eh_frame_hdr_svma, eh_frame_hdr, ..stated() };
+    let own_debug = || module.debug().filter(|_| module.is_own)?.section(".debug_frame");
+    let debug_frame = info.debug_frame.or_else(own_debug);
+    let by_debug_frame = ExplicitModuleSectionInfo { debug_frame, ..stated() };
     let name = module.path.display().to_string();
-    Some(Module::new(name, module.start..module.end, bias.wrapping_add(base), sections))
+    let module =
+        |sections| Module::new(name.clone(), module.start..module.end, bias.wrapping_add(base), sections);
+    Some((module(by_eh_frame), module(by_debug_frame)))
 }
