@@ -45,6 +45,7 @@ impl Environ {
 /// What the monitor needs of it; the rest, secrets and all, stays in the node.
 pub(crate) fn is_for_monitor(entry: &[u8]) -> bool {
     const NAMES: [&[u8]; 12] = [
+        b"LIFEBOAT_DEBUG_DIRS=",
         b"HTTP_PROXY=",
         b"http_proxy=",
         b"HTTPS_PROXY=",
@@ -55,7 +56,6 @@ pub(crate) fn is_for_monitor(entry: &[u8]) -> bool {
         b"no_proxy=",
         b"SSL_CERT_FILE=",
         b"SSL_CERT_DIR=",
-        b"LIFEBOAT_LOG=",
         b"TZ=",
     ];
     NAMES.iter().any(|name| entry.starts_with(name))

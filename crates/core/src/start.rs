@@ -111,6 +111,10 @@ fn describe(recorder: Recorder, settings: &Settings) {
     }
     let _ = recorder.setting(Setting::StateDir, state::STATE_DIR.get());
     let _ = recorder.setting(Setting::Reporter, env!("CARGO_PKG_VERSION").as_bytes());
+    let mut program = [0; state::PathBuffer::ROOM];
+    if let Ok(program) = sys::readlink(c"/proc/self/exe", &mut program) {
+        let _ = recorder.setting(Setting::Program, program);
+    }
     let tags = settings.text("LIFEBOAT_TAGS", offset_of!(Options, tags)).unwrap_or(&[]);
     for pair in tags.split(|byte| *byte == b',') {
         let mut halves = pair.splitn(2, |byte| *byte == b'=');

@@ -151,6 +151,8 @@ pub enum Setting {
     StateDir = 8,
     /// The version of the reporter in the node.
     Reporter = 9,
+    /// The program's file.
+    Program = 10,
 }
 
 /// Words that node and monitor exchange, and counts. Every field is written whole.

@@ -64,7 +64,9 @@ impl Bench {
         for file in ["bin/lifeboat-monitor", "lib/liblifeboat_reporter.so"] {
             let to = scratch.join(file);
             fs::create_dir_all(to.parent().unwrap()).unwrap();
-            fs::copy(delivered(file), to).unwrap();
+            // Not by this process: a child that another test starts meanwhile would keep the copy open for writing, and
+            // what is open for writing cannot be executed.
+            assert!(Run::new("cp").arg(delivered(file)).arg(to).finish().succeeded());
         }
         Self { scratch, program, next: AtomicU32::new(0) }
     }

@@ -88,13 +88,14 @@ fn death(case: &Case<'_>, scrubber: &Scrubber, notes: &[String]) -> Section {
     section
 }
 
-fn uptime_seconds(case: &Case<'_>) -> Option<u64> {
+fn uptime_seconds(case: &Case<'_>) -> Option<f64> {
     let control = case.recorder.control();
     let lived_ns = match case.fault {
         Some(fault) => fault.boottime_ns.checked_sub(control.start_boottime_ns),
         None => case.realtime_ns().checked_sub(control.start_realtime_ns),
     };
-    lived_ns.map(|nanoseconds| nanoseconds / 1_000_000_000)
+    // Milliseconds are enough: more digits would be noise.
+    lived_ns.map(|nanoseconds| (nanoseconds / 1_000_000) as f64 / 1e3)
 }
 
 fn process(case: &Case<'_>, scrubber: &Scrubber) -> Section {

@@ -8,6 +8,7 @@ use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use lifeboat_recorder::{Setting, Snapshot};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 
@@ -64,7 +65,7 @@ fn read(input: std::os::fd::BorrowedFd<'_>) -> Result<Capture, Error> {
     let input = File::from(input.try_clone_to_owned().map_err(unreadable)?);
     let mut bytes = Vec::new();
     input.take(CAPTURE_BYTES_MAX).read_to_end(&mut bytes).map_err(unreadable)?;
-    match lifeboat_recorder::Snapshot::read(&bytes) {
+    match Snapshot::read(&bytes) {
         Ok(_) => Ok(bare(bytes)),
         Err(_) => capture::decode(&bytes),
     }
@@ -72,6 +73,9 @@ fn read(input: std::os::fd::BorrowedFd<'_>) -> Result<Capture, Error> {
 
 /// What a node without a monitor wrote: its recorder and nothing else.
 fn bare(recorder: Vec<u8>) -> Capture {
+    let program =
+        Snapshot::read(&recorder).ok().and_then(|copy| copy.setting(Setting::Program).map(<[u8]>::to_vec));
+    let program = String::from_utf8_lossy(&program.unwrap_or_default()).into_owned();
     Capture {
         version: CAPTURE_VERSION,
         subject: Subject::Death,
@@ -80,7 +84,7 @@ fn bare(recorder: Vec<u8>) -> Capture {
         threads: Vec::new(),
         maps: Vec::new(),
         images: Vec::new(),
-        process: Process::default(),
+        process: Process { program, ..Process::default() },
         notes: vec!["no monitor was there: only the dying thread was captured, by itself".into()],
     }
 }

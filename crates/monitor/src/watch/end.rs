@@ -1,8 +1,9 @@
 //! How a process ended, asked of the kernel by somebody who is not its parent.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 
@@ -11,9 +12,11 @@ use crate::capture::End;
 /// `PIDFD_GET_INFO`, Linux 6.15: `_IOWR(0xFF, 11, struct pidfd_info)` with the 64 bytes of its first version.
 const PIDFD_GET_INFO: libc::Ioctl = 0xC040_FF0B;
 const PIDFD_INFO_EXIT: u64 = 1 << 3;
-/// While the process is a zombie only /proc knows; when its parent has reaped it only the pidfd does.
-const TRIES: u32 = 20;
+/// While the process is a zombie only /proc knows, and not for everybody; when its parent has reaped it only the pidfd
+/// does. So long a parent may take.
+const PATIENCE: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(1);
+const PAUSE_MAX: Duration = Duration::from_millis(64);
 /// `exit_code` is the last of the 52 fields of /proc/PID/stat; the name in field 2 may hold anything.
 const FIELDS_AFTER_NAME: usize = 50;
 
@@ -35,13 +38,18 @@ pub(crate) fn wait(pidfd: BorrowedFd<'_>) {
 
 /// How the process behind this pidfd ended, once it has.
 pub(crate) fn of(pidfd: BorrowedFd<'_>, pid: u32) -> End {
-    for _ in 0..TRIES {
+    let from = Instant::now();
+    let mut pause = PAUSE;
+    loop {
         if let Some(end) = by_pidfd(pidfd).or_else(|| by_proc(pidfd, pid)) {
             return end;
         }
-        std::thread::sleep(PAUSE);
+        if from.elapsed() >= PATIENCE {
+            return End::Unknown;
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(PAUSE_MAX);
     }
-    End::Unknown
 }
 
 /// What a wait status says.
@@ -61,6 +69,11 @@ fn by_pidfd(pidfd: BorrowedFd<'_>) -> Option<End> {
 }
 
 fn by_proc(pidfd: BorrowedFd<'_>, pid: u32) -> Option<End> {
+    // Who may not trace the process is told a status of 0: a zombie has no program, but only who may look learns that.
+    let program = fs::read_link(format!("/proc/{pid}/exe"));
+    if program.is_err_and(|error| error.kind() == ErrorKind::PermissionDenied) {
+        return None;
+    }
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, fields) = stat.rsplit_once(')')?;
     let mut fields = fields.split_ascii_whitespace();

@@ -12,11 +12,12 @@ mod server;
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, Command, ExitStatus};
 
 use lifeboat_monitor::post;
 use lifeboat_monitor::spool::{Spool, State};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use server::{Reply, Server, header};
 use uuid::Uuid;
 
@@ -66,11 +67,23 @@ impl Scene {
 }
 
 fn signal(child: &Child, signal: Signal) {
-    kill_process(Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap(), signal).unwrap();
+    kill_process(Pid::from_child(child), signal).unwrap();
+}
+
+/// Waits for the end, but not for ever.
+fn end_of(child: &mut Child) -> ExitStatus {
+    let pidfd = pidfd_open(Pid::from_child(child), PidfdFlags::empty()).unwrap();
+    let minute = Timespec { tv_sec: 60, tv_nsec: 0 };
+    let ended = poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&minute)).unwrap();
+    if ended == 0 {
+        child.kill().unwrap();
+    }
+    assert_eq!(ended, 1, "post ended by itself within a minute");
+    child.wait().unwrap()
 }
 
 fn finish(mut child: Child) {
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(end_of(&mut child).code(), Some(0));
 }
 
 #[test]
@@ -199,7 +212,7 @@ fn killed_in_the_middle_nothing_is_lost() {
         let mut child = scene.post().spawn().unwrap();
         server.request();
         signal(&child, ending);
-        assert_eq!(child.wait().unwrap().signal(), Some(ending.as_raw()));
+        assert_eq!(end_of(&mut child).signal(), Some(ending.as_raw()));
         assert_eq!(scene.states(), [(1, "pending")]);
         finish(scene.post().spawn().unwrap());
         assert_eq!(server.request().body, stored);
@@ -218,7 +231,7 @@ fn of_two_posts_one_works_and_the_other_leaves() {
     assert!(first.try_wait().unwrap().is_none(), "the first is still at work");
     // Taking over ends the first, and delivers.
     finish(scene.post().arg("--take-over").spawn().unwrap());
-    assert_eq!(first.wait().unwrap().signal(), Some(Signal::TERM.as_raw()));
+    assert_eq!(end_of(&mut first).signal(), Some(Signal::TERM.as_raw()));
     server.request();
     assert_eq!(scene.states(), [(1, "sent")]);
 }
@@ -232,7 +245,7 @@ fn a_stopped_post_is_taken_over_too() {
     server.request();
     signal(&first, Signal::STOP);
     finish(scene.post().arg("--take-over").spawn().unwrap());
-    assert!(first.wait().unwrap().signal().is_some());
+    assert!(end_of(&mut first).signal().is_some());
     assert_eq!(scene.states(), [(1, "sent")]);
 }
 
@@ -247,8 +260,8 @@ fn of_many_that_take_over_one_stays_and_everything_is_delivered() {
     server.request();
     let mut all: Vec<Child> = (0..8).map(|_| scene.post().arg("--take-over").spawn().unwrap()).collect();
     all.push(first);
-    let finished = all.into_iter().map(|mut child| child.wait().unwrap());
-    assert!(finished.filter(std::process::ExitStatus::success).count() >= 1);
+    let finished = all.into_iter().map(|mut child| end_of(&mut child));
+    assert!(finished.filter(ExitStatus::success).count() >= 1);
     assert!(scene.states().iter().all(|(_, state)| *state == "sent"), "{:?}", scene.states());
 }
 

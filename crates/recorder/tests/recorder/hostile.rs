@@ -147,20 +147,46 @@ fn every_section_over_every_other_is_read_or_refused() {
 
 #[test]
 fn a_table_that_claims_more_sections_than_there_can_be_is_bounded() {
+    const TAGS_AT: usize = TABLE + 2 * TABLE_ENTRY;
+    const BEYOND: usize = TABLE + 16 * TABLE_ENTRY;
     let mut bytes = copy(lived_in());
-    let texts = walk(&Snapshot::read(&bytes).unwrap()).len();
     put(&mut bytes, SECTION_COUNT, u32::MAX.to_le_bytes());
-    assert_eq!(walk(&Snapshot::read(&bytes).unwrap()).len(), texts);
-    put(&mut bytes, SECTION_COUNT, 0_u32.to_le_bytes());
-    let error = Snapshot::read(&bytes).err().unwrap();
-    assert_eq!(error.to_string(), "section 1 is missing or lies outside the file");
+    assert!(Snapshot::read(&bytes).unwrap().tags().count() > 0);
+    // The entry of the tags moves to where no table reaches.
+    bytes.copy_within(TAGS_AT..TAGS_AT + TABLE_ENTRY, BEYOND);
+    put(&mut bytes, TAGS_AT, 99_u32.to_le_bytes());
+    assert_eq!(Snapshot::read(&bytes).unwrap().tags().count(), 0);
+}
+
+#[test]
+fn without_a_whole_control_block_it_is_no_recorder() {
+    let whole = copy(lived_in());
+    let check = |damage: &dyn Fn(&mut [u8])| {
+        let mut bytes = whole.clone();
+        damage(&mut bytes);
+        let error = Snapshot::read(&bytes).err().unwrap();
+        assert_eq!(error.to_string(), "section 1 is missing or lies outside the file");
+    };
+    check(&|bytes| put(bytes, SECTION_COUNT, 0_u32.to_le_bytes()));
+    check(&|bytes| place(bytes, 0, 1, 1024, 8));
+    check(&|bytes| place(bytes, 0, 0, 1024, 1024));
+    check(&|bytes| place(bytes, 0, 1, bytes.len() as u64 - 8, 1024));
 }
 
 #[test]
 fn more_items_than_this_version_knows_are_read_up_to_a_bound() {
+    const STRIDE: usize = 512;
     let mut bytes = copy(lived_in());
-    let crumb = item(&bytes, scene::BREADCRUMBS, 0);
-    // A later version may have more breadcrumbs; a liar has one that covers the same bytes again and again.
-    place(&mut bytes, 4, u32::MAX, crumb as u64, 512);
-    assert!(Snapshot::read(&bytes).unwrap().breadcrumbs().count() <= 4 * lifeboat_recorder::BREADCRUMBS);
+    let first = item(&bytes, scene::BREADCRUMBS, 0);
+    let end = bytes.len() - STRIDE;
+    for start in (first..end).step_by(STRIDE) {
+        bytes.copy_within(first..first + STRIDE, start);
+    }
+    let mut check = |claimed: u32, found: usize| {
+        place(&mut bytes, 4, claimed, first as u64, STRIDE as u64);
+        assert_eq!(Snapshot::read(&bytes).unwrap().breadcrumbs().count(), found, "{claimed}");
+    };
+    check(2, 2);
+    check(200, 200);
+    check(u32::MAX, 4 * lifeboat_recorder::BREADCRUMBS);
 }

@@ -231,5 +231,6 @@ fn what_is_too_long_is_cut_at_a_character_and_marked() {
         // No UTF-8 at all: nothing to be careful about.
         check(field, &[0x80].repeat(field.max + 1), room);
         check(field, &[0xFF].repeat(field.max + 1), room);
+        check(field, &[b"x", [0x80].repeat(field.max).as_slice()].concat(), room);
     }
 }
