@@ -31,7 +31,7 @@
 #endif
 
 enum { PEERS_MAX = 16, THREADS_MAX = 64, SHARDS = 8, PAYLOAD_BYTES = 24 };
-enum { ROUND_MS = 5, STOP_SCORE = -100 };
+enum { ROUND_MS = 50, STOP_SCORE = -100 };
 
 typedef enum { DIE_NONE, DIE_NULL, DIE_EXIT, DIE_ABORT } death;
 
