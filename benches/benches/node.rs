@@ -1,7 +1,7 @@
 //! What Lifeboat costs a node: start, fault to death with and without a reporter in turn, fault to report on disk,
 //! and the monitor's memory at rest. Prints a Markdown table; compares nothing with a clock limit.
 //!
-//!     cargo bench -p lifeboat-benches --bench node [-- --runs N]
+//!     cargo bench -p lifeboat-benches --bench node [-- --runs N] [--write FILE]
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -13,6 +13,10 @@ use lifeboat_benches::{Host, Sample, Table, build_host, dist};
 const PAUSE: Duration = Duration::from_millis(30);
 /// A port of the loopback where nobody listens.
 const DEAD_SERVER: &str = "http://key@127.0.0.1:9/1";
+
+const HEADING: &str = "# What Lifeboat costs a node\n\n\
+    Measured by `scripts/bench --write`: the host program dies by a null dereference, in turn with a reporter and\n\
+    without. Goals are for an idle machine. The time to disk holds two syncs, which belong to the disk.\n\n";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let runs = runs();
@@ -37,7 +41,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     start_with_memory(&mut table, runs.min(10), &host(0, 2048, with.clone()))?;
     rest(&mut table, &Host { dsn: Some(DEAD_SERVER.into()), ..host(0, 0, with) }, &state)?;
-    println!("\nmilliseconds unless it says otherwise; {runs} runs each; {}\n\n{table}", machine());
+    let text = format!("{}; {runs} runs each; milliseconds where nothing else is said\n\n{table}", machine());
+    println!("\n{text}");
+    if let Some(file) = argument("--write") {
+        std::fs::write(file, format!("{HEADING}{text}"))?;
+    }
     Ok(())
 }
 
@@ -95,8 +103,12 @@ fn rest(table: &mut Table, host: &Host, state: &Path) -> Result<(), Box<dyn Erro
 
 fn runs() -> u32 {
     const DEFAULT: u32 = 30;
-    let mut arguments = std::env::args().skip_while(|argument| argument != "--runs");
-    arguments.nth(1).and_then(|runs| runs.parse().ok()).unwrap_or(DEFAULT)
+    argument("--runs").and_then(|runs| runs.parse().ok()).unwrap_or(DEFAULT)
+}
+
+/// What follows this option.
+fn argument(option: &str) -> Option<String> {
+    std::env::args().skip_while(|argument| argument != option).nth(1)
 }
 
 fn machine() -> String {

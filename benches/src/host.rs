@@ -128,7 +128,7 @@ struct Spool {
 
 impl Spool {
     fn watch(state: &Path) -> Result<Self> {
-        let spool = state.join("recorders");
+        let spool = state.join("spool");
         fs::create_dir_all(&spool)?;
         let watch = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)?;
         inotify::add_watch(&watch, &spool, inotify::WatchFlags::MOVED_TO)?;

@@ -95,6 +95,7 @@ fn a_report_moves_and_is_never_in_two_places() {
         spool.list().unwrap().iter().map(|stored| (stored.event_id.as_u128(), stored.state.word())).collect();
     all.sort_unstable();
     assert_eq!(all, [(1, "sent"), (2, "set-aside"), (3, "pending")]);
+    assert_eq!(ids(&spool.pending().unwrap()), [3], "the names in spool/ are gone");
     assert_eq!(spool.reason(id(2)).unwrap(), "400: no such project");
     assert_eq!(spool.reason(id(1)), None);
     assert!(spool.mark_sent(Path::new("/nowhere/0.envelope")).unwrap_err().is_missing());

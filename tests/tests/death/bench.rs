@@ -36,17 +36,24 @@ pub(crate) struct Report {
     pub(crate) cause: String,
     pub(crate) signal: Option<String>,
     pub(crate) status: Option<i64>,
+    /// Whether our handler took note of it; the signal alone is known of any end.
+    pub(crate) is_recorded: bool,
 }
 
 impl Report {
-    /// That of a fatal signal.
+    /// That of a fatal signal which our handler saw.
     pub(crate) fn of_signal(signal: &str) -> Self {
-        Self { cause: "signal".into(), signal: Some(signal.into()), status: None }
+        Self { is_recorded: true, ..Self::of_unseen_signal("signal", signal) }
+    }
+
+    /// That of a fatal signal for which no handler runs.
+    pub(crate) fn of_unseen_signal(cause: &str, signal: &str) -> Self {
+        Self { cause: cause.into(), signal: Some(signal.into()), status: None, is_recorded: false }
     }
 
     /// That of an exit.
     pub(crate) fn of_exit(status: i64) -> Self {
-        Self { cause: "exit".into(), signal: None, status: Some(status) }
+        Self { cause: "exit".into(), signal: None, status: Some(status), is_recorded: false }
     }
 }
 
@@ -223,6 +230,7 @@ fn report(event: &Value) -> Report {
         cause: text("cause").unwrap_or_default(),
         signal: text("signal"),
         status: death["exit_status"].as_i64(),
+        is_recorded: death["code"].is_number(),
     }
 }
 

@@ -81,8 +81,7 @@ fn death_while_stopping() {
 
 #[test]
 fn killed() {
-    let report = Report { cause: "killed".into(), signal: Some("SIGKILL".into()), status: None };
-    check_sent("waits", &[("ready", Signal::KILL)], &[report]);
+    check_sent("waits", &[("ready", Signal::KILL)], &[Report::of_unseen_signal("killed", "SIGKILL")]);
     check_sent("handler-stays", &[("ready", Signal::TERM), ("stays", Signal::KILL)], &[]);
 }
 

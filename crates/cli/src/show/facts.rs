@@ -61,7 +61,7 @@ pub(crate) fn contexts(page: &mut Page, event: &Event<'_>) {
     }
 }
 
-/// What could not be captured, and why.
+/// What could not be captured, and what is less than certain.
 pub(crate) fn notes(page: &mut Page, event: &Event<'_>) {
     let contexts =
         event.fields("/contexts").into_iter().flatten().filter_map(|(_, context)| context.get("notes"));
@@ -70,7 +70,7 @@ pub(crate) fn notes(page: &mut Page, event: &Event<'_>) {
     if notes.is_empty() {
         return;
     }
-    page.section("NOT CAPTURED", "");
+    page.section("NOTES", "what this report does not show, or not for certain");
     for note in notes {
         page.wrapped(YELLOW, "  ", &plain(note));
     }

@@ -11,6 +11,7 @@ use crate::show::page::{BOLD, CYAN, DIM, PLAIN, Page, YELLOW, cut, cut_start, fi
 const FRAMES_FIRST: usize = 40;
 const FRAMES_LAST: usize = 15;
 const FUNCTION_COLUMNS_MIN: usize = 20;
+const FOLDERS_SHOWN: usize = 2;
 
 /// The stack of the thread that died.
 pub(crate) fn crashed(page: &mut Page, event: &Event<'_>) {
@@ -139,7 +140,7 @@ fn function(frame: &Value, event: &Event<'_>) -> String {
 }
 
 fn place(frame: &Value) -> String {
-    let Some(file) = text(frame, "filename").or_else(|| text(frame, "abs_path")) else {
+    let Some(file) = source(frame) else {
         let module = text(frame, "package").map(file_name).unwrap_or_default();
         // Where the name is already module and offset, the module is not said twice.
         return text(frame, "function").map_or(String::new(), |_| module.to_owned());
@@ -148,6 +149,15 @@ fn place(frame: &Value) -> String {
         Some(line) => format!("{file}:{line}"),
         None => file.to_owned(),
     }
+}
+
+/// The file with the folders that tell it from others of its name: `filename` is often the bare name.
+fn source(frame: &Value) -> Option<&str> {
+    let (file, path) = (text(frame, "filename"), text(frame, "abs_path"));
+    let bare = file.is_none_or(|file| !file.contains('/'));
+    let Some(path) = path.filter(|_| bare) else { return file };
+    let folders = path.rmatch_indices('/').nth(FOLDERS_SHOWN).map_or(0, |(slash, _)| slash + 1);
+    path.get(folders..)
 }
 
 fn module_and_offset(frame: &Value, event: &Event<'_>) -> String {

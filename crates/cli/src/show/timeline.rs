@@ -54,7 +54,7 @@ pub(crate) fn distance(death: OffsetDateTime, when: OffsetDateTime) -> String {
     format!("{sign}{}", duration(span))
 }
 
-/// "20 s", "3 min 20 s", "2 h 10 min", "4 d 2 h".
+/// "31 ms", "20 s", "3 min 20 s", "2 h 10 min", "4 d 2 h".
 pub(crate) fn duration(seconds: f64) -> String {
     let whole = seconds.clamp(0.0, 1e12);
     let steps = [("d", 86_400.0), ("h", 3_600.0), ("min", 60.0)];
@@ -69,7 +69,11 @@ pub(crate) fn duration(seconds: f64) -> String {
             };
         }
     }
-    if whole < 10.0 { format!("{whole:.1} s") } else { format!("{whole:.0} s") }
+    match whole {
+        ..1.0 => format!("{:.0} ms", whole * 1e3),
+        ..10.0 => format!("{whole:.1} s"),
+        _ => format!("{whole:.0} s"),
+    }
 }
 
 fn words(crumb: &Value) -> String {
@@ -105,8 +109,8 @@ mod tests {
             assert_eq!(distance(death, death - time::Duration::seconds_f64(seconds)), expected);
         }
         assert_eq!(
-            (duration(3.0), duration(42.0), duration(f64::NAN)),
-            ("3.0 s".into(), "42 s".into(), "NaN s".into())
+            (duration(0.031), duration(3.0), duration(42.0)),
+            ("31 ms".into(), "3.0 s".into(), "42 s".into())
         );
     }
 }

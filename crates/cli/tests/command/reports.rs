@@ -1,5 +1,8 @@
 //! `reports` and `show`: on real events, on planted ones, on what is no report at all.
 
+use std::fs::File;
+use std::time::{Duration, SystemTime};
+
 use serde_json::{Value, json};
 
 use super::{Scene, event, lifeboat, run};
@@ -28,6 +31,20 @@ fn reports_come_one_object_a_line_with_their_state() {
     });
     assert_eq!(rows[2], expected);
     assert_eq!((&rows[1]["title"], &rows[1]["timestamp"]), (&json!("told"), &json!("2026-01-02T03:04:05Z")));
+}
+
+#[test]
+fn the_newest_comes_first_and_is_the_last_to_show() {
+    let scene = Scene::new();
+    for (number, age) in [(1, 30), (2, 10), (3, 20)] {
+        let path = scene.store(number, &json!({"message": format!("number {number}")}));
+        let when = SystemTime::now() - Duration::from_secs(age);
+        File::options().append(true).open(path).unwrap().set_modified(when).unwrap();
+    }
+    let listed = scene.run(&["reports", "--json"]).stdout;
+    let position = |title| listed.find(title).unwrap();
+    assert!(position("number 2") < position("number 3") && position("number 3") < position("number 1"));
+    assert!(scene.run(&["show", "last"]).stdout.starts_with("number 2\n"));
 }
 
 #[test]

@@ -189,3 +189,7 @@ fn random() -> u64 {
     let _ = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::NONBLOCK);
     u64::from_le_bytes(bytes)
 }
+
+#[cfg(test)]
+#[path = "delivery_tests.rs"]
+mod tests;

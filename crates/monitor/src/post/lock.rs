@@ -18,7 +18,7 @@ use crate::error::Error;
 
 const FILE: &str = "post.lock";
 const TAKE_OVER_MAX: Duration = Duration::from_secs(10);
-/// How long a holder has for SIGTERM before SIGKILL: a stopped process does not take SIGTERM.
+/// How long a holder has for SIGTERM before SIGKILL: something else, a debugger say, may hold it up.
 const TERM_MAX: Duration = Duration::from_secs(2);
 
 /// The right to deliver from one state directory.

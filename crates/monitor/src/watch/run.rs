@@ -105,10 +105,13 @@ impl Watch {
         let prepared = Spool::open(&self.destination.state_dir).map(drop);
         let leftovers = prepared.is_ok().then(|| {
             self.destination.deliver(self.link.pidfd(), true);
-            let destination = self.destination.clone();
-            std::thread::Builder::new()
-                .name("leftovers".into())
-                .spawn(move || leftovers::report(&destination))
+            let (destination, link) = (self.destination.clone(), Arc::clone(&self.link));
+            let work = move || {
+                leftovers::report(&destination);
+                // So that the memory of this work is given back, too.
+                link.ring();
+            };
+            std::thread::Builder::new().name("leftovers".into()).spawn(work)
         });
         let outcome = self.watch();
         if let Some(Ok(leftovers)) = leftovers {
@@ -178,11 +181,15 @@ impl Watch {
         let process = process::process(pid);
         self.wait_for_record();
         let images = images::images(pid, &self.link.maps());
+        // What a handler of the node's own repairs is struck out of the recorder, and may be its end all the same.
+        let is_chained = self.link.death().is_chained.load(Ordering::Relaxed) != 0;
+        let early = is_chained.then(|| self.capture(Subject::Death, End::Unknown));
         let is_first = pid == 1;
         if !is_first {
             self.answer(generation);
         }
-        let capture = Capture { threads, images, process, ..self.capture(Subject::Death, End::Unknown) };
+        let recorded = early.unwrap_or_else(|| self.capture(Subject::Death, End::Unknown));
+        let capture = Capture { threads, images, process, ..recorded };
         let notes = notes.into_iter().chain(capture.notes).collect();
         let capture = Capture { notes, ..capture };
         self.fault =

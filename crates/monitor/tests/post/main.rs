@@ -66,24 +66,40 @@ impl Scene {
     }
 }
 
-fn signal(child: &Child, signal: Signal) {
-    kill_process(Pid::from_child(child), signal).unwrap();
+/// A running process, which ends with its test at the latest.
+struct Running {
+    child: Child,
 }
 
-/// Waits for the end, but not for ever.
-fn end_of(child: &mut Child) -> ExitStatus {
-    let pidfd = pidfd_open(Pid::from_child(child), PidfdFlags::empty()).unwrap();
-    let minute = Timespec { tv_sec: 60, tv_nsec: 0 };
-    let ended = poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&minute)).unwrap();
-    if ended == 0 {
-        child.kill().unwrap();
+impl Running {
+    fn start(command: &mut Command) -> Self {
+        Self { child: command.spawn().unwrap() }
     }
-    assert_eq!(ended, 1, "post ended by itself within a minute");
-    child.wait().unwrap()
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits for the end, but not for ever.
+    fn end(mut self) -> ExitStatus {
+        let pidfd = pidfd_open(Pid::from_child(&self.child), PidfdFlags::empty()).unwrap();
+        let minute = Timespec { tv_sec: 60, tv_nsec: 0 };
+        let ended = poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&minute)).unwrap();
+        assert_eq!(ended, 1, "it ended by itself within a minute");
+        self.child.wait().unwrap()
+    }
+
+    fn finish(self) {
+        assert_eq!(self.end().code(), Some(0));
+    }
 }
 
-fn finish(mut child: Child) {
-    assert_eq!(end_of(&mut child).code(), Some(0));
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended, and been waited for, long ago.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 #[test]
@@ -91,7 +107,7 @@ fn every_pending_report_is_delivered_as_it_is_and_post_leaves() {
     let scene = Scene::new();
     let server = Server::start(vec![Reply::status(200)]);
     let stored = [scene.store(1, Some(&server.dsn())), scene.store(2, Some(&server.dsn()))];
-    finish(scene.post().spawn().unwrap());
+    Running::start(&mut scene.post()).finish();
     for bytes in stored {
         let request = server.request();
         assert_eq!(request.body, bytes);
@@ -114,7 +130,7 @@ fn a_report_goes_where_its_own_header_says_else_where_post_was_told() {
     let (own, given) = (Server::start(vec![Reply::status(200)]), Server::start(vec![Reply::status(200)]));
     let named = scene.store(1, Some(&own.dsn()));
     let unnamed = scene.store(2, None);
-    finish(scene.post().env(post::DSN_VARIABLE, given.dsn()).spawn().unwrap());
+    Running::start(scene.post().env(post::DSN_VARIABLE, given.dsn())).finish();
     assert_eq!((own.request().body, given.request().body), (named, unnamed));
     assert_eq!(own.left_over() + given.left_over(), 0);
 }
@@ -123,7 +139,7 @@ fn a_report_goes_where_its_own_header_says_else_where_post_was_told() {
 fn without_a_server_the_spool_is_the_destination() {
     let scene = Scene::new();
     scene.store(1, None);
-    finish(scene.post().spawn().unwrap());
+    Running::start(&mut scene.post()).finish();
     assert_eq!(scene.states(), [(1, "pending")]);
 }
 
@@ -135,7 +151,7 @@ fn what_a_server_refuses_for_good_is_set_aside_with_its_words_made_harmless() {
     let server = Server::start(vec![Reply::Answer(403, "", words), Reply::status(200)]);
     scene.store(1, Some(&server.dsn()));
     scene.store(2, Some(&server.dsn()));
-    finish(scene.post().spawn().unwrap());
+    Running::start(&mut scene.post()).finish();
     assert_eq!(scene.states(), [(1, "set-aside"), (2, "sent")]);
     let reason = scene.spool.reason(Uuid::from_u128(1)).unwrap();
     assert!(reason.starts_with("the server answered 403: no such [2J project xxx"), "{reason}");
@@ -152,7 +168,7 @@ fn a_report_that_cannot_be_read_is_set_aside_and_foreign_files_stay() {
     scene.spool.store(Uuid::from_u128(2), cut.as_bytes()).unwrap();
     let foreign = scene.spool.folder(State::Pending).join("README");
     std::fs::write(&foreign, "mine").unwrap();
-    finish(scene.post().spawn().unwrap());
+    Running::start(&mut scene.post()).finish();
     assert_eq!(scene.states(), [(1, "set-aside"), (2, "set-aside")]);
     assert!(scene.spool.reason(Uuid::from_u128(2)).unwrap().contains("cut off"));
     assert_eq!((server.left_over(), foreign.exists()), (0, true));
@@ -177,18 +193,18 @@ fn what_may_pass_is_tried_again_until_it_does() {
     let running: Vec<_> = failures.iter().map(|failure| fail_once(failure.clone())).collect();
     for (failure, (scene, server, child)) in failures.iter().zip(running) {
         assert_eq!(server.request().body, server.request().body, "{failure:?}");
-        finish(child);
+        child.finish();
         assert_eq!(scene.states(), [(1, "sent")], "{failure:?}");
         assert_eq!(server.left_over(), 0, "{failure:?}");
     }
     assert_eq!(elsewhere.left_over(), 0, "a redirect is not followed");
 }
 
-fn fail_once(failure: Reply) -> (Scene, Server, Child) {
+fn fail_once(failure: Reply) -> (Scene, Server, Running) {
     let scene = Scene::new();
     let server = Server::start(vec![failure, Reply::status(200)]);
     scene.store(1, Some(&server.dsn()));
-    let child = scene.post().spawn().unwrap();
+    let child = Running::start(&mut scene.post());
     (scene, server, child)
 }
 
@@ -198,7 +214,7 @@ fn an_accepted_report_whose_answer_breaks_off_is_not_sent_twice() {
     let server =
         Server::start(vec![Reply::Raw(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"id"), Reply::Hang]);
     scene.store(1, Some(&server.dsn()));
-    finish(scene.post().spawn().unwrap());
+    Running::start(&mut scene.post()).finish();
     server.request();
     assert_eq!((server.left_over(), scene.states()), (0, vec![(1, "sent")]));
 }
@@ -209,14 +225,33 @@ fn killed_in_the_middle_nothing_is_lost() {
         let scene = Scene::new();
         let server = Server::start(vec![Reply::Hang, Reply::status(200)]);
         let stored = scene.store(1, Some(&server.dsn()));
-        let mut child = scene.post().spawn().unwrap();
+        let child = Running::start(&mut scene.post());
         server.request();
-        signal(&child, ending);
-        assert_eq!(end_of(&mut child).signal(), Some(ending.as_raw()));
+        child.signal(ending);
+        assert_eq!(child.end().signal(), Some(ending.as_raw()));
         assert_eq!(scene.states(), [(1, "pending")]);
-        finish(scene.post().spawn().unwrap());
+        Running::start(&mut scene.post()).finish();
         assert_eq!(server.request().body, stored);
         assert_eq!(scene.states(), [(1, "sent")]);
+    }
+}
+
+#[test]
+fn a_post_at_work_is_confined() {
+    let scene = Scene::new();
+    let server = Server::start(vec![Reply::Hang]);
+    scene.store(1, Some(&server.dsn()));
+    let post = Running::start(&mut scene.post());
+    server.request();
+    let status = std::fs::read_to_string(format!("/proc/{}/status", post.child.id())).unwrap();
+    for line in [
+        "NoNewPrivs:\t1",
+        "Seccomp:\t2",
+        "CapEff:\t0000000000000000",
+        "CapPrm:\t0000000000000000",
+        "Threads:\t1",
+    ] {
+        assert!(status.lines().any(|found| found == line), "{line} in\n{status}");
     }
 }
 
@@ -225,13 +260,13 @@ fn of_two_posts_one_works_and_the_other_leaves() {
     let scene = Scene::new();
     let server = Server::start(vec![Reply::Hang, Reply::status(200)]);
     scene.store(1, Some(&server.dsn()));
-    let mut first = scene.post().spawn().unwrap();
+    let mut first = Running::start(&mut scene.post());
     server.request();
-    finish(scene.post().spawn().unwrap());
-    assert!(first.try_wait().unwrap().is_none(), "the first is still at work");
+    Running::start(&mut scene.post()).finish();
+    assert!(first.child.try_wait().unwrap().is_none(), "the first is still at work");
     // Taking over ends the first, and delivers.
-    finish(scene.post().arg("--take-over").spawn().unwrap());
-    assert_eq!(end_of(&mut first).signal(), Some(Signal::TERM.as_raw()));
+    Running::start(scene.post().arg("--take-over")).finish();
+    assert_eq!(first.end().signal(), Some(Signal::TERM.as_raw()));
     server.request();
     assert_eq!(scene.states(), [(1, "sent")]);
 }
@@ -241,11 +276,11 @@ fn a_stopped_post_is_taken_over_too() {
     let scene = Scene::new();
     let server = Server::start(vec![Reply::Hang, Reply::status(200)]);
     scene.store(1, Some(&server.dsn()));
-    let mut first = scene.post().spawn().unwrap();
+    let first = Running::start(&mut scene.post());
     server.request();
-    signal(&first, Signal::STOP);
-    finish(scene.post().arg("--take-over").spawn().unwrap());
-    assert!(end_of(&mut first).signal().is_some());
+    first.signal(Signal::STOP);
+    Running::start(scene.post().arg("--take-over")).finish();
+    assert!(first.end().signal().is_some());
     assert_eq!(scene.states(), [(1, "sent")]);
 }
 
@@ -256,11 +291,11 @@ fn of_many_that_take_over_one_stays_and_everything_is_delivered() {
     for number in 0..5 {
         scene.store(number, Some(&server.dsn()));
     }
-    let first = scene.post().spawn().unwrap();
+    let first = Running::start(&mut scene.post());
     server.request();
-    let mut all: Vec<Child> = (0..8).map(|_| scene.post().arg("--take-over").spawn().unwrap()).collect();
+    let mut all: Vec<Running> = (0..8).map(|_| Running::start(scene.post().arg("--take-over"))).collect();
     all.push(first);
-    let finished = all.into_iter().map(|mut child| end_of(&mut child));
+    let finished = all.into_iter().map(Running::end);
     assert!(finished.filter(ExitStatus::success).count() >= 1);
     assert!(scene.states().iter().all(|(_, state)| *state == "sent"), "{:?}", scene.states());
 }
@@ -269,16 +304,15 @@ fn of_many_that_take_over_one_stays_and_everything_is_delivered() {
 fn a_new_report_is_noticed_at_once_and_post_stays_while_its_process_lives() {
     let scene = Scene::new();
     let server = Server::start(vec![Reply::status(200)]);
-    let mut node = Command::new("sleep").arg("1000").spawn().unwrap();
-    let post = scene.post().arg("--pid").arg(node.id().to_string()).spawn().unwrap();
+    let node = Running::start(Command::new("sleep").arg("1000"));
+    let post = Running::start(scene.post().arg("--pid").arg(node.child.id().to_string()));
     for number in 1..=3 {
         let stored = scene.store(number, Some(&server.dsn()));
         // The slow look at the spool comes too late for this: only the event does it.
         assert_eq!(server.request().body, stored);
     }
-    node.kill().unwrap();
-    node.wait().unwrap();
-    finish(post);
+    drop(node);
+    post.finish();
     assert_eq!(scene.states(), [(1, "sent"), (2, "sent"), (3, "sent")]);
 }
 
@@ -289,7 +323,7 @@ fn tls_trusts_the_authority_that_the_environment_names() {
     let file = scene.state_dir.with_file_name("authority.pem");
     std::fs::write(&file, authority).unwrap();
     let stored = scene.store(1, Some(&format!("https://public@localhost:{}/7", server.port)));
-    finish(scene.post().env("SSL_CERT_FILE", &file).spawn().unwrap());
+    Running::start(scene.post().env("SSL_CERT_FILE", &file)).finish();
     assert_eq!(server.request().body, stored);
     assert_eq!(scene.states(), [(1, "sent")]);
 }
@@ -305,10 +339,9 @@ fn tls_trusts_no_other_authority() {
     let plain = Server::start(vec![Reply::Hang]);
     age(&scene, 1, &format!("https://public@localhost:{}/7", server.port));
     scene.store(2, Some(&plain.dsn()));
-    let mut child = scene.post().env("SSL_CERT_FILE", &file).spawn().unwrap();
+    let child = Running::start(scene.post().env("SSL_CERT_FILE", &file));
     plain.request();
-    child.kill().unwrap();
-    child.wait().unwrap();
+    drop(child);
     assert_eq!((server.left_over(), scene.states()), (0, vec![(1, "pending"), (2, "pending")]));
 }
 
@@ -326,16 +359,15 @@ fn a_proxy_is_used_where_one_is_named_but_not_for_its_exceptions() {
         let proxy = Server::start(vec![Reply::Hang]);
         let server = Server::start(vec![Reply::Hang]);
         scene.store(1, Some(&server.dsn()));
-        let mut child = scene
-            .post()
-            .env("HTTP_PROXY", format!("http://127.0.0.1:{}", proxy.port))
-            .env("NO_PROXY", exceptions)
-            .spawn()
-            .unwrap();
+        let child = Running::start(
+            scene
+                .post()
+                .env("HTTP_PROXY", format!("http://127.0.0.1:{}", proxy.port))
+                .env("NO_PROXY", exceptions),
+        );
         let asked = if through_proxy { &proxy } else { &server };
         let head = asked.request().head;
-        child.kill().unwrap();
-        child.wait().unwrap();
+        drop(child);
         let first =
             if through_proxy { format!("CONNECT 127.0.0.1:{} ", server.port) } else { "POST /".to_owned() };
         assert!(head.starts_with(&first), "{head}");

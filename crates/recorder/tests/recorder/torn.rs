@@ -129,6 +129,7 @@ fn a_tag_whose_newer_slot_is_torn_shows_the_older_value() {
     assert_eq!(value(), None);
     newer.fetch_and(!1, Ordering::Relaxed);
     assert_eq!(value().unwrap(), b"second");
+    word(recorder, entry + FIRST_SLOT).fetch_and(!1, Ordering::Relaxed);
     current.store(0, Ordering::Relaxed);
     assert_eq!(value(), None, "a value that nobody has put in force");
 }
