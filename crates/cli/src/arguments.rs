@@ -65,6 +65,9 @@ function has no name here.")]
         /// The Sentry event itself, as JSON
         #[arg(long)]
         json: bool,
+        /// Show the last N breadcrumbs; a report has at most 100
+        #[arg(long, value_name = "N", default_value_t = 40, conflicts_with = "json")]
+        breadcrumbs: usize,
         #[command(flatten)]
         state: StateDir,
     },

@@ -30,7 +30,10 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
         Command::Reports { json, state } => reports::run(&state.directory()?, json),
-        Command::Show { id, json, state } => show::run(&state.directory()?, &id, json),
+        Command::Show { id, json, breadcrumbs, state } => {
+            let form = if json { show::Form::Json } else { show::Form::Page(breadcrumbs) };
+            show::run(&state.directory()?, &id, form)
+        }
         Command::Doctor { json, offline, state } => doctor::run(&state.directory()?, json, offline),
         Command::Audit { program, json } => audit::run(&program, json),
         Command::Probe => doctor::probe(),

@@ -44,30 +44,6 @@ fn reset_signals() {
     unsafe { libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), std::ptr::null_mut()) };
 }
 
-/// Gives back what a piece of work left behind, before a long sleep: free heap, and the pages of our own program,
-/// which stay in the page cache and are mapped again when they are needed.
-pub(crate) fn rest() {
-    // SAFETY: the allocator may be called from any thread; blocks in use stay where they are.
-    unsafe { libc::malloc_trim(0) };
-    let ours = std::fs::read_link("/proc/self/exe").unwrap_or_default();
-    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
-    for line in maps.lines().filter(|line| ours.to_str().is_some_and(|ours| line.ends_with(ours))) {
-        let Some((start, bytes)) = clean_range(line) else { continue };
-        // SAFETY: a private mapping of a file that nobody can have written to: the same bytes are read again.
-        unsafe { libc::madvise(start as *mut libc::c_void, bytes, libc::MADV_DONTNEED) };
-    }
-}
-
-/// Start and size of a mapping (`7f00-7f80 r-xp …`) that holds nothing but the file's own pages.
-fn clean_range(line: &str) -> Option<(usize, usize)> {
-    let (range, rest) = line.split_once(' ')?;
-    let (start, end) = range.split_once('-')?;
-    let number = |address| usize::from_str_radix(address, 16).ok();
-    // Code, and constants from the file's start on. `.data.rel.ro`, read-only too, was written by the relocations.
-    let is_clean = rest.starts_with("r-xp ") || rest.starts_with("r--p 00000000 ");
-    is_clean.then_some((number(start)?, number(end)?.checked_sub(number(start)?)?))
-}
-
 /// Duplicates a descriptor so that it survives exec.
 pub(crate) fn inheritable(fd: BorrowedFd<'_>) -> std::io::Result<std::os::fd::OwnedFd> {
     Ok(rustix::io::dup(fd)?)

@@ -9,6 +9,7 @@ mod hygiene;
 pub mod maps;
 pub mod post;
 pub mod report;
+mod rest;
 pub mod spool;
 pub mod watch;
 

@@ -44,7 +44,8 @@ fn handler_is_called_as_it_asked() {
 #[test]
 fn handler_that_quits() {
     let quit = Report { status: Some(1), ..Report::of_signal("SIGSEGV") };
-    check_all(&[("quits-at-once", &[quit.clone()]), ("quits", &[quit])]);
+    let reports = [quit];
+    check_all(&[("quits-at-once", &reports), ("quits", &reports)]);
 }
 
 #[test]

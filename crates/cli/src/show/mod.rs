@@ -17,17 +17,25 @@ use crate::output::{Failure, print, width};
 use crate::{clean, state};
 use page::{BOLD, DIM, GREEN, Page, RED, YELLOW};
 
+/// How a report is shown.
+pub(crate) enum Form {
+    /// The event itself.
+    Json,
+    /// A page with at most so many breadcrumbs.
+    Page(usize),
+}
+
 /// Shows one report.
-pub(crate) fn run(state_dir: &Path, id: &str, json: bool) -> Result<(), Failure> {
+pub(crate) fn run(state_dir: &Path, id: &str, form: Form) -> Result<(), Failure> {
     let (spool, reports) = state::reports(state_dir)?;
     let stored = find(&reports, id)?;
     let value = state::event(stored)?;
-    if json {
+    let Form::Page(breadcrumbs_max) = form else {
         let text = serde_json::to_string_pretty(&value).unwrap_or_default();
         return print(&format!("{}\n", clean::json(&text)));
-    }
+    };
     let delivery = Delivery { server: server(stored), reason: spool.reason(stored.event_id) };
-    print(&render(&value, stored, &delivery, width()))
+    print(&render(&value, stored, &delivery, Size { width: width(), breadcrumbs_max }))
 }
 
 /// What is known of the way to the server beside the report's state.
@@ -60,14 +68,21 @@ fn find<'a>(reports: &'a [Stored], id: &str) -> Result<&'a Stored, Failure> {
     }
 }
 
-fn render(value: &Value, stored: &Stored, way: &Delivery, width: usize) -> String {
+/// How much room a page has.
+#[derive(Clone, Copy)]
+struct Size {
+    width: usize,
+    breadcrumbs_max: usize,
+}
+
+fn render(value: &Value, stored: &Stored, way: &Delivery, size: Size) -> String {
     let event = Event::new(value);
-    let mut page = Page::new(width);
+    let mut page = Page::new(size.width);
     headline(&mut page, &event);
     facts::summary(&mut page, &event, stored);
     stack::crashed(&mut page, &event);
     stack::others(&mut page, &event);
-    timeline::breadcrumbs(&mut page, &event);
+    timeline::breadcrumbs(&mut page, &event, size.breadcrumbs_max);
     facts::tags(&mut page, &event);
     facts::contexts(&mut page, &event);
     facts::notes(&mut page, &event);

@@ -16,7 +16,8 @@ fn page_of(value: &Value, width: usize) -> String {
         state: State::Pending,
         stored_at: SystemTime::now(),
     };
-    let text = render(value, &stored, &Delivery { server: None, reason: None }, width);
+    let text =
+        render(value, &stored, &Delivery { server: None, reason: None }, Size { width, breadcrumbs_max: 40 });
     anstream::adapter::strip_str(&text).to_string()
 }
 

@@ -6,19 +6,16 @@ use time::OffsetDateTime;
 use crate::event::{Event, moment, plain};
 use crate::show::page::{DIM, PLAIN, Page, RED, YELLOW, fit};
 
-/// The last ones tell the most; `--json` has all.
-const SHOWN_MAX: usize = 40;
-
-/// The trail before the death, oldest first.
-pub(crate) fn breadcrumbs(page: &mut Page, event: &Event<'_>) {
+/// The trail before the death, oldest first; the last ones, at most `shown_max`, tell the most.
+pub(crate) fn breadcrumbs(page: &mut Page, event: &Event<'_>, shown_max: usize) {
     let all = event.breadcrumbs();
-    let hidden = all.len().saturating_sub(SHOWN_MAX);
+    let hidden = all.len().saturating_sub(shown_max);
     let shown = all.get(hidden..).unwrap_or_default();
     if shown.is_empty() {
         return;
     }
     let beside =
-        if hidden == 0 { all.len().to_string() } else { format!("the last {SHOWN_MAX} of {}", all.len()) };
+        if hidden == 0 { all.len().to_string() } else { format!("the last {shown_max} of {}", all.len()) };
     page.section("BREADCRUMBS", &beside);
     let category_of = |crumb: &Value| text(crumb, "category").to_owned();
     let column =
@@ -43,11 +40,14 @@ pub(crate) fn breadcrumbs(page: &mut Page, event: &Event<'_>) {
     }
 }
 
-/// "−0.4 s", "−3 min 20 s", "−2 h 10 min".
+/// "−12 ms", "−1.4 s", "−3 min 20 s", "−2 h 10 min".
 pub(crate) fn distance(death: OffsetDateTime, when: OffsetDateTime) -> String {
     let seconds = (death - when).as_seconds_f64();
     let sign = if seconds < 0.0 { '+' } else { '−' };
     let span = seconds.abs();
+    if span < 1.0 {
+        return format!("{sign}{:.0} ms", span * 1e3);
+    }
     if span < 60.0 {
         return format!("{sign}{span:.1} s");
     }
@@ -97,7 +97,8 @@ mod tests {
     fn distances_read_well() {
         let death = OffsetDateTime::from_unix_timestamp(1_000_000).unwrap();
         let cases = [
-            (0.4, "−0.4 s"),
+            (0.4, "−400 ms"),
+            (1.4, "−1.4 s"),
             (59.0, "−59.0 s"),
             (200.0, "−3 min 20 s"),
             (7_800.0, "−2 h 10 min"),

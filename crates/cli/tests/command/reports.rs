@@ -94,7 +94,7 @@ fn the_page_says_what_died_where_and_what_becomes_of_the_report() {
         "src/protocol/record.h:23  inlined",
         "libc.so.6+0xa81ca\n",
         "store-writer (4712)",
-        "−0.4 s  error",
+        "−400 ms  error",
         "stage=sandbox",
         "resident 488.6 MiB",
         "ptrace is refused by",

@@ -8,7 +8,6 @@ mod delivery;
 mod http;
 mod limits;
 mod lock;
-mod memory;
 mod sandbox;
 mod wake;
 
@@ -18,6 +17,7 @@ pub use config::{Config, DSN_VARIABLE};
 pub use sandbox::{Confinement, confine};
 
 use crate::error::Error;
+use crate::rest;
 use crate::spool::Spool;
 use delivery::{Delivery, Waiting};
 use lock::Lock;
@@ -54,7 +54,7 @@ fn serve(delivery: &mut Delivery, wake: &mut Wake) -> Result<(), Error> {
         if may_leave(&waiting, wake.all_ended(), wake.lingered()) {
             return Ok(());
         }
-        memory::give_back();
+        rest::give_back();
         wake.wait(waiting.next)?;
     }
 }

@@ -11,6 +11,7 @@ use lifeboat_recorder::{DeathStage, Setting, Snapshot, StopKind};
 use crate::Error;
 use crate::capture::{CAPTURE_VERSION, Capture, End, Subject};
 use crate::hygiene;
+use crate::rest;
 use crate::spool::Spool;
 
 use super::hold::{self, Exit};
@@ -136,7 +137,7 @@ impl Watch {
                 return Ok(());
             }
             if self.fault.is_none() && self.exit.is_none() && self.error.is_none() {
-                hygiene::rest();
+                rest::give_back();
             }
             link::wait(&self.link.control().doorbell, heard, self.until_confirmed());
         }

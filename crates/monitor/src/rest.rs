@@ -1,4 +1,4 @@
-//! Gives back the memory that work needed, so that a post at rest is small.
+//! Gives back the memory that work needed, so that a role at rest is small.
 
 use std::ffi::{c_int, c_void};
 
@@ -8,7 +8,7 @@ const PAGE_BYTES: usize = 4096;
 
 /// Returns free heap to the system, and the program's own code and constants to the page cache: what runs
 /// next is mapped again when it is touched.
-pub(super) fn give_back() {
+pub(crate) fn give_back() {
     #[cfg(target_env = "gnu")]
     // SAFETY: it has no preconditions; see <https://man7.org/linux/man-pages/man3/malloc_trim.3.html>.
     unsafe {
