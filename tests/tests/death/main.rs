@@ -5,6 +5,7 @@
 
 mod bench;
 mod content;
+mod delivery;
 mod ends;
 mod first_process;
 mod handlers;
