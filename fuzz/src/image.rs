@@ -237,7 +237,8 @@ fn format() -> Recorder {
     let layout = Layout::from_size_align(RECORDER_BYTES, 4096).unwrap();
     // SAFETY: the size is not zero.
     let base = NonNull::new(unsafe { alloc_zeroed(layout) }).unwrap();
-    KEPT.store(base.as_ptr(), Ordering::Relaxed);
+    // A static that nobody reads would be optimised away.
+    std::hint::black_box(&KEPT).store(base.as_ptr(), Ordering::Relaxed);
     // SAFETY: aligned, zeroed, large enough, never freed, and handed to nobody else.
     unsafe { Recorder::format(base) }
 }

@@ -1,6 +1,8 @@
 //! The role `watch`: holds the flight recorder, captures what dies, and speaks to no network.
 
+mod capture;
 mod end;
+mod errors;
 mod hold;
 pub mod images;
 mod leftovers;

@@ -9,15 +9,16 @@ use std::time::{Duration, Instant};
 use lifeboat_recorder::{DeathStage, Setting, Snapshot, StopKind};
 
 use crate::Error;
-use crate::capture::{CAPTURE_VERSION, Capture, End, Subject};
+use crate::capture::{Capture, End, Subject};
 use crate::hygiene;
 use crate::rest;
 use crate::spool::Spool;
 
+use super::errors::Errors;
 use super::hold::{self, Exit};
 use super::link::{self, Link, SETTINGS_BYTES};
 use super::roles::Destination;
-use super::{end, images, leftovers, process, threads, verdict};
+use super::{capture, end, images, leftovers, process, threads, verdict};
 
 /// How long a recorded fault may stay without an end before it is reported as such: the node's own handler
 /// works on, or hangs.
@@ -50,10 +51,7 @@ struct Watch {
     fault: Option<Fault>,
     /// The thread that holds the exiting thread, once there is one.
     exit: Option<Receiver<Exit>>,
-    /// A report of a handled error that is being made.
-    error: Option<std::thread::JoinHandle<()>>,
-    /// Errors taken out of the recorder.
-    errors_taken: u64,
+    errors: Errors,
 }
 
 struct Fault {
@@ -97,7 +95,8 @@ impl Watch {
         let destination = Destination { state_dir: state_dir.into(), dsn: text(Setting::Dsn) };
         let link = Arc::clone(link);
         let gone = Arc::new(AtomicBool::new(false));
-        Ok(Self { link, destination, gone, fault: None, exit: None, error: None, errors_taken: 0 })
+        let errors = Errors::new(&link, &destination);
+        Ok(Self { link, destination, gone, fault: None, exit: None, errors })
     }
 
     fn run(self) -> Result<(), Error> {
@@ -128,15 +127,15 @@ impl Watch {
             let is_gone = self.gone.load(Ordering::Acquire);
             self.look_at_fault();
             self.look_at_exit();
-            self.look_at_errors(is_gone);
+            self.errors.look(is_gone);
             if is_gone {
                 return self.conclude();
             }
             if self.link.control().stop_kind.load(Ordering::Acquire) == StopKind::Clean as u32 {
-                self.finish_error();
+                self.errors.finish();
                 return Ok(());
             }
-            if self.fault.is_none() && self.exit.is_none() && self.error.is_none() {
+            if self.fault.is_none() && self.exit.is_none() && self.errors.are_settled() {
                 rest::give_back();
             }
             link::wait(&self.link.control().doorbell, heard, self.until_confirmed());
@@ -184,12 +183,12 @@ impl Watch {
         let images = images::images(pid, &self.link.maps());
         // What a handler of the node's own repairs is struck out of the recorder, and may be its end all the same.
         let is_chained = self.link.death().is_chained.load(Ordering::Relaxed) != 0;
-        let early = is_chained.then(|| self.capture(Subject::Death, End::Unknown));
+        let early = is_chained.then(|| capture::begin(&self.link, Subject::Death, End::Unknown));
         let is_first = pid == 1;
         if !is_first {
             self.answer(generation);
         }
-        let recorded = early.unwrap_or_else(|| self.capture(Subject::Death, End::Unknown));
+        let recorded = early.unwrap_or_else(|| capture::begin(&self.link, Subject::Death, End::Unknown));
         let capture = Capture { threads, images, process, ..recorded };
         let notes = notes.into_iter().chain(capture.notes).collect();
         let capture = Capture { notes, ..capture };
@@ -272,46 +271,9 @@ impl Watch {
         }
     }
 
-    /// Hands errors over one by one: while a report is being made the others wait in the recorder, which is bounded.
-    fn look_at_errors(&mut self, is_gone: bool) {
-        loop {
-            if self.error.as_ref().is_some_and(|report| !report.is_finished()) && !is_gone {
-                return;
-            }
-            self.finish_error();
-            let control = self.link.control();
-            if self.errors_taken >= control.errors_next.load(Ordering::Acquire) {
-                return;
-            }
-            let mut capture = self.capture(Subject::Error(self.errors_taken), End::StillAlive);
-            capture.process = process::process(self.link.pid());
-            self.errors_taken += 1;
-            control.errors_taken.store(self.errors_taken, Ordering::Release);
-            self.report_error(capture);
-        }
-    }
-
-    fn report_error(&mut self, capture: Capture) {
-        let (destination, link) = (self.destination.clone(), Arc::clone(&self.link));
-        let report = move || {
-            if destination.report(&capture).is_ok() {
-                destination.deliver(link.pidfd(), false);
-            }
-            link.ring();
-        };
-        self.error = std::thread::Builder::new().name("error".into()).spawn(report).ok();
-    }
-
-    fn finish_error(&mut self) {
-        if let Some(report) = self.error.take() {
-            // A report that failed has kept its capture.
-            let _ = report.join();
-        }
-    }
-
     /// The node has ended: how, and is that worth a report?
     fn conclude(mut self) -> Result<(), Error> {
-        self.finish_error();
+        self.errors.finish();
         let exit = self.exit.take().and_then(|exit| exit.recv_timeout(RECORD_TIMEOUT).ok());
         if let Some(exit) = exit {
             self.conclude_exit(&exit);
@@ -321,7 +283,7 @@ impl Watch {
         if self.is_end_of_fault(end) {
             self.report_fault(end);
         } else if self.is_death(end)? {
-            let capture = self.capture(Subject::Death, end);
+            let capture = capture::begin(&self.link, Subject::Death, end);
             let reported = self.destination.report(&capture);
             self.after_report(reported);
         }
@@ -344,7 +306,7 @@ impl Watch {
             return self.report_fault(exit.end);
         }
         if self.is_death(exit.end).unwrap_or(true) {
-            let mut capture = self.capture(Subject::Death, exit.end);
+            let mut capture = capture::begin(&self.link, Subject::Death, exit.end);
             capture.threads.extend(exit.thread.clone());
             capture.maps.clone_from(&exit.maps);
             capture.process = exit.process.clone();
@@ -358,23 +320,5 @@ impl Watch {
         let copy = self.link.copy_of(SETTINGS_BYTES)?;
         let snapshot = Snapshot::read(&copy).map_err(|error| Error::malformed(error.to_string()))?;
         Ok(verdict::is_death(&snapshot.control(), end))
-    }
-
-    fn capture(&self, subject: Subject, end: End) -> Capture {
-        let (recorder, note) = match self.link.copy() {
-            Ok(bytes) => (bytes, None),
-            Err(error) => (Vec::new(), Some(error.to_string())),
-        };
-        Capture {
-            version: CAPTURE_VERSION,
-            subject,
-            recorder,
-            end,
-            threads: Vec::new(),
-            maps: Vec::new(),
-            images: Vec::new(),
-            process: crate::capture::Process::default(),
-            notes: note.into_iter().collect(),
-        }
     }
 }

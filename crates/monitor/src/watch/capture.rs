@@ -1,0 +1,24 @@
+//! A capture with nothing in it but the recorder: whoever makes it adds what it saw.
+
+use crate::capture::{CAPTURE_VERSION, Capture, End, Process, Subject};
+
+use super::link::Link;
+
+/// Copies the recorder as it is now.
+pub(crate) fn begin(link: &Link, subject: Subject, end: End) -> Capture {
+    let (recorder, note) = match link.copy() {
+        Ok(bytes) => (bytes, None),
+        Err(error) => (Vec::new(), Some(error.to_string())),
+    };
+    Capture {
+        version: CAPTURE_VERSION,
+        subject,
+        recorder,
+        end,
+        threads: Vec::new(),
+        maps: Vec::new(),
+        images: Vec::new(),
+        process: Process::default(),
+        notes: note.into_iter().collect(),
+    }
+}

@@ -1,0 +1,95 @@
+//! Handled errors of a living node: each becomes a report of its own.
+//!
+//! One is worked on at a time, in a thread, so that a death meanwhile is captured at once; the others wait in the
+//! recorder, which is bounded.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use lifeboat_recorder::Snapshot;
+
+use crate::capture::{Capture, End, Subject};
+
+use super::link::Link;
+use super::roles::Destination;
+use super::{capture, process};
+
+/// A ticket is drawn before its record is written: so often, and so far apart, is looked for it.
+const LOOKS: u32 = 10;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
+
+/// The errors of one node.
+pub(crate) struct Errors {
+    link: Arc<Link>,
+    destination: Destination,
+    /// How many were taken out of the recorder.
+    taken: u64,
+    /// The report that is being made.
+    report: Option<JoinHandle<()>>,
+}
+
+impl Errors {
+    pub(crate) fn new(link: &Arc<Link>, destination: &Destination) -> Self {
+        Self { link: Arc::clone(link), destination: destination.clone(), taken: 0, report: None }
+    }
+
+    /// Takes what is there, if none is being worked on; with `wait` all of it.
+    pub(crate) fn look(&mut self, wait: bool) {
+        loop {
+            if self.report.as_ref().is_some_and(|report| !report.is_finished()) && !wait {
+                return;
+            }
+            self.finish();
+            let control = self.link.control();
+            if self.taken >= control.errors_next.load(Ordering::Acquire) {
+                return;
+            }
+            let found = self.find(self.taken);
+            self.taken += 1;
+            control.errors_taken.store(self.taken, Ordering::Release);
+            match found {
+                Some(capture) => self.start(capture),
+                None => drop(control.dropped.fetch_add(1, Ordering::Relaxed)),
+            }
+        }
+    }
+
+    /// Waits for the report that is being made. One that failed has kept its capture.
+    pub(crate) fn finish(&mut self) {
+        if let Some(report) = self.report.take() {
+            let _ = report.join();
+        }
+    }
+
+    /// Whether nothing is being worked on.
+    pub(crate) const fn are_settled(&self) -> bool {
+        self.report.is_none()
+    }
+
+    /// The recorder with this error in it; nothing where its writer was turned away.
+    fn find(&self, ticket: u64) -> Option<Capture> {
+        for _ in 0..LOOKS {
+            let capture = capture::begin(&self.link, Subject::Error(ticket), End::StillAlive);
+            let is_there = Snapshot::read(&capture.recorder)
+                .is_ok_and(|copy| copy.errors().any(|error| error.ticket == ticket));
+            if is_there {
+                return Some(Capture { process: process::process(self.link.pid()), ..capture });
+            }
+            std::thread::sleep(BETWEEN_LOOKS);
+        }
+        None
+    }
+
+    fn start(&mut self, capture: Capture) {
+        let (destination, link) = (self.destination.clone(), Arc::clone(&self.link));
+        let report = move || {
+            if destination.report(&capture).is_ok() {
+                destination.deliver(link.pidfd(), false);
+            }
+            link.ring();
+        };
+        self.report = std::thread::Builder::new().name("error".into()).spawn(report).ok();
+    }
+}
