@@ -5,7 +5,6 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::sys;
 
-pub(crate) const SIGHUP: u32 = 1;
 pub(crate) const SIGINT: u32 = 2;
 pub(crate) const SIGILL: u32 = 4;
 pub(crate) const SIGTRAP: u32 = 5;
@@ -18,8 +17,8 @@ pub(crate) const SIGSYS: u32 = 31;
 
 /// The signals of a crash.
 pub(crate) const FATAL: [u32; 7] = [SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGSYS];
-/// The signals by which somebody asks a process to stop.
-pub(crate) const STOP: [u32; 3] = [SIGHUP, SIGINT, SIGTERM];
+/// The signals by which somebody asks a process to stop. One with a handler for SIGHUP is asked to read its files.
+pub(crate) const STOP: [u32; 2] = [SIGINT, SIGTERM];
 
 pub(crate) const SA_SIGINFO: u64 = 4;
 pub(crate) const SA_RESTORER: u64 = 0x0400_0000;
@@ -84,12 +83,31 @@ impl Action {
     }
 }
 
+impl Action {
+    /// Calls it as a function, as another handler does that remembers who stood before it.
+    pub(crate) fn call(&self, signal: i32, info: *mut c_void, ucontext: *mut c_void) {
+        if !self.is_function() {
+            return;
+        }
+        let handler = self.handler as *const ();
+        if self.flags & SA_SIGINFO != 0 {
+            // SAFETY: the node installed this address as a handler with SA_SIGINFO.
+            let handler = unsafe { core::mem::transmute::<*const (), InfoHandler>(handler) };
+            handler(signal, info, ucontext);
+        } else {
+            // SAFETY: the node installed this address as a handler without SA_SIGINFO.
+            let handler = unsafe { core::mem::transmute::<*const (), extern "C" fn(i32)>(handler) };
+            handler(signal);
+        }
+    }
+}
+
 /// The bit of a signal in a mask.
 pub(crate) const fn bit(signal: u32) -> u64 {
     1 << (signal - 1)
 }
 
-/// The actions that stood before ours, one a signal.
+/// Actions that stood before ours, one a signal.
 pub(crate) struct Kept {
     handler: [AtomicU64; SIGNALS],
     flags: [AtomicU64; SIGNALS],
@@ -97,15 +115,21 @@ pub(crate) struct Kept {
     mask: [AtomicU64; SIGNALS],
 }
 
-/// See [`Kept`].
-pub(crate) static BEFORE: Kept = Kept {
-    handler: [const { AtomicU64::new(0) }; SIGNALS],
-    flags: [const { AtomicU64::new(0) }; SIGNALS],
-    restorer: [const { AtomicU64::new(0) }; SIGNALS],
-    mask: [const { AtomicU64::new(0) }; SIGNALS],
-};
+/// What we hand on to: what stood when ours was last installed.
+pub(crate) static BEFORE: Kept = Kept::new();
+/// What stood when ours was first installed: who came later and calls "the one before me" means this one.
+pub(crate) static FIRST: Kept = Kept::new();
 
 impl Kept {
+    const fn new() -> Self {
+        Self {
+            handler: [const { AtomicU64::new(0) }; SIGNALS],
+            flags: [const { AtomicU64::new(0) }; SIGNALS],
+            restorer: [const { AtomicU64::new(0) }; SIGNALS],
+            mask: [const { AtomicU64::new(0) }; SIGNALS],
+        }
+    }
+
     pub(crate) fn get(&self, signal: u32) -> Action {
         let load = |from: &[AtomicU64; SIGNALS]| {
             from.get(signal as usize).map_or(0, |it| it.load(Ordering::Acquire))
@@ -118,7 +142,8 @@ impl Kept {
         }
     }
 
-    /// Keeps an action. The handler comes last: a fault meanwhile finds the old handler or the whole new action.
+    /// Keeps an action. A fault in this very instant may find the old handler with the new one's flags; both are the
+    /// node's own.
     pub(crate) fn set(&self, signal: u32, action: &Action) {
         let store = |to: &[AtomicU64; SIGNALS], value: u64| {
             if let Some(to) = to.get(signal as usize) {

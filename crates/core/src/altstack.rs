@@ -33,7 +33,12 @@ struct SignalStack {
 
 /// Gives the calling thread a signal stack, unless it has one.
 pub(crate) fn attach() -> Status {
-    if has_stack() {
+    if let Some(start) = current_stack() {
+        // A fork's child has its parent's stack under a number of its own.
+        if let Some(entry) = ENTRIES.iter().find(|entry| entry.stack.load(Ordering::Acquire) as u64 == start)
+        {
+            entry.tid.store(sys::gettid(), Ordering::Release);
+        }
         return Status::Ok;
     }
     let Some(entry) = claim(sys::getpid(), sys::gettid()) else { return Status::NoRoom };
@@ -55,12 +60,13 @@ pub(crate) fn attach() -> Status {
     }
 }
 
-fn has_stack() -> bool {
+/// Where this thread's signal stack starts, if it has one.
+fn current_stack() -> Option<u64> {
     let mut now = SignalStack { start: 0, flags: 0, bytes: 0 };
     let arguments = [0, (&raw mut now) as usize, 0, 0, 0, 0];
     // SAFETY: the kernel writes one struct of this layout.
     let asked = unsafe { sys::call(sys::number::SIGALTSTACK, arguments) };
-    asked.is_ok() && now.flags & SS_DISABLE == 0
+    (asked.is_ok() && now.flags & SS_DISABLE == 0).then_some(now.start)
 }
 
 /// This thread's own entry, a free one, or one whose thread has ended.

@@ -139,6 +139,6 @@ pub(crate) unsafe fn thread_attach(name: Str) -> Status {
 pub(crate) fn rearm() -> Status {
     let Some((page, recorder)) = state::recorder() else { return Status::NotStarted };
     chain::forget_jump(page, recorder);
-    signals::arm();
+    signals::arm(signals::Time::Again);
     Status::Ok
 }

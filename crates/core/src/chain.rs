@@ -41,12 +41,14 @@ pub(crate) fn hand_on(info: &SignalInfo, raw_info: *const c_void) {
     let arguments =
         [sys::getpid() as usize, sys::gettid() as usize, info.signal as usize, raw_info as usize, 0, 0];
     // SAFETY: the siginfo is the kernel's own, on our frame.
-    let _ = unsafe { sys::call(sys::number::RT_TGSIGQUEUEINFO, arguments) };
+    if unsafe { sys::call(sys::number::RT_TGSIGQUEUEINFO, arguments) }.is_err() {
+        sys::send_to_self(info.signal);
+    }
 }
 
 /// Whether this very signal is being handled by this thread's former handler, which has now called ours: the
 /// loop ends with the default action, as a fault in a handler does.
-fn already_chained(signal: u32) -> bool {
+pub(crate) fn already_chained(signal: u32) -> bool {
     let Some((page, _)) = state::recorder() else { return false };
     let own = page.entered.load(Ordering::Acquire) == sys::gettid();
     let current = Action::current(signal);
@@ -60,6 +62,10 @@ pub(crate) extern "C" fn after_chained(raw_info: *const c_void) {
     let info = unsafe { SignalInfo::read(raw_info) };
     let Some(current) = Action::current(info.signal) else { return };
     let Some((page, recorder)) = state::recorder() else { return };
+    // Another thread's fault may be on record: its fate is not this thread's to tell.
+    if page.entered.load(Ordering::Acquire) != sys::gettid() {
+        return;
+    }
     let stands = current.restorer == sys::chained_restorer() as u64;
     let was_once = current.is_default() && BEFORE.get(info.signal).flags & SA_RESETHAND != 0;
     if current.is_default() && !was_once && info.repeats() {
@@ -76,6 +82,16 @@ pub(crate) extern "C" fn after_chained(raw_info: *const c_void) {
     recorder.death().stage.store(DeathStage::Recovered as u32, Ordering::Release);
     release(page);
     ring(recorder);
+}
+
+/// Makes room for the next fault where the monitor has given the last one up: the process lives on.
+pub(crate) fn forget_released(page: &state::Page, recorder: lifeboat_recorder::Recorder) {
+    let released = recorder.control().death_released.load(Ordering::Acquire);
+    let is_chained = page.phase.load(Ordering::Acquire) == Phase::Chained as u32;
+    if is_chained && released != 0 && released == recorder.death().generation.load(Ordering::Relaxed) {
+        crate::signals::take_back(page.signal.load(Ordering::Relaxed));
+        release(page);
+    }
 }
 
 /// Gives up on a former handler that left by a jump instead of returning.

@@ -9,7 +9,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use lifeboat_recorder::{Death, DeathStage, MAPS_BYTES, MonitorState, Recorder, STACK_BYTES};
 
-use crate::action::BEFORE;
+use crate::action::{BEFORE, FIRST};
 use crate::state::{Page, Phase};
 use crate::{chain, raw_capture, state, sys};
 
@@ -23,6 +23,9 @@ const PAGE_BYTES: u64 = 4096;
 const STACK_TRIES: u64 = 16;
 /// As PID 1 the whole report is made before the answer: the monitor dies with us.
 const FIRST_PROCESS_TIMEOUT_FACTOR: u64 = 5;
+
+/// The longest that a dying node ever waits.
+pub(crate) const TIMEOUT_MAX_MS: u32 = 60_000;
 
 /// The parts of `siginfo` that a record needs.
 #[derive(Clone, Copy)]
@@ -64,7 +67,7 @@ impl SignalInfo {
 }
 
 /// The handler of every fatal signal.
-pub(crate) extern "C" fn on_fatal_signal(_signal: i32, info: *mut c_void, ucontext: *mut c_void) {
+pub(crate) extern "C" fn on_fatal_signal(signal: i32, info: *mut c_void, ucontext: *mut c_void) {
     // SAFETY: the kernel calls us with SA_SIGINFO.
     let read = unsafe { SignalInfo::read(info) };
     if is_no_death(&read) {
@@ -76,6 +79,11 @@ pub(crate) extern "C" fn on_fatal_signal(_signal: i32, info: *mut c_void, uconte
         // SAFETY: as above, for the third argument.
         let registers = unsafe { sys::registers_of(ucontext) };
         enter(page, recorder, &read, &registers);
+    }
+    let first = FIRST.get(read.signal);
+    if chain::already_chained(read.signal) && first.is_function() {
+        // The former handler, at work now, calls the one that it found: for it that was us, without us this one.
+        return first.call(signal, info, ucontext);
     }
     chain::hand_on(&read, info);
 }
@@ -92,6 +100,7 @@ fn is_no_death(info: &SignalInfo) -> bool {
 /// Lets one thread record; another that faults meanwhile waits until the record is done, then hands on as well.
 fn enter(page: &Page, recorder: Recorder, info: &SignalInfo, registers: &[u64; 27]) {
     let tid = sys::gettid();
+    chain::forget_released(page, recorder);
     match page.entered.compare_exchange(0, tid, Ordering::AcqRel, Ordering::Acquire) {
         Ok(_) => {
             page.signal.store(info.signal, Ordering::Relaxed);
@@ -127,15 +136,16 @@ fn record(page: &Page, recorder: Recorder, info: &SignalInfo, registers: &[u64; 
     write_maps(recorder);
     death.stage.store(DeathStage::Complete as u32, Ordering::Release);
     sys::futex_wake(&death.stage);
-    if wanted && !captured(recorder, generation) {
-        raw_capture::write(recorder, generation);
+    // A monitor that lives but does not answer holds the same memory: it will find the record.
+    if wanted && !captured(recorder, generation) && !monitor_lives(recorder) {
+        raw_capture::write(recorder);
     }
     if wanted {
         sys::allow_tracer(0);
     }
 }
 
-/// Waits for the monitor's word that the capture is done; false where none will come.
+/// Waits for the monitor's word that the capture is done; false where none came.
 fn captured(recorder: Recorder, generation: u32) -> bool {
     if !monitor_lives(recorder) {
         return false;
@@ -148,13 +158,13 @@ fn captured(recorder: Recorder, generation: u32) -> bool {
 /// Whether somebody is there, or on the way, to hear the doorbell.
 pub(crate) fn monitor_lives(recorder: Recorder) -> bool {
     let control = recorder.control();
-    match control.monitor_state.load(Ordering::Acquire) {
-        state if state == MonitorState::Starting as u32 => true,
-        state if state == MonitorState::Running as u32 => {
-            sys::process_lives(control.monitor_pid.load(Ordering::Relaxed))
-        }
-        _ => false,
+    let state = control.monitor_state.load(Ordering::Acquire);
+    let pid = control.monitor_pid.load(Ordering::Acquire);
+    let is_starting = state == MonitorState::Starting as u32;
+    if is_starting && pid == 0 {
+        return true;
     }
+    (is_starting || state == MonitorState::Running as u32) && sys::process_lives(pid)
 }
 
 pub(crate) fn ring(recorder: Recorder) {
@@ -164,7 +174,9 @@ pub(crate) fn ring(recorder: Recorder) {
 }
 
 fn capture_timeout_ns(recorder: Recorder) -> u64 {
-    let timeout_ms = u64::from(recorder.control().capture_timeout_ms.load(Ordering::Relaxed));
+    // Clamped again: the recorder is memory that the node's own mistakes may have written.
+    let timeout_ms =
+        u64::from(recorder.control().capture_timeout_ms.load(Ordering::Relaxed).min(TIMEOUT_MAX_MS));
     let factor = if sys::getpid() == 1 { FIRST_PROCESS_TIMEOUT_FACTOR } else { 1 };
     timeout_ms.saturating_mul(factor).saturating_mul(1_000_000)
 }
@@ -210,8 +222,7 @@ fn write_stack(recorder: Recorder, stack_pointer: u64) {
     let mut copied = 0;
     for _ in 0..STACK_TRIES {
         // SAFETY: the section holds `STACK_BYTES`, and only the slot's claimant, us, writes it.
-        copied =
-            unsafe { sys::copy_from_anywhere(sys::getpid(), start, recorder.death_stack(), STACK_BYTES) };
+        copied = unsafe { sys::copy_from_anywhere(start, recorder.death_stack(), STACK_BYTES) };
         if copied > 0 {
             break;
         }
@@ -224,7 +235,7 @@ fn write_stack(recorder: Recorder, stack_pointer: u64) {
 
 fn write_maps(recorder: Recorder) {
     let death = recorder.death();
-    let bytes = read_file(c"/proc/self/maps", &death.maps_bytes, recorder);
+    let bytes = read_file(c"/proc/thread-self/maps", &death.maps_bytes, recorder);
     death.maps_truncated.store(u32::from(bytes == MAPS_BYTES), Ordering::Relaxed);
 }
 

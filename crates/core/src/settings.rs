@@ -6,6 +6,7 @@ use core::mem::offset_of;
 use lifeboat_abi::{Options, option_flags};
 
 use crate::environ::Environ;
+use crate::handler::TIMEOUT_MAX_MS;
 
 /// The options of one start, read field by field: an older header's struct may be shorter than ours.
 #[derive(Clone, Copy)]
@@ -49,10 +50,9 @@ impl Settings {
 
     pub(crate) fn capture_timeout_ms(&self) -> u32 {
         const DEFAULT_MS: u32 = 2_000;
-        const MOST_MS: u32 = 60_000;
         match self.field::<u32>(offset_of!(Options, capture_timeout_ms)) {
             None | Some(0) => DEFAULT_MS,
-            Some(timeout) => timeout.min(MOST_MS),
+            Some(timeout) => timeout.min(TIMEOUT_MAX_MS),
         }
     }
 

@@ -1,24 +1,34 @@
 //! Installing our handlers over the node's, taking them back, giving them up.
 
 use core::ffi::c_void;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use lifeboat_recorder::StopKind;
 
-use crate::action::{Action, BEFORE, FATAL, InfoHandler, SA_NODEFER, SA_ONSTACK, SA_SIGINFO, STOP, bit};
+use crate::action::{Action, BEFORE, FATAL, FIRST, InfoHandler, SA_NODEFER, SA_ONSTACK, STOP, bit};
 use crate::handler::on_fatal_signal;
 use crate::{state, sys};
 
 /// Installs every handler that is not ours yet; what stood there is kept for chaining.
-pub(crate) fn arm() {
+pub(crate) fn arm(time: Time) {
     let ours = ours();
     for signal in FATAL {
-        take(signal, &ours);
+        take(signal, &ours, time);
     }
     for signal in STOP {
-        wrap(signal);
+        wrap(signal, time);
     }
 }
+
+/// Whether the handlers are installed for the first time since start.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Time {
+    First,
+    Again,
+}
+
+/// The thread that runs a stop signal's handlers, or 0.
+static STOPPING: AtomicU32 = AtomicU32::new(0);
 
 /// Installs ours again after a chained handler, whose action is kept already.
 pub(crate) fn take_back(signal: u32) {
@@ -44,25 +54,32 @@ pub(crate) fn disarm() {
     }
 }
 
-fn take(signal: u32, ours: &Action) {
+fn take(signal: u32, ours: &Action, time: Time) {
     let Some(current) = Action::current(signal) else { return };
     // While a chained handler is at work the node's own action stands there on purpose.
     if current.handler == ours.handler || current.restorer == sys::chained_restorer() as u64 {
         return;
     }
-    BEFORE.set(signal, &current);
+    keep(signal, &current, time);
     ours.install(signal);
 }
 
 /// Puts ourselves before a handler for SIGTERM and its like, to learn that the end was asked for. The default
 /// action needs no help: the kernel tells the monitor.
-fn wrap(signal: u32) {
+fn wrap(signal: u32, time: Time) {
     let Some(current) = Action::current(signal) else { return };
     if !current.is_function() || current.handler == on_stop_signal as InfoHandler as *const () as u64 {
         return;
     }
-    BEFORE.set(signal, &current);
+    keep(signal, &current, time);
     Action::ours(on_stop_signal, current.flags, current.mask).install(signal);
+}
+
+fn keep(signal: u32, current: &Action, time: Time) {
+    if time == Time::First {
+        FIRST.set(signal, current);
+    }
+    BEFORE.set(signal, current);
 }
 
 fn stands(signal: u32, handler: InfoHandler) -> bool {
@@ -85,18 +102,10 @@ extern "C" fn on_stop_signal(signal: i32, info: *mut c_void, ucontext: *mut c_vo
             Ordering::Relaxed,
         );
     }
-    let before = BEFORE.get(signal as u32);
-    if !before.is_function() {
-        return;
-    }
-    let handler = before.handler as *const ();
-    if before.flags & SA_SIGINFO != 0 {
-        // SAFETY: the node installed this address as a handler with SA_SIGINFO.
-        let handler = unsafe { core::mem::transmute::<*const (), InfoHandler>(handler) };
-        handler(signal, info, ucontext);
-    } else {
-        // SAFETY: the node installed this address as a handler without SA_SIGINFO.
-        let handler = unsafe { core::mem::transmute::<*const (), extern "C" fn(i32)>(handler) };
-        handler(signal);
-    }
+    let tid = sys::gettid();
+    let outer = STOPPING.swap(tid, Ordering::AcqRel);
+    // A later handler that calls the one it found, us, means the one that was there without us.
+    let next = if outer == tid { &FIRST } else { &BEFORE };
+    next.get(signal as u32).call(signal, info, ucontext);
+    STOPPING.store(outer, Ordering::Release);
 }

@@ -151,6 +151,8 @@ extern "C" fn second_child(launch: *mut c_void) -> ! {
     let Some(launch) = NonNull::new(launch.cast::<Launch>()) else { sys::exit_thread() };
     // SAFETY: the launch is never freed, and nobody writes it any more.
     let ready = unsafe { launch.as_ref() };
+    // From here on the node can tell whether its monitor lives, even if it never gets to speak.
+    ready.recorder.control().monitor_pid.store(sys::getpid(), Ordering::Release);
     let error = place_descriptors(ready.recorder_fd, ready.pid_fd).err().unwrap_or_else(|| execute(ready));
     failed(launch, error);
     sys::exit_thread()

@@ -12,6 +12,7 @@ use crate::{altstack, calls, handler, monitor, signals, spawn, state};
 
 const MFD_CLOEXEC: usize = 1;
 const MFD_ALLOW_SEALING: usize = 2;
+const MFD_NOEXEC_SEAL: usize = 8;
 const F_ADD_SEALS: usize = 1033;
 /// Nobody may shrink what two processes have mapped: the next access would be a SIGBUS.
 const F_SEAL_SIZE: usize = 2 | 4;
@@ -60,7 +61,7 @@ fn begin(page: &state::Page, settings: &Settings) -> Result<(), Status> {
     launched?;
     page.publish(recorder);
     altstack::attach();
-    signals::arm();
+    signals::arm(signals::Time::First);
     Ok(())
 }
 
@@ -76,9 +77,15 @@ pub(crate) fn stop() -> Status {
 
 /// Makes the memory that node and monitor share.
 fn new_recorder() -> Result<(Recorder, i32), Status> {
-    let arguments = [c"lifeboat".as_ptr() as usize, MFD_CLOEXEC | MFD_ALLOW_SEALING, 0, 0, 0, 0];
-    // SAFETY: the name is NUL-terminated and only read.
-    let fd = unsafe { sys::call(number::MEMFD_CREATE, arguments) }.map_err(|_| Status::NoMemory)?;
+    let create = |flags| {
+        let arguments = [c"lifeboat".as_ptr() as usize, flags, 0, 0, 0, 0];
+        // SAFETY: the name is NUL-terminated and only read.
+        unsafe { sys::call(number::MEMFD_CREATE, arguments) }
+    };
+    // Some systems demand the seal against execution (vm.memfd_noexec=2), older kernels do not know it.
+    let fd = create(MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL)
+        .or_else(|_| create(MFD_CLOEXEC | MFD_ALLOW_SEALING))
+        .map_err(|_| Status::NoMemory)?;
     let numbers_only = |number, arguments| {
         // SAFETY: these calls take descriptors and numbers alone.
         unsafe { sys::call(number, arguments) }
@@ -109,7 +116,9 @@ fn describe(recorder: Recorder, settings: &Settings) {
     if let Some(release) = settings.environ.get("SENTRY_RELEASE") {
         let _ = recorder.setting(Setting::Release, release);
     }
-    let _ = recorder.setting(Setting::StateDir, state::STATE_DIR.get());
+    let mut state_dir = [0; state::PathBuffer::ROOM];
+    let length = state::STATE_DIR.copy_to(&mut state_dir);
+    let _ = recorder.setting(Setting::StateDir, state_dir.get(..length).unwrap_or(&[]));
     let _ = recorder.setting(Setting::Reporter, env!("CARGO_PKG_VERSION").as_bytes());
     let mut program = [0; state::PathBuffer::ROOM];
     if let Ok(program) = sys::readlink(c"/proc/self/exe", &mut program) {

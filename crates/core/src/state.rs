@@ -1,7 +1,7 @@
 //! The one state of this process: where the recorder lies. A fork's child finds it empty.
 
 use core::ptr::{NonNull, null_mut};
-use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use lifeboat_abi::Status;
 use lifeboat_recorder::{Recorder, Stamp};
@@ -107,21 +107,18 @@ pub(crate) fn stamp() -> Stamp {
     Stamp { realtime_ns: sys::clock_ns(sys::CLOCK_REALTIME), tid: sys::gettid() }
 }
 
-/// A path that a handler can read: written whole before it is published.
+/// A path that a handler can read at any time.
 pub(crate) struct PathBuffer {
-    bytes: core::cell::UnsafeCell<[u8; Self::ROOM]>,
+    bytes: [AtomicU8; Self::ROOM],
     length: AtomicU32,
 }
-
-// SAFETY: `set` is called by the one start under way, and readers look only after the release of `length`.
-unsafe impl Sync for PathBuffer {}
 
 impl PathBuffer {
     /// The longest path with its NUL; what makes a raw capture's name is added to it.
     pub(crate) const ROOM: usize = 1024;
 
     const fn new() -> Self {
-        Self { bytes: core::cell::UnsafeCell::new([0; Self::ROOM]), length: AtomicU32::new(0) }
+        Self { bytes: [const { AtomicU8::new(0) }; Self::ROOM], length: AtomicU32::new(0) }
     }
 
     /// Keeps the path; false where it is too long.
@@ -130,19 +127,19 @@ impl PathBuffer {
             return false;
         }
         self.length.store(0, Ordering::Release);
-        // SAFETY: `length` is 0, so nobody reads, and one start at a time writes.
-        let bytes = unsafe { &mut *self.bytes.get() };
-        for (to, from) in bytes.iter_mut().zip(path) {
-            *to = *from;
+        for (to, from) in self.bytes.iter().zip(path) {
+            to.store(*from, Ordering::Relaxed);
         }
         self.length.store(path.len() as u32, Ordering::Release);
         true
     }
 
-    pub(crate) fn get(&self) -> &[u8] {
-        let length = self.length.load(Ordering::Acquire) as usize;
-        // SAFETY: after the acquire of a length that is not 0 the bytes no longer change.
-        let bytes = unsafe { &*self.bytes.get() };
-        bytes.get(..length).unwrap_or(&[])
+    /// Copies it out; answers its length.
+    pub(crate) fn copy_to(&self, into: &mut [u8]) -> usize {
+        let length = (self.length.load(Ordering::Acquire) as usize).min(into.len());
+        for (to, from) in into.iter_mut().zip(&self.bytes).take(length) {
+            *to = from.load(Ordering::Relaxed);
+        }
+        length
     }
 }

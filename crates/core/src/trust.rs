@@ -40,7 +40,9 @@ pub(crate) fn executable(path: &[u8]) -> Result<TrustedPath, Status> {
     let arguments = [sys::AT_FDCWD, path.as_ptr() as usize, X_OK, 0, 0, 0];
     // SAFETY: the path is NUL-terminated and only read.
     unsafe { sys::call(sys::number::FACCESSAT, arguments) }.map_err(|_| Status::MonitorMissing)?;
-    if every_part_is_safe(path.to_bytes()) { Ok(resolved) } else { Err(Status::MonitorUnsafe) }
+    // The path as it was given, too: who may change a link in it chooses the program.
+    let is_safe = every_part_is_safe(path.to_bytes()) && every_part_is_safe(asked.as_c_str().to_bytes());
+    if is_safe { Ok(resolved) } else { Err(Status::MonitorUnsafe) }
 }
 
 /// The real path of an open file, by /proc.

@@ -34,9 +34,12 @@ fn reset_signals() {
         // SAFETY: the default action is no code of ours; numbers that cannot be set are refused.
         unsafe { libc::signal(signal, libc::SIG_DFL) };
     }
-    // A write to a closed pipe is an error to handle, not a death.
-    // SAFETY: ignoring is no code of ours.
-    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+    // A write to a closed pipe is an error to handle, not a death. And who asks all of a service's processes to stop
+    // when the node has died (systemd does) must wait for the report: we leave by ourselves.
+    for signal in [libc::SIGPIPE, libc::SIGTERM, libc::SIGINT, libc::SIGHUP] {
+        // SAFETY: ignoring is no code of ours.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
     let mut none = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: the set is ours and is made whole by this call.
     unsafe { libc::sigemptyset(none.as_mut_ptr()) };

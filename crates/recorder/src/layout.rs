@@ -180,8 +180,8 @@ pub struct Control {
     pub capture_timeout_ms: AtomicU32,
     /// The generation of the death that the monitor has captured.
     pub death_ack: AtomicU32,
-    /// Reserved.
-    pub reserved: AtomicU32,
+    /// The generation that the monitor has reported although the process lives on: its handler jumped away or hangs.
+    pub death_released: AtomicU32,
     /// When the node started its lifeboat: nanoseconds since 1970.
     pub start_realtime_ns: AtomicU64,
     /// The same moment in nanoseconds since boot.

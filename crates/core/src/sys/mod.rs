@@ -98,6 +98,11 @@ pub(crate) fn process_lives(pid: u32) -> bool {
         && plain(number::KILL, [pid as usize, 0, 0, 0, 0, 0]) != Err(Errno::NO_SUCH_PROCESS)
 }
 
+/// Sends the calling thread a signal, without a story of its own.
+pub(crate) fn send_to_self(signal: u32) {
+    let _ = plain(number::TGKILL, [getpid() as usize, gettid() as usize, signal as usize, 0, 0, 0]);
+}
+
 pub(crate) fn exit_group(status: i32) -> ! {
     loop {
         let _ = plain(number::EXIT_GROUP, [status as usize, 0, 0, 0, 0, 0]);
@@ -152,6 +157,19 @@ pub(crate) fn rename(from: &CStr, to: &CStr) {
     let _ = unsafe { call(number::RENAME, [from.as_ptr() as usize, to.as_ptr() as usize, 0, 0, 0, 0]) };
 }
 
+pub(crate) fn unlink(path: &CStr) {
+    // SAFETY: the path is NUL-terminated and only read.
+    let _ = unsafe { call(number::UNLINKAT, [AT_FDCWD, path.as_ptr() as usize, 0, 0, 0, 0]) };
+}
+
+/// Takes a pending signal of this set out of the queue, so that it is never delivered.
+pub(crate) fn consume(mask: u64) {
+    let no_time = [0_i64; 2];
+    let arguments = [(&raw const mask) as usize, 0, (&raw const no_time) as usize, 8, 0, 0];
+    // SAFETY: the kernel reads one mask of 8 bytes and a timeout of two longs.
+    let _ = unsafe { call(number::RT_SIGTIMEDWAIT, arguments) };
+}
+
 /// Reads at most `room` bytes to `into`.
 ///
 /// # Safety
@@ -179,17 +197,20 @@ pub(crate) fn map(bytes: usize, protection: usize, flags: usize, fd: i32) -> Res
 
 /// Copies up to `bytes` from any address of this process, which need not be mapped; answers how many came.
 ///
+/// Goes by the calling thread: where the main thread has ended, the process's own number leads to no memory.
+///
 /// # Safety
 /// `into` must be valid for writes of `bytes` bytes.
-pub(crate) unsafe fn copy_from_anywhere(pid: u32, address: u64, into: NonNull<u8>, bytes: usize) -> usize {
+pub(crate) unsafe fn copy_from_anywhere(address: u64, into: NonNull<u8>, bytes: usize) -> usize {
+    let thread = gettid();
     let local = [into.as_ptr() as usize, bytes];
     let remote = [address as usize, bytes];
-    let arguments = [pid as usize, (&raw const local) as usize, 1, (&raw const remote) as usize, 1, 0];
+    let arguments = [thread as usize, (&raw const local) as usize, 1, (&raw const remote) as usize, 1, 0];
     // SAFETY: the kernel checks the remote range; the local one is the caller's promise.
     if let Ok(copied) = unsafe { call(number::PROCESS_VM_READV, arguments) } {
         return copied;
     }
-    let Ok(fd) = open(c"/proc/self/mem", O_RDONLY | O_CLOEXEC, 0) else { return 0 };
+    let Ok(fd) = open(c"/proc/thread-self/mem", O_RDONLY | O_CLOEXEC, 0) else { return 0 };
     let arguments = [fd as usize, into.as_ptr() as usize, bytes, address as usize, 0, 0];
     // SAFETY: as above; the kernel answers an error where the address is not mapped.
     let copied = unsafe { call(number::PREAD64, arguments) };

@@ -34,6 +34,8 @@ pub(crate) mod number {
     pub(crate) const EXIT_GROUP: usize = 231;
     pub(crate) const TGKILL: usize = 234;
     pub(crate) const OPENAT: usize = 257;
+    pub(crate) const RT_SIGTIMEDWAIT: usize = 128;
+    pub(crate) const UNLINKAT: usize = 263;
     pub(crate) const MKDIRAT: usize = 258;
     pub(crate) const NEWFSTATAT: usize = 262;
     pub(crate) const READLINKAT: usize = 267;

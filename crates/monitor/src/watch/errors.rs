@@ -46,14 +46,20 @@ impl Errors {
             if self.taken >= control.errors_next.load(Ordering::Acquire) {
                 return;
             }
-            let found = self.find(self.taken);
-            self.taken += 1;
-            control.errors_taken.store(self.taken, Ordering::Release);
-            match found {
-                Some(capture) => self.start(capture),
-                None => drop(control.dropped.fetch_add(1, Ordering::Relaxed)),
+            match self.find() {
+                Some((ticket, capture)) => {
+                    self.take(ticket.wrapping_add(1));
+                    self.start(capture);
+                }
+                // A writer that was turned away leaves a ticket without a record.
+                None => self.take(control.errors_next.load(Ordering::Acquire)),
             }
         }
+    }
+
+    fn take(&mut self, up_to: u64) {
+        self.taken = up_to;
+        self.link.control().errors_taken.store(up_to, Ordering::Release);
     }
 
     /// Waits for the report that is being made. One that failed has kept its capture.
@@ -68,14 +74,17 @@ impl Errors {
         self.report.is_none()
     }
 
-    /// The recorder with this error in it; nothing where its writer was turned away.
-    fn find(&self, ticket: u64) -> Option<Capture> {
+    /// The oldest error that is there and was not taken. Only what the recorder really holds counts: its count is
+    /// memory that the node may have written wildly.
+    fn find(&self) -> Option<(u64, Capture)> {
         for _ in 0..LOOKS {
-            let capture = capture::begin(&self.link, Subject::Error(ticket), End::StillAlive);
-            let is_there = Snapshot::read(&capture.recorder)
-                .is_ok_and(|copy| copy.errors().any(|error| error.ticket == ticket));
-            if is_there {
-                return Some(Capture { process: process::process(self.link.pid()), ..capture });
+            let capture = capture::begin(&self.link, Subject::Error(0), End::StillAlive);
+            let oldest = Snapshot::read(&capture.recorder).ok().and_then(|copy| {
+                copy.errors().map(|error| error.ticket).filter(|ticket| *ticket >= self.taken).min()
+            });
+            if let Some(ticket) = oldest {
+                let process = process::process(self.link.pid());
+                return Some((ticket, Capture { subject: Subject::Error(ticket), process, ..capture }));
             }
             std::thread::sleep(BETWEEN_LOOKS);
         }

@@ -4,6 +4,7 @@
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, atomic::Ordering};
+use std::time::Duration;
 
 use crate::capture::{End, Image, Process, Thread};
 
@@ -23,15 +24,20 @@ pub(crate) struct Exit {
     pub(crate) images: Vec<Image>,
     /// What `/proc` said.
     pub(crate) process: Process,
-    /// As PID 1 the node stands still until this is dropped.
+    /// Where the node's end may be ours, it stands still until this is dropped.
     pub(crate) release: Option<Sender<()>>,
 }
 
-/// Starts to hold the thread, answers the node, and sends what it sees.
-pub(crate) fn start(link: Arc<Link>, tid: u32) -> Receiver<Exit> {
+/// How long an exiting node is held at most, while its report or capture is written.
+const HELD_MAX: Duration = Duration::from_secs(10);
+
+/// Starts to hold the thread, answers the node, and sends what it sees. With `until_stored` the node stands still
+/// until the answer has been dropped.
+pub(crate) fn start(link: Arc<Link>, tid: u32, until_stored: bool) -> Receiver<Exit> {
     let (send, receive) = channel();
     let node = Arc::clone(&link);
-    let spawned = std::thread::Builder::new().name("exit".into()).spawn(move || hold(&node, tid, &send));
+    let spawned =
+        std::thread::Builder::new().name("exit".into()).spawn(move || hold(&node, tid, until_stored, &send));
     if spawned.is_err() {
         acknowledge(&link);
     }
@@ -43,7 +49,7 @@ fn acknowledge(link: &Link) {
     link::wake(&link.control().exit_ack);
 }
 
-fn hold(link: &Link, tid: u32, send: &Sender<Exit>) {
+fn hold(link: &Link, tid: u32, until_stored: bool, send: &Sender<Exit>) {
     let seized = ptrace::seize_for_exit(tid);
     acknowledge(link);
     if seized.is_err() {
@@ -54,18 +60,17 @@ fn hold(link: &Link, tid: u32, send: &Sender<Exit>) {
     let mut exit =
         if end == End::Exited(0) { Exit { end, ..Exit::default() } } else { look(link.pid(), tid, end) };
     let (release, released) = channel();
-    let is_first = link.pid() == 1;
-    exit.release = is_first.then_some(release);
-    if send.send(exit).is_ok() && is_first {
+    exit.release = until_stored.then_some(release);
+    if send.send(exit).is_ok() && until_stored {
         link.ring();
-        // The node's end is ours: it waits until its report is on disk. An error means just that: all is done.
-        let _ = released.recv();
+        // Both an answer and none in time let the node go.
+        let _ = released.recv_timeout(HELD_MAX);
     }
 }
 
 fn look(pid: u32, tid: u32, end: End) -> Exit {
-    let maps = std::fs::read(format!("/proc/{pid}/maps")).unwrap_or_default();
-    let images = images::images(pid, &maps);
+    let maps = process::maps(tid);
+    let images = images::images(tid, &maps);
     let process = process::process(pid);
     Exit { end, thread: Some(threads::of_stopped(pid, tid)), maps, images, process, release: None }
 }

@@ -1,7 +1,7 @@
 //! The monitor's end of the flight recorder: the same memory, mapped, and copies of it to read.
 
 use std::fs::File;
-use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering;
@@ -26,6 +26,7 @@ pub(crate) struct Link {
     recorder: Recorder,
     file: File,
     pidfd: OwnedFd,
+    pid: u32,
 }
 
 // SAFETY: the recorder is memory that lives as long as the process, reached through atomics alone.
@@ -56,7 +57,7 @@ impl Link {
         let base =
             NonNull::new(mapped.cast()).ok_or_else(|| Error::malformed("the recorder was mapped nowhere"))?;
         // SAFETY: the mapping is whole, never unmapped, and laid out by the reporter; only atomics are used of it.
-        let link = Self { recorder: unsafe { Recorder::at(base) }, file, pidfd };
+        let link = Self { recorder: unsafe { Recorder::at(base) }, file, pid: pid_of(&pidfd)?, pidfd };
         Snapshot::read(&link.copy_of(SETTINGS_BYTES)?)
             .map_err(|error| Error::malformed(format!("the recorder: {error}")))?;
         Ok(link)
@@ -72,9 +73,19 @@ impl Link {
         self.recorder.death()
     }
 
-    /// The node's process id.
-    pub(crate) fn pid(&self) -> u32 {
-        self.control().pid.load(Ordering::Relaxed)
+    /// The node's process id, as the kernel told it: the recorder is memory that the node may have written wildly.
+    pub(crate) const fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Whether this is a thread of the node's: what the recorder says is only believed so far.
+    pub(crate) fn has_thread(&self, tid: u32) -> bool {
+        std::path::Path::new(&format!("/proc/{}/task/{tid}", self.pid)).exists()
+    }
+
+    /// A number by which the kernel finds the node's memory: its main thread may have ended before.
+    pub(crate) fn memory_of(&self, tid: u32) -> u32 {
+        if self.has_thread(tid) { tid } else { self.pid }
     }
 
     /// The node, whatever becomes of its number.
@@ -139,6 +150,16 @@ pub(crate) fn wait(word: &std::sync::atomic::AtomicU32, expected: u32, timeout: 
     });
     // An answer other than 0 means that the word changed, the time is over or a signal came: the caller looks.
     let _ = futex::wait(word, futex::Flags::empty(), expected, timeout.as_ref());
+}
+
+/// `Pid:` in what the kernel says of a pidfd; nothing good where the node has been reaped already.
+fn pid_of(pidfd: &OwnedFd) -> Result<u32, Error> {
+    let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd()))
+        .map_err(|error| Error::system("cannot ask whose the pidfd is", error))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Pid:"));
+    let pid = line.and_then(|pid| pid.trim().parse::<i32>().ok());
+    // -1 stands for a process that is no more: there is no thread to look at, but its recorder tells.
+    pid.map(|pid| u32::try_from(pid).unwrap_or(0)).ok_or_else(|| Error::usage("descriptor 4 is no pidfd"))
 }
 
 fn inherited(number: i32) -> Result<OwnedFd, Error> {

@@ -19,6 +19,19 @@ pub fn process(pid: u32) -> Process {
     }
 }
 
+/// The mappings, by any thread that lives.
+pub(crate) fn maps(tid: u32) -> Vec<u8> {
+    fs::read(format!("/proc/{tid}/maps")).unwrap_or_default()
+}
+
+/// Whether the end of another process may end us before our work is done: the first process of a namespace takes
+/// all others with it.
+pub(crate) fn are_contained() -> bool {
+    // The number of the machine's own namespace, PROC_PID_INIT_INO in the kernel's sources.
+    const MACHINE: &str = "pid:[4026531836]";
+    fs::read_link("/proc/self/ns/pid").is_ok_and(|namespace| namespace.to_str() != Some(MACHINE))
+}
+
 /// The name of a thread.
 pub(crate) fn thread_name(pid: u32, tid: u32) -> String {
     let name = fs::read(format!("/proc/{pid}/task/{tid}/comm")).unwrap_or_default();

@@ -11,6 +11,8 @@ use lifeboat_recorder::REGISTERS_MAX;
 
 /// The general registers, `NT_PRSTATUS` of elf.h.
 const NT_PRSTATUS: usize = 1;
+/// Leaves a thread in a stop that its whole process is in; not in the crate's list.
+const PTRACE_LISTEN: libc::c_uint = 0x4208;
 /// The stop came from ptrace itself, not from a signal on its way to the thread.
 const EVENT_STOP: i32 = 128;
 
@@ -55,6 +57,11 @@ pub(crate) fn wait_for_exit(tid: u32) -> Option<i32> {
             return exit_status(tid);
         }
         let signal = pending_signal(status);
+        if status >> 16 == EVENT_STOP && libc::WSTOPSIG(status) != libc::SIGTRAP {
+            // The whole process was stopped, by SIGSTOP or its like: so it shall stay.
+            request(PTRACE_LISTEN, tid, null_mut(), null_mut()).ok()?;
+            continue;
+        }
         request(libc::PTRACE_CONT, tid, null_mut(), signal as usize as *mut libc::c_void).ok()?;
     }
 }

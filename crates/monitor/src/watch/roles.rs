@@ -5,23 +5,30 @@ use std::io::{self, Seek, Write};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::Error;
 use crate::capture::Capture;
 use crate::hygiene;
+use crate::spool::Spool;
 
 /// This very program, even if its file has been replaced meanwhile.
 const OURSELVES: &str = "/proc/self/exe";
 
 /// Where reports of one node go.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Destination {
     /// The state directory.
     pub(crate) state_dir: PathBuf,
     /// The server, where there is one.
     pub(crate) dsn: Option<String>,
+    /// The `post` that was started last, so that it is reaped.
+    pub(crate) post: Arc<Mutex<Option<Child>>>,
 }
+
+/// Most captures that are kept on disk: what cannot be reported fills no disk.
+const KEPT_MAX: usize = 64;
 
 impl Destination {
     /// Turns a capture into a report on disk; keeps the capture itself where that fails.
@@ -35,7 +42,7 @@ impl Destination {
             .and_then(|file| self.report_of(file));
         match reported {
             Ok(()) => Ok(()),
-            Err(_) => self.keep(&bytes).map(drop),
+            Err(_) => self.keep(&bytes, Sync::Whole).map(drop),
         }
     }
 
@@ -59,15 +66,20 @@ impl Destination {
     ///
     /// # Errors
     /// Where it could not be written.
-    pub(crate) fn keep(&self, bytes: &[u8]) -> Result<PathBuf, Error> {
+    pub(crate) fn keep(&self, bytes: &[u8], sync: Sync) -> Result<PathBuf, Error> {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         let name = format!("{}-{}.capture", std::process::id(), now.as_nanos());
+        Spool::open(&self.state_dir)?;
         let folder = self.state_dir.join("recorders");
+        let count = fs::read_dir(&folder).map_or(0, Iterator::count);
+        if count >= KEPT_MAX {
+            return Err(Error::refused(format!("{} holds {count} captures already", folder.display())));
+        }
         let path = folder.join(name);
         let part = path.with_extension("part");
-        write_through(&part, bytes)
+        write_through(&part, bytes, sync)
             .and_then(|()| fs::rename(&part, &path))
-            .and_then(|()| File::open(&folder)?.sync_all())
+            .and_then(|()| if sync == Sync::Whole { File::open(&folder)?.sync_all() } else { Ok(()) })
             .map_err(|error| Error::at("cannot keep the capture in", &path, error))?;
         Ok(path)
     }
@@ -85,7 +97,11 @@ impl Destination {
         role.env(crate::post::DSN_VARIABLE, dsn);
         role.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         // It lives on beyond us; where it cannot be started the reports wait on disk for the next monitor.
-        let _ = role.spawn();
+        let mut running = self.post.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_there = running.as_mut().is_some_and(|post| matches!(post.try_wait(), Ok(None)));
+        if !is_there {
+            *running = role.spawn().ok();
+        }
     }
 }
 
@@ -97,8 +113,17 @@ fn memory_file(bytes: &[u8]) -> io::Result<File> {
     Ok(file)
 }
 
-fn write_through(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// How sure a file must be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sync {
+    /// It outlives the machine.
+    Whole,
+    /// It outlives us: what the node waits for.
+    Quick,
+}
+
+fn write_through(path: &Path, bytes: &[u8], sync: Sync) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(bytes)?;
-    file.sync_all()
+    if sync == Sync::Whole { file.sync_all() } else { Ok(()) }
 }

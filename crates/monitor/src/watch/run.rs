@@ -1,12 +1,13 @@
 //! The role's course: sleep until the bell rings, look what happened, act, until the node is gone.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use lifeboat_recorder::{DeathStage, Setting, Snapshot, StopKind};
+use lifeboat_recorder::{DeathStage, MAPS_BYTES, Setting, Snapshot, StopKind};
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::Error;
 use crate::capture::{Capture, End, Subject};
@@ -17,11 +18,13 @@ use crate::spool::Spool;
 use super::errors::Errors;
 use super::hold::{self, Exit};
 use super::link::{self, Link, SETTINGS_BYTES};
+use super::pending::{Fault, Needed, Pending};
 use super::roles::Destination;
-use super::{capture, end, images, leftovers, process, threads, verdict};
+use super::verdict::{self, Circumstances};
+use super::{capture, end, images, leftovers, process, threads};
 
 /// How long a recorded fault may stay without an end before it is reported as such: the node's own handler
-/// works on, or hangs.
+/// works on, or hangs, or has jumped away.
 const CONFIRM: Duration = Duration::from_secs(5);
 /// A repaired fault still explains an end by the same signal within this time: `abort` survives its handler so.
 const RECOVERED_COUNTS: Duration = Duration::from_secs(1);
@@ -32,7 +35,7 @@ const LAST_DESCRIPTOR: i32 = 4;
 /// Watches the node whose recorder and pidfd were left to this process, until it has ended.
 ///
 /// # Errors
-/// Where there is no recorder, or no state directory can be had.
+/// Where there is no recorder, or no state directory is named in it.
 pub fn run() -> Result<(), Error> {
     hygiene::close_above(LAST_DESCRIPTOR);
     hygiene::settle();
@@ -46,43 +49,17 @@ pub fn run() -> Result<(), Error> {
 struct Watch {
     link: Arc<Link>,
     destination: Destination,
+    needed: Needed,
     gone: Arc<AtomicBool>,
     /// The last fault that was captured.
     fault: Option<Fault>,
     /// The thread that holds the exiting thread, once there is one.
     exit: Option<Receiver<Exit>>,
+    /// The status that it saw.
+    end: Option<End>,
+    /// The death that it saw, if it was one.
+    exited: Option<Pending>,
     errors: Errors,
-}
-
-struct Fault {
-    generation: u32,
-    capture: Capture,
-    since: Instant,
-    is_reported: bool,
-    /// The capture on disk, kept for a monitor that comes after our own end.
-    kept: Option<PathBuf>,
-}
-
-impl Fault {
-    /// Takes the recorder as it is now, with what the node's own handler had to say, unless the fault's record is
-    /// no longer in it.
-    fn refresh(&mut self, link: &Link) {
-        let Ok(now) = link.copy() else { return };
-        let is_there = Snapshot::read(&now).ok().and_then(|copy| copy.death()).is_some_and(|death| {
-            death.generation == self.generation && death.stage == DeathStage::Complete as u32
-        });
-        if is_there {
-            self.capture.recorder = now;
-        }
-    }
-
-    /// Nobody needs the capture on disk any more.
-    fn forget_kept(&mut self) {
-        if let Some(path) = self.kept.take() {
-            // Should that fail the report is made again, under the same event id.
-            let _ = std::fs::remove_file(path);
-        }
-    }
 }
 
 impl Watch {
@@ -92,47 +69,53 @@ impl Watch {
         let text = |setting| snapshot.setting(setting).map(|text| String::from_utf8_lossy(text).into_owned());
         let state_dir =
             text(Setting::StateDir).ok_or_else(|| Error::malformed("no state directory was named"))?;
-        let destination = Destination { state_dir: state_dir.into(), dsn: text(Setting::Dsn) };
+        let destination =
+            Destination { state_dir: state_dir.into(), dsn: text(Setting::Dsn), ..Destination::default() };
         let link = Arc::clone(link);
-        let gone = Arc::new(AtomicBool::new(false));
+        let (gone, needed) = (Arc::new(AtomicBool::new(false)), Needed::by(link.pid()));
         let errors = Errors::new(&link, &destination);
-        Ok(Self { link, destination, gone, fault: None, exit: None, errors })
+        Ok(Self { link, destination, needed, gone, fault: None, exit: None, end: None, exited: None, errors })
     }
 
     fn run(self) -> Result<(), Error> {
         self.listen_for_the_end()?;
-        // A node may die while this runs: its fault is seen first below, and the state directory made then.
-        let prepared = Spool::open(&self.destination.state_dir).map(drop);
-        let leftovers = prepared.is_ok().then(|| {
-            self.destination.deliver(self.link.pidfd(), true);
-            let (destination, link) = (self.destination.clone(), Arc::clone(&self.link));
-            let work = move || {
-                leftovers::report(&destination);
-                // So that the memory of this work is given back, too.
-                link.ring();
-            };
-            std::thread::Builder::new().name("leftovers".into()).spawn(work)
-        });
+        let prepared = self.prepare();
         let outcome = self.watch();
-        if let Some(Ok(leftovers)) = leftovers {
-            // A node that dies at once, again and again, leaves no other time for them.
-            let _ = leftovers.join();
+        if let Some(prepared) = prepared {
+            // A node that dies at once, again and again, leaves no other time for it.
+            let _ = prepared.join();
         }
         outcome
+    }
+
+    /// Makes the state directory ready and looks what was left in it. In a thread of its own: a disk that hangs
+    /// must not keep a dying node waiting for its answer.
+    fn prepare(&self) -> Option<JoinHandle<()>> {
+        let (destination, link) = (self.destination.clone(), Arc::clone(&self.link));
+        let work = move || {
+            if Spool::open(&destination.state_dir).is_ok() {
+                destination.deliver(link.pidfd(), true);
+                leftovers::report(&destination);
+            }
+            // So that the memory of this work is given back, too.
+            link.ring();
+        };
+        std::thread::Builder::new().name("leftovers".into()).spawn(work).ok()
     }
 
     fn watch(mut self) -> Result<(), Error> {
         loop {
             let heard = self.link.control().doorbell.load(Ordering::Acquire);
             let is_gone = self.gone.load(Ordering::Acquire);
+            let is_stopped = self.link.control().stop_kind.load(Ordering::Acquire) == StopKind::Clean as u32;
             self.look_at_fault();
             self.look_at_exit();
-            self.errors.look(is_gone);
-            if is_gone {
-                return self.conclude();
-            }
-            if self.link.control().stop_kind.load(Ordering::Acquire) == StopKind::Clean as u32 {
+            self.errors.look(is_gone || is_stopped);
+            if is_gone || is_stopped {
                 self.errors.finish();
+                if is_gone {
+                    self.conclude();
+                }
                 return Ok(());
             }
             if self.fault.is_none() && self.exit.is_none() && self.errors.are_settled() {
@@ -158,44 +141,52 @@ impl Watch {
         let death = self.link.death();
         let stage = death.stage.load(Ordering::Acquire);
         let generation = death.generation.load(Ordering::Relaxed);
-        let is_known = self.fault.as_ref().is_some_and(|fault| fault.generation == generation);
-        if stage >= DeathStage::Signal as u32 && stage < DeathStage::Recovered as u32 && !is_known {
-            self.capture_fault(generation);
-        }
-        if is_known
-            && stage == DeathStage::Recovered as u32
-            && let Some(fault) = &mut self.fault
-        {
-            fault.forget_kept();
-        }
         let is_due = self.until_confirmed() == Some(Duration::ZERO);
-        if is_due && stage != DeathStage::Recovered as u32 {
-            self.report_fault(End::StillAlive);
+        let known = self.fault.as_mut().filter(|fault| fault.generation == generation);
+        let is_recorded = stage >= DeathStage::Signal as u32 && stage < DeathStage::Recovered as u32;
+        match known {
+            Some(fault) if stage == DeathStage::Recovered as u32 => {
+                fault.recovered.get_or_insert_with(Instant::now);
+                fault.pending.forget_kept();
+            }
+            Some(_) if is_due => self.give_up(generation),
+            None if is_recorded => self.capture_fault(generation),
+            _ => {}
         }
+    }
+
+    /// Reports a fault whose end does not come, and lets the node record another one.
+    fn give_up(&mut self, generation: u32) {
+        self.report_fault(End::StillAlive);
+        self.link.control().death_released.store(generation, Ordering::Release);
     }
 
     /// Takes what the dying process shows of itself while it waits, then lets it go.
     fn capture_fault(&mut self, generation: u32) {
-        let pid = self.link.pid();
-        let (threads, notes) = threads::capture(pid, Some(self.link.death().tid.load(Ordering::Relaxed)));
+        let (pid, death) = (self.link.pid(), self.link.death());
+        let tid = death.tid.load(Ordering::Relaxed);
+        let (threads, notes) = threads::capture(pid, Some(tid));
         let process = process::process(pid);
         self.wait_for_record();
-        let images = images::images(pid, &self.link.maps());
+        let memory = self.link.memory_of(tid);
+        let recorded_maps = self.link.maps();
+        let is_short = recorded_maps.is_empty() || recorded_maps.len() >= MAPS_BYTES;
+        let maps = if is_short { process::maps(memory) } else { Vec::new() };
+        let images = images::images(memory, if maps.is_empty() { &recorded_maps } else { &maps });
         // What a handler of the node's own repairs is struck out of the recorder, and may be its end all the same.
-        let is_chained = self.link.death().is_chained.load(Ordering::Relaxed) != 0;
+        let is_chained = death.is_chained.load(Ordering::Relaxed) != 0;
         let early = is_chained.then(|| capture::begin(&self.link, Subject::Death, End::Unknown));
-        let is_first = pid == 1;
-        if !is_first {
+        if self.needed == Needed::Nothing {
             self.answer(generation);
         }
         let recorded = early.unwrap_or_else(|| capture::begin(&self.link, Subject::Death, End::Unknown));
-        let capture = Capture { threads, images, process, ..recorded };
-        let notes = notes.into_iter().chain(capture.notes).collect();
-        let capture = Capture { notes, ..capture };
-        self.fault =
-            Some(Fault { generation, capture, since: Instant::now(), is_reported: false, kept: None });
-        if is_first {
-            self.store_before_answer();
+        let notes = notes.into_iter().chain(recorded.notes).collect();
+        let capture = Capture { threads, maps, images, process, notes, ..recorded };
+        let signal = death.signal.load(Ordering::Relaxed) as i32;
+        let (pending, since) = (Pending::new(capture), Instant::now());
+        self.fault = Some(Fault { generation, tid, signal, pending, since, recovered: None });
+        if self.needed != Needed::Nothing {
+            self.store_fault(is_chained);
             self.answer(generation);
         }
     }
@@ -218,107 +209,105 @@ impl Watch {
         }
     }
 
-    /// The end of PID 1 is the end of all in its namespace, ours too. Where a handler of the node's own may yet
-    /// repair the fault only the capture is kept, for the next monitor; else the report is made now.
-    fn store_before_answer(&mut self) {
-        if self.link.death().is_chained.load(Ordering::Relaxed) == 0 {
+    /// Before the node goes on: the capture, which is quick, and for the first process of a namespace its report,
+    /// unless a handler of the node's own may yet repair the fault.
+    fn store_fault(&mut self, is_chained: bool) {
+        if let Some(fault) = &mut self.fault {
+            fault.pending.keep(&self.destination);
+        }
+        if self.needed == Needed::Report && !is_chained {
             self.report_fault(End::Unknown);
-        } else if let Some(fault) = &mut self.fault
-            && let Ok(bytes) = crate::capture::encode(&fault.capture)
-        {
-            fault.kept = self.destination.keep(&bytes).ok();
         }
     }
 
     fn report_fault(&mut self, end: End) {
-        if let Some(fault) = &mut self.fault
-            && !fault.is_reported
-        {
-            fault.is_reported = true;
-            fault.capture.end = end;
-            fault.refresh(&self.link);
-            let reported = self.destination.report(&fault.capture);
-            if reported.is_ok() {
-                fault.forget_kept();
+        if let Some(fault) = &mut self.fault {
+            if !fault.pending.is_reported {
+                fault.refresh(&self.link);
             }
-            self.after_report(reported);
-        }
-    }
-
-    fn after_report(&self, reported: Result<(), Error>) {
-        if reported.is_ok() {
-            self.destination.deliver(self.link.pidfd(), false);
+            fault.pending.report(end, &self.destination, self.link.pidfd());
         }
     }
 
     /// How long until a recorded fault must have ended the process; nothing where there is none.
     fn until_confirmed(&self) -> Option<Duration> {
-        let fault = self.fault.as_ref().filter(|fault| !fault.is_reported)?;
+        let fault = self.fault.as_ref().filter(|fault| !fault.pending.is_reported)?;
         let recovered = self.link.death().stage.load(Ordering::Acquire) == DeathStage::Recovered as u32;
         (!recovered).then(|| CONFIRM.saturating_sub(fault.since.elapsed()))
     }
 
     fn look_at_exit(&mut self) {
         let tid = self.link.control().exit_tid.load(Ordering::Acquire);
-        if tid != 0 && self.exit.is_none() {
-            self.exit = Some(hold::start(Arc::clone(&self.link), tid));
+        if tid != 0 && self.exit.is_none() && self.link.has_thread(tid) {
+            self.exit = Some(hold::start(Arc::clone(&self.link), tid, self.needed != Needed::Nothing));
         }
-        // As PID 1 the report must be on disk before the thread is let go; else it is made when the node is gone.
-        if self.link.pid() == 1
-            && let Some(exit) = self.exit.as_ref().and_then(|exit| exit.try_recv().ok())
-        {
-            self.conclude_exit(&exit);
+        if let Some(exit) = self.exit.as_ref().and_then(|exit| exit.try_recv().ok()) {
+            self.take_exit(exit);
         }
     }
 
-    /// The node has ended: how, and is that worth a report?
-    fn conclude(mut self) -> Result<(), Error> {
-        self.errors.finish();
-        let exit = self.exit.take().and_then(|exit| exit.recv_timeout(RECORD_TIMEOUT).ok());
-        if let Some(exit) = exit {
-            self.conclude_exit(&exit);
-            return Ok(());
+    /// Judges an exit, and stores what is needed before the node is let go, which happens when `exit` is dropped.
+    fn take_exit(&mut self, exit: Exit) {
+        self.end = Some(exit.end);
+        if self.is_end_of_fault(exit.end) {
+            if self.needed == Needed::Report {
+                self.report_fault(exit.end);
+            }
+            return;
         }
-        let end = end::of(self.link.pidfd(), self.link.pid());
+        if !self.is_death(exit.end) {
+            return;
+        }
+        let mut capture = capture::begin(&self.link, Subject::Death, exit.end);
+        capture.threads.extend(exit.thread);
+        (capture.maps, capture.images, capture.process) = (exit.maps, exit.images, exit.process);
+        let mut pending = Pending::new(capture);
+        match self.needed {
+            Needed::Nothing => {}
+            Needed::Capture => pending.keep(&self.destination),
+            Needed::Report => pending.report(exit.end, &self.destination, self.link.pidfd()),
+        }
+        self.exited = Some(pending);
+    }
+
+    /// The node has ended: how, and is that worth a report?
+    fn conclude(&mut self) {
+        let unseen = self.exit.take().filter(|_| self.end.is_none());
+        if let Some(exit) = unseen.and_then(|exit| exit.recv_timeout(RECORD_TIMEOUT).ok()) {
+            self.take_exit(exit);
+        }
+        let end = self.end.unwrap_or_else(|| end::of(self.link.pidfd(), self.link.pid()));
         if self.is_end_of_fault(end) {
             self.report_fault(end);
-        } else if self.is_death(end)? {
+        } else if let Some(exited) = &mut self.exited {
+            exited.report(end, &self.destination, self.link.pidfd());
+        } else if self.is_death(end) {
             let capture = capture::begin(&self.link, Subject::Death, end);
-            let reported = self.destination.report(&capture);
-            self.after_report(reported);
+            Pending::new(capture).report(end, &self.destination, self.link.pidfd());
         }
-        Ok(())
     }
 
     /// Whether the last recorded fault is what ended the process.
     fn is_end_of_fault(&self, end: End) -> bool {
         let Some(fault) = &self.fault else { return false };
-        let death = self.link.death();
-        if death.stage.load(Ordering::Acquire) != DeathStage::Recovered as u32 {
-            return true;
+        let is_same_signal = end == End::Signaled(fault.signal);
+        if self.link.death().stage.load(Ordering::Acquire) == DeathStage::Recovered as u32 {
+            return is_same_signal && fault.recovered.is_none_or(|at| at.elapsed() < RECOVERED_COUNTS);
         }
-        let signal = death.signal.load(Ordering::Relaxed) as i32;
-        end == End::Signaled(signal) && fault.since.elapsed() < RECOVERED_COUNTS
+        // A fault that was given up has its report: the handler ends the process at last, or it dies of another cause.
+        let was_given_up = fault.pending.is_reported && fault.pending.capture.end == End::StillAlive;
+        let by_same_thread = self.link.control().exit_tid.load(Ordering::Relaxed) == fault.tid;
+        !was_given_up || is_same_signal || by_same_thread
     }
 
-    fn conclude_exit(&mut self, exit: &Exit) {
-        if self.is_end_of_fault(exit.end) {
-            return self.report_fault(exit.end);
-        }
-        if self.is_death(exit.end).unwrap_or(true) {
-            let mut capture = capture::begin(&self.link, Subject::Death, exit.end);
-            capture.threads.extend(exit.thread.clone());
-            capture.maps.clone_from(&exit.maps);
-            capture.process = exit.process.clone();
-            capture.images.clone_from(&exit.images);
-            let reported = self.destination.report(&capture);
-            self.after_report(reported);
-        }
-    }
-
-    fn is_death(&self, end: End) -> Result<bool, Error> {
-        let copy = self.link.copy_of(SETTINGS_BYTES)?;
-        let snapshot = Snapshot::read(&copy).map_err(|error| Error::malformed(error.to_string()))?;
-        Ok(verdict::is_death(&snapshot.control(), end))
+    fn is_death(&self, end: End) -> bool {
+        // Where the recorder cannot be read, the death is told without it.
+        let Ok(copy) = self.link.copy() else { return true };
+        let Ok(snapshot) = Snapshot::read(&copy) else { return true };
+        let now = clock_gettime(ClockId::Boottime);
+        let boottime_ns =
+            (now.tv_sec as u64).saturating_mul(1_000_000_000).saturating_add(now.tv_nsec as u64);
+        let has_last_words = snapshot.last_words().next().is_some();
+        verdict::is_death(&Circumstances { control: snapshot.control(), has_last_words, boottime_ns }, end)
     }
 }

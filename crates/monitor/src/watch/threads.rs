@@ -188,7 +188,7 @@ impl Capture {
         thread.registers = values.get(..count).unwrap_or_default().to_vec();
         let Some(stack_pointer) = thread.registers.get(STACK_POINTER) else { return };
         thread.stack_start = stack_pointer.saturating_sub(RED_ZONE);
-        let read = memory::read(self.pid, thread.stack_start, &mut self.buffer);
+        let read = memory::read(tid, thread.stack_start, &mut self.buffer);
         match read {
             Ok(bytes) => thread.stack = self.buffer.get(..bytes).unwrap_or_default().to_vec(),
             Err(error) => self.note(format!("the stack of thread {tid} could not be read: {error}")),

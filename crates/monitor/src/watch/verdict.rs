@@ -8,19 +8,39 @@ use crate::capture::End;
 const REQUESTED_STATUSES: [i32; 3] = [128 + libc::SIGHUP, 128 + libc::SIGINT, 128 + libc::SIGTERM];
 const REQUESTED_SIGNALS: [i32; 3] = [libc::SIGHUP, libc::SIGINT, libc::SIGTERM];
 
+/// A supervisor that asked for a stop and waited so long kills.
+const STOP_TO_KILL_NS: u64 = 30_000_000_000;
+/// A node that was asked to stop may take so long for it.
+const STOP_TO_EXIT_NS: u64 = 600_000_000_000;
+
+/// What is known beside the end itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Circumstances {
+    /// The recorder's control block.
+    pub(crate) control: ControlView,
+    /// Whether the node had last words.
+    pub(crate) has_last_words: bool,
+    /// Now, nanoseconds since boot.
+    pub(crate) boottime_ns: u64,
+}
+
 /// Whether the process died of itself. A recorded fault has been judged before this is asked.
-pub(crate) fn is_death(control: &ControlView, end: End) -> bool {
+pub(crate) fn is_death(about: &Circumstances, end: End) -> bool {
+    let control = &about.control;
     if control.stop_kind == StopKind::Clean as u32 {
         return false;
     }
-    let requested = control.stop_kind == StopKind::Requested as u32;
+    let since_ns = about.boottime_ns.saturating_sub(control.stop_boottime_ns);
+    let requested = |within_ns| control.stop_kind == StopKind::Requested as u32 && since_ns <= within_ns;
     match end {
         End::Exited(0) => false,
-        End::Exited(status) => !requested && !REQUESTED_STATUSES.contains(&status),
+        End::Exited(status) => !requested(STOP_TO_EXIT_NS) && !REQUESTED_STATUSES.contains(&status),
         // A stop that took too long and was forced is the operator's doing too.
-        End::Signaled(libc::SIGKILL) => !requested,
+        End::Signaled(libc::SIGKILL) => !requested(STOP_TO_KILL_NS),
         End::Signaled(signal) => !REQUESTED_SIGNALS.contains(&signal),
-        End::Unknown | End::StillAlive => !requested,
+        // It called `exit`, with a status that nobody could read. Most that do leave with 0.
+        End::Unknown if control.exit_tid != 0 => about.has_last_words,
+        End::Unknown | End::StillAlive => !requested(STOP_TO_EXIT_NS),
     }
 }
 
@@ -28,8 +48,10 @@ pub(crate) fn is_death(control: &ControlView, end: End) -> bool {
 mod tests {
     use super::*;
 
-    fn control(stop: StopKind) -> ControlView {
-        ControlView {
+    const SECOND: u64 = 1_000_000_000;
+
+    fn after(stop: StopKind, seconds: u64) -> Circumstances {
+        let control = ControlView {
             pid: 7,
             stop_kind: stop as u32,
             stop_signal: 0,
@@ -37,32 +59,44 @@ mod tests {
             capture_timeout_ms: 0,
             start_realtime_ns: 0,
             start_boottime_ns: 0,
-            stop_boottime_ns: 0,
+            stop_boottime_ns: 100 * SECOND,
             breadcrumbs_next: 0,
             errors_next: 0,
             errors_taken: 0,
             dropped: 0,
-        }
+        };
+        Circumstances { control, has_last_words: false, boottime_ns: (100 + seconds) * SECOND }
     }
 
     #[test]
     fn a_deploy_pages_nobody() {
         let cases = [
-            (StopKind::None, End::Exited(0), false),
-            (StopKind::None, End::Exited(1), true),
-            (StopKind::None, End::Exited(143), false),
-            (StopKind::None, End::Signaled(libc::SIGTERM), false),
-            (StopKind::None, End::Signaled(libc::SIGKILL), true),
-            (StopKind::None, End::Signaled(libc::SIGSEGV), true),
-            (StopKind::None, End::Unknown, true),
-            (StopKind::Requested, End::Exited(1), false),
-            (StopKind::Requested, End::Signaled(libc::SIGKILL), false),
-            (StopKind::Requested, End::Signaled(libc::SIGABRT), true),
-            (StopKind::Clean, End::Exited(1), false),
-            (StopKind::Clean, End::Signaled(libc::SIGSEGV), false),
+            (StopKind::None, 0, End::Exited(0), false),
+            (StopKind::None, 0, End::Exited(1), true),
+            (StopKind::None, 0, End::Exited(143), false),
+            (StopKind::None, 0, End::Signaled(libc::SIGTERM), false),
+            (StopKind::None, 0, End::Signaled(libc::SIGKILL), true),
+            (StopKind::None, 0, End::Signaled(libc::SIGSEGV), true),
+            (StopKind::None, 0, End::Unknown, true),
+            (StopKind::Requested, 5, End::Exited(1), false),
+            (StopKind::Requested, 601, End::Exited(1), true),
+            (StopKind::Requested, 29, End::Signaled(libc::SIGKILL), false),
+            (StopKind::Requested, 31, End::Signaled(libc::SIGKILL), true),
+            (StopKind::Requested, 5, End::Signaled(libc::SIGABRT), true),
+            (StopKind::Clean, 5, End::Exited(1), false),
+            (StopKind::Clean, 5, End::Signaled(libc::SIGSEGV), false),
         ];
-        for (stop, end, expected) in cases {
-            assert_eq!(is_death(&control(stop), end), expected, "{stop:?} {end:?}");
+        for (stop, seconds, end, expected) in cases {
+            assert_eq!(is_death(&after(stop, seconds), end), expected, "{stop:?} {seconds} {end:?}");
         }
+    }
+
+    #[test]
+    fn unreadable_status_of_an_exit_is_a_death_only_with_last_words() {
+        let mut about = after(StopKind::None, 0);
+        about.control.exit_tid = 7;
+        assert!(!is_death(&about, End::Unknown));
+        about.has_last_words = true;
+        assert!(is_death(&about, End::Unknown));
     }
 }
