@@ -5,12 +5,13 @@
 
 use core::ffi::{CStr, c_char, c_void};
 use core::ptr::{NonNull, null};
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use lifeboat_abi::Status;
 use lifeboat_recorder::{MonitorState, Recorder};
 
 use crate::environ::{Environ, is_for_monitor};
+use crate::handler::wait_while;
 use crate::sys::{self, number};
 
 const CLONE_VM: usize = 0x100;
@@ -41,6 +42,24 @@ struct Launch {
     recorder: Recorder,
     recorder_fd: i32,
     pid_fd: i32,
+    /// 1 once `start` has done its work: on one processor a monitor that starts would keep it waiting.
+    go: AtomicU32,
+}
+
+/// Should `start` never get so far, because its thread is killed or stopped, the monitor comes all the same.
+const GO_TIMEOUT_NS: u64 = 50_000_000;
+
+/// A monitor that is about to be executed.
+pub(crate) struct Monitor {
+    go: &'static AtomicU32,
+}
+
+impl Monitor {
+    /// Lets it begin.
+    pub(crate) fn go(&self) {
+        self.go.store(1, Ordering::Release);
+        sys::futex_wake(self.go);
+    }
 }
 
 /// Starts the monitor; does not wait for it.
@@ -50,7 +69,7 @@ pub(crate) fn monitor(
     recorder: Recorder,
     recorder_fd: i32,
     pid_fd: i32,
-) -> Result<(), Status> {
+) -> Result<Monitor, Status> {
     let memory = sys::map(size_of::<Launch>(), sys::PROT_READ_WRITE, sys::MAP_PRIVATE_ANONYMOUS, -1);
     let mut launch = memory.map_err(|_| Status::NoMemory)?.cast::<Launch>();
     // SAFETY: the mapping is large enough, page-aligned, and ours alone.
@@ -67,7 +86,9 @@ pub(crate) fn monitor(
     let first = clone_onto(launch, first_child, CLONE_VM | CLONE_UNTRACED, offset_of_top(true));
     let reaped = first.map(reap);
     sys::signal_mask(sys::SIG_SETMASK, mask);
-    reaped.map_err(|_| Status::MonitorFailed)
+    // SAFETY: the launch is never freed, and this field of it is an atomic.
+    let go = unsafe { &(*launch.as_ptr()).go };
+    reaped.map(|()| Monitor { go }).map_err(|()| Status::MonitorFailed)
 }
 
 fn fill(launch: &mut Launch, path: &CStr, environ: Environ) {
@@ -153,6 +174,7 @@ extern "C" fn second_child(launch: *mut c_void) -> ! {
     let ready = unsafe { launch.as_ref() };
     // From here on the node can tell whether its monitor lives, even if it never gets to speak.
     ready.recorder.control().monitor_pid.store(sys::getpid(), Ordering::Release);
+    wait_while(&ready.go, |go| go == 0, GO_TIMEOUT_NS);
     let error = place_descriptors(ready.recorder_fd, ready.pid_fd).err().unwrap_or_else(|| execute(ready));
     failed(launch, error);
     sys::exit_thread()

@@ -58,10 +58,11 @@ fn begin(page: &state::Page, settings: &Settings) -> Result<(), Status> {
             started
         });
     sys::close(recorder_fd);
-    launched?;
+    let monitor = launched?;
     page.publish(recorder);
     altstack::attach();
     signals::arm(signals::Time::First);
+    monitor.go();
     Ok(())
 }
 

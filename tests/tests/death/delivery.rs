@@ -79,7 +79,9 @@ fn report_stays_where_the_server_fails() {
     assert_eq!(states(&state_dir), ["\"pending\""]);
     // Only the delivering process stays behind, to try again.
     let roles = || processes_below(bench.scratch.path()).iter().map(|it| it.command()).collect::<Vec<_>>();
-    wait_until("the watching process has left", || roles().iter().all(|command| command.get(1).is_some_and(|role| role == "post")));
+    wait_until("the watching process has left", || {
+        roles().iter().all(|command| command.get(1).is_some_and(|role| role == "post"))
+    });
     for process in processes_below(bench.scratch.path()) {
         process.signal(rustix::process::Signal::TERM);
     }
