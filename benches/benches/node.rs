@@ -56,7 +56,7 @@ fn death(
     without: &Host,
     goal: &str,
 ) -> Result<(), Box<dyn Error>> {
-    let (mut start, mut reported) = (Sample::default(), Sample::default());
+    let (mut start, mut reported, mut child) = (Sample::default(), Sample::default(), Sample::default());
     let (mut bare, mut died) = (Sample::default(), Sample::default());
     for run in 0..runs {
         eprint!("\r{} threads, run {}/{runs} ", with.threads + 1, run + 1);
@@ -64,6 +64,7 @@ fn death(
         std::thread::sleep(PAUSE);
         let death = with.die()?;
         start.add(death.start_ns);
+        child.add(death.child_ns);
         died.add(death.death_ns);
         reported.add(death.report_ns.unwrap_or(0));
         std::thread::sleep(PAUSE);
@@ -71,6 +72,7 @@ fn death(
     eprintln!();
     let threads = with.threads + 1;
     let above = died.median_ms() - bare.median_ms();
+    table.row(&format!("bare vfork, exit and wait, {threads} threads"), &child, None, "");
     table.row(&format!("`lifeboat_start`, {threads} threads"), &start, None, "≤ 0.5");
     table.row(&format!("fault to death, {threads} threads, no reporter"), &bare, None, "");
     table.row(&format!("fault to death, {threads} threads, all captured"), &died, Some(above), goal);
@@ -79,13 +81,16 @@ fn death(
 }
 
 fn start_with_memory(table: &mut Table, runs: u32, with: &Host) -> Result<(), Box<dyn Error>> {
-    let mut start = Sample::default();
+    let (mut start, mut child) = (Sample::default(), Sample::default());
     for run in 0..runs {
         eprint!("\r{} MiB resident, run {}/{runs} ", with.resident_mib, run + 1);
-        start.add(with.die()?.start_ns);
+        let death = with.die()?;
+        start.add(death.start_ns);
+        child.add(death.child_ns);
         std::thread::sleep(PAUSE);
     }
     eprintln!();
+    table.row(&format!("bare vfork, exit and wait, {} MiB resident", with.resident_mib), &child, None, "");
     table.row(&format!("`lifeboat_start`, {} MiB resident", with.resident_mib), &start, None, "≤ 0.5");
     Ok(())
 }

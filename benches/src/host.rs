@@ -31,6 +31,8 @@ pub struct Host {
 /// What a death took, nanoseconds from just before the fault.
 #[derive(Clone, Copy, Debug)]
 pub struct Death {
+    /// What a bare child took that ended at once: the machine's own measure for a start.
+    pub child_ns: u64,
     /// What `lifeboat_start` took.
     pub start_ns: u64,
     /// Until the parent's wait returned.
@@ -55,12 +57,13 @@ impl Host {
         const REST_MS: u32 = 50;
         let spool = self.reporter.as_ref().map(|(_, state)| Spool::watch(state)).transpose()?;
         let (mut child, mut output) = self.spawn(REST_MS, "die")?;
+        let child_ns = number(&mut output, "child")?;
         let start_ns = number(&mut output, "start")?;
         let fault_ns = number(&mut output, "die")?;
         child.wait()?;
         let death_ns = now_ns().saturating_sub(fault_ns);
         let report_ns = spool.map(|spool| spool.wait()).transpose()?.map(|at| at.saturating_sub(fault_ns));
-        Ok(Death { start_ns, death_ns, report_ns })
+        Ok(Death { child_ns, start_ns, death_ns, report_ns })
     }
 
     /// Starts the host and lets it rest.
@@ -69,6 +72,7 @@ impl Host {
     /// Where it does not run.
     pub fn rest(&self) -> Result<Rest> {
         let (child, mut output) = self.spawn(0, "rest")?;
+        number(&mut output, "child")?;
         number(&mut output, "start")?;
         Ok(Rest { child, _output: output })
     }
