@@ -3,7 +3,7 @@
 use lifeboat_abi::{Frame, Level, Status, Str};
 use lifeboat_recorder::{FrameText, Outcome, Record, RecordKind, Recorder};
 
-use crate::{altstack, chain, handler, signals, state, sys};
+use crate::{altstack, bell, chain, signals, state, sys};
 
 /// Longest text looked at; longer ones are cut by the recorder anyway.
 const TEXT_MAX: u64 = 1 << 20;
@@ -111,7 +111,7 @@ pub(crate) unsafe fn record(
     let record = Record { level: level.min(Level::Fatal as u32), kind, message };
     let outcome = recorder.record(to, state::stamp(), record, frames);
     if to == RecordKind::Error && outcome == Outcome::Written {
-        handler::ring(recorder);
+        bell::ring(recorder);
     }
     answer(outcome)
 }

@@ -9,7 +9,8 @@ use core::sync::atomic::Ordering;
 use lifeboat_recorder::DeathStage;
 
 use crate::action::{Action, BEFORE, SA_RESETHAND, SA_RESTORER, SA_SIGINFO, bit};
-use crate::handler::{SignalInfo, ring};
+use crate::bell::ring;
+use crate::signal_info::SignalInfo;
 use crate::state::Phase;
 use crate::{state, sys};
 

@@ -4,7 +4,7 @@ use core::sync::atomic::Ordering;
 
 use lifeboat_recorder::StopKind;
 
-use crate::handler::{monitor_lives, ring, wait_while};
+use crate::bell::{monitor_lives, ring, wait_while};
 use crate::{state, sys};
 
 /// How long the node waits until the monitor holds the exiting thread. It takes 50 to 90 microseconds.

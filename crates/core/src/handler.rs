@@ -5,11 +5,13 @@
 //! It needs about 1 KiB of stack, for Rust threads have 8 KiB in all.
 
 use core::ffi::c_void;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering};
 
-use lifeboat_recorder::{Death, DeathStage, MAPS_BYTES, MonitorState, Recorder, STACK_BYTES};
+use lifeboat_recorder::{Death, DeathStage, MAPS_BYTES, Recorder, STACK_BYTES};
 
 use crate::action::{BEFORE, FIRST};
+use crate::bell::{TIMEOUT_MAX_MS, monitor_lives, ring, wait_while};
+use crate::signal_info::SignalInfo;
 use crate::state::{Page, Phase};
 use crate::{chain, raw_capture, state, sys};
 
@@ -23,48 +25,6 @@ const PAGE_BYTES: u64 = 4096;
 const STACK_TRIES: u64 = 16;
 /// As PID 1 the whole report is made before the answer: the monitor dies with us.
 const FIRST_PROCESS_TIMEOUT_FACTOR: u64 = 5;
-
-/// The longest that a dying node ever waits.
-pub(crate) const TIMEOUT_MAX_MS: u32 = 60_000;
-
-/// The parts of `siginfo` that a record needs.
-#[derive(Clone, Copy)]
-pub(crate) struct SignalInfo {
-    pub(crate) signal: u32,
-    pub(crate) code: i32,
-    pub(crate) address: u64,
-    pub(crate) sender_pid: u32,
-}
-
-impl SignalInfo {
-    /// # Safety
-    /// `info` must be the siginfo of a signal that came.
-    pub(crate) unsafe fn read(info: *const c_void) -> Self {
-        // SAFETY: siginfo is 128 bytes: three ints, padding, then address or pid and uid.
-        let words = unsafe { info.cast::<[u32; 6]>().read() };
-        let [signal, _, code, _, low, high] = words;
-        let code = code as i32;
-        let address = u64::from(high) << 32 | u64::from(low);
-        let (address, sender_pid) = if code > 0 { (address, 0) } else { (0, low) };
-        Self { signal, code, address, sender_pid }
-    }
-
-    /// Whether the instruction itself faults, and does so again when the handler returns.
-    pub(crate) fn repeats(&self) -> bool {
-        use crate::action::{SIGBUS, SIGFPE, SIGILL, SIGSEGV};
-        const MACHINE_CHECK_LATER: i32 = 5;
-        match self.signal {
-            SIGSEGV | SIGILL | SIGFPE => self.code > 0,
-            SIGBUS => self.code > 0 && self.code != MACHINE_CHECK_LATER,
-            _ => false,
-        }
-    }
-
-    /// Whether this process sent it to itself, as `abort` and `raise` do.
-    pub(crate) fn is_own(&self) -> bool {
-        self.code <= 0 && self.sender_pid == sys::getpid()
-    }
-}
 
 /// The handler of every fatal signal.
 pub(crate) extern "C" fn on_fatal_signal(signal: i32, info: *mut c_void, ucontext: *mut c_void) {
@@ -155,43 +115,12 @@ fn captured(recorder: Recorder, generation: u32) -> bool {
     ack.load(Ordering::Acquire) == generation
 }
 
-/// Whether somebody is there, or on the way, to hear the doorbell.
-pub(crate) fn monitor_lives(recorder: Recorder) -> bool {
-    let control = recorder.control();
-    let state = control.monitor_state.load(Ordering::Acquire);
-    let pid = control.monitor_pid.load(Ordering::Acquire);
-    let is_starting = state == MonitorState::Starting as u32;
-    if is_starting && pid == 0 {
-        return true;
-    }
-    (is_starting || state == MonitorState::Running as u32) && sys::process_lives(pid)
-}
-
-pub(crate) fn ring(recorder: Recorder) {
-    let doorbell = &recorder.control().doorbell;
-    doorbell.fetch_add(1, Ordering::Release);
-    sys::futex_wake(doorbell);
-}
-
 fn capture_timeout_ns(recorder: Recorder) -> u64 {
     // Clamped again: the recorder is memory that the node's own mistakes may have written.
     let timeout_ms =
         u64::from(recorder.control().capture_timeout_ms.load(Ordering::Relaxed).min(TIMEOUT_MAX_MS));
     let factor = if sys::getpid() == 1 { FIRST_PROCESS_TIMEOUT_FACTOR } else { 1 };
     timeout_ms.saturating_mul(factor).saturating_mul(1_000_000)
-}
-
-/// Waits on a word until it is no longer so, or the time is over.
-pub(crate) fn wait_while(word: &AtomicU32, still: impl Fn(u32) -> bool, timeout_ns: u64) {
-    let end = sys::clock_ns(sys::CLOCK_MONOTONIC).saturating_add(timeout_ns);
-    loop {
-        let value = word.load(Ordering::Acquire);
-        let now = sys::clock_ns(sys::CLOCK_MONOTONIC);
-        if !still(value) || now >= end {
-            return;
-        }
-        sys::futex_wait(word, value, end - now);
-    }
 }
 
 fn write_signal(death: &Death, info: &SignalInfo, tid: u32) {

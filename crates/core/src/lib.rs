@@ -10,6 +10,7 @@
 
 mod action;
 mod altstack;
+mod bell;
 mod calls;
 mod chain;
 mod environ;
@@ -18,6 +19,7 @@ mod handler;
 mod monitor;
 mod raw_capture;
 mod settings;
+mod signal_info;
 mod signals;
 mod spawn;
 mod start;

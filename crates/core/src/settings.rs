@@ -5,8 +5,8 @@ use core::mem::offset_of;
 
 use lifeboat_abi::{Options, option_flags};
 
+use crate::bell::TIMEOUT_MAX_MS;
 use crate::environ::Environ;
-use crate::handler::TIMEOUT_MAX_MS;
 
 /// The options of one start, read field by field: an older header's struct may be shorter than ours.
 #[derive(Clone, Copy)]

@@ -10,8 +10,8 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use lifeboat_abi::Status;
 use lifeboat_recorder::{MonitorState, Recorder};
 
+use crate::bell::wait_while;
 use crate::environ::{Environ, is_for_monitor};
-use crate::handler::wait_while;
 use crate::sys::{self, number};
 
 const CLONE_VM: usize = 0x100;

@@ -8,7 +8,7 @@ use lifeboat_recorder::{RECORDER_BYTES, Recorder, Setting, StopKind};
 
 use crate::settings::Settings;
 use crate::sys::{self, number};
-use crate::{altstack, calls, handler, monitor, signals, spawn, state};
+use crate::{altstack, bell, calls, monitor, signals, spawn, state};
 
 const MFD_CLOEXEC: usize = 1;
 const MFD_ALLOW_SEALING: usize = 2;
@@ -72,7 +72,7 @@ pub(crate) fn stop() -> Status {
     signals::disarm();
     page.withdraw();
     recorder.control().stop_kind.store(StopKind::Clean as u32, Ordering::Release);
-    handler::ring(recorder);
+    bell::ring(recorder);
     Status::Ok
 }
 
