@@ -43,6 +43,7 @@ fn exit_with_a_status() {
     check_all(&[
         ("fatal-then-exit", &[Report::of_exit(1)]),
         ("exit-1", &[Report::of_exit(1)]),
+        ("exit-1-under-filter", &[Report::of_exit(1)]),
         ("return-3", &[Report::of_exit(3)]),
         ("exit-at-once", &[Report::of_exit(3)]),
         ("exit-of-thread", &[Report::of_exit(5)]),

@@ -7,7 +7,9 @@ use std::ptr::NonNull;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use lifeboat_recorder::{Control, Death, MAPS_BYTES, MonitorState, RECORDER_BYTES, Recorder, Snapshot};
+use lifeboat_recorder::{
+    Control, Death, DeathStage, MAPS_BYTES, MonitorState, RECORDER_BYTES, Recorder, Snapshot,
+};
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::mm::{MapFlags, ProtFlags, mmap};
 use rustix::thread::futex;
@@ -104,6 +106,14 @@ impl Link {
         let read = self.file.read_exact_at(&mut bytes, 0);
         read.map_err(|error| Error::system("cannot read the recorder", error))?;
         Ok(bytes)
+    }
+
+    /// Marks the recorded death in a copy as none.
+    pub(crate) fn strike_death(&self, copy: &mut [u8]) {
+        let stage = (&raw const self.death().stage) as usize - self.recorder.base().as_ptr() as usize;
+        if let Some(stage) = copy.get_mut(stage..).and_then(|rest| rest.first_chunk_mut()) {
+            *stage = (DeathStage::Recovered as u32).to_le_bytes();
+        }
     }
 
     /// The list of mappings that the dying thread wrote, without the rest of the recorder.

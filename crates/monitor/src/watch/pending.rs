@@ -90,6 +90,11 @@ pub(crate) struct Fault {
 }
 
 impl Fault {
+    /// Whether it was reported while the process lived on.
+    pub(crate) fn was_given_up(&self) -> bool {
+        self.pending.is_reported && self.pending.capture.end == End::StillAlive
+    }
+
     /// Takes the recorder as it is now, with what the node's own handler had to say, unless the fault's record is
     /// no longer in it.
     pub(crate) fn refresh(&mut self, link: &Link) {

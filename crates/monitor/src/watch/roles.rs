@@ -23,8 +23,8 @@ pub(crate) struct Destination {
     pub(crate) state_dir: PathBuf,
     /// The server, where there is one.
     pub(crate) dsn: Option<String>,
-    /// The `post` that was started last, so that it is reaped.
-    pub(crate) post: Arc<Mutex<Option<Child>>>,
+    /// Each `post` that was started and has not been reaped.
+    pub(crate) posts: Arc<Mutex<Vec<Child>>>,
 }
 
 /// Most captures that are kept on disk: what cannot be reported fills no disk.
@@ -96,12 +96,12 @@ impl Destination {
         }
         role.env(crate::post::DSN_VARIABLE, dsn);
         role.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        // It lives on beyond us; where it cannot be started the reports wait on disk for the next monitor.
-        let mut running = self.post.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_there = running.as_mut().is_some_and(|post| matches!(post.try_wait(), Ok(None)));
-        if !is_there {
-            *running = role.spawn().ok();
-        }
+        let mut posts = self.posts.lock().unwrap_or_else(PoisonError::into_inner);
+        posts.retain_mut(|post| matches!(post.try_wait(), Ok(None)));
+        // Always a new one: the last may be about to leave, with nothing to send a moment ago. Where one is at work the
+        // new one leaves at once. It lives on beyond us; where none can be started the reports wait on disk for the
+        // next monitor.
+        posts.extend(role.spawn());
     }
 }
 

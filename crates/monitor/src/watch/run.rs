@@ -21,7 +21,7 @@ use super::link::{self, Link, SETTINGS_BYTES};
 use super::pending::{Fault, Needed, Pending};
 use super::roles::Destination;
 use super::verdict::{self, Circumstances};
-use super::{capture, end, images, leftovers, process, threads};
+use super::{capture, end, images, leftovers, process, ptrace, threads};
 
 /// How long a recorded fault may stay without an end before it is reported as such: the node's own handler
 /// works on, or hangs, or has jumped away.
@@ -40,6 +40,7 @@ pub fn run() -> Result<(), Error> {
     hygiene::close_above(LAST_DESCRIPTOR);
     hygiene::settle();
     let link = Arc::new(Link::inherited()?);
+    ptrace::probe();
     link.announce();
     let outcome = Watch::new(&link).and_then(Watch::run);
     link.leave();
@@ -258,7 +259,7 @@ impl Watch {
         if !self.is_death(exit.end) {
             return;
         }
-        let mut capture = capture::begin(&self.link, Subject::Death, exit.end);
+        let mut capture = self.begin_of_end(exit.end);
         capture.threads.extend(exit.thread);
         (capture.maps, capture.images, capture.process) = (exit.maps, exit.images, exit.process);
         let mut pending = Pending::new(capture);
@@ -282,9 +283,21 @@ impl Watch {
         } else if let Some(exited) = &mut self.exited {
             exited.report(end, &self.destination, self.link.pidfd());
         } else if self.is_death(end) {
-            let capture = capture::begin(&self.link, Subject::Death, end);
+            let capture = self.begin_of_end(end);
             Pending::new(capture).report(end, &self.destination, self.link.pidfd());
         }
+    }
+
+    /// Begins the capture of an end that is no recorded fault's. One that was given up has its report already: left in
+    /// the recorder it would make the same report again, under the same event id.
+    fn begin_of_end(&self, end: End) -> Capture {
+        let mut capture = capture::begin(&self.link, Subject::Death, end);
+        let recorded = Snapshot::read(&capture.recorder).ok().and_then(|copy| copy.death());
+        let given_up = self.fault.as_ref().filter(|fault| fault.was_given_up());
+        if given_up.zip(recorded).is_some_and(|(fault, death)| fault.generation == death.generation) {
+            self.link.strike_death(&mut capture.recorder);
+        }
+        capture
     }
 
     /// Whether the last recorded fault is what ended the process.
@@ -295,9 +308,8 @@ impl Watch {
             return is_same_signal && fault.recovered.is_none_or(|at| at.elapsed() < RECOVERED_COUNTS);
         }
         // A fault that was given up has its report: the handler ends the process at last, or it dies of another cause.
-        let was_given_up = fault.pending.is_reported && fault.pending.capture.end == End::StillAlive;
         let by_same_thread = self.link.control().exit_tid.load(Ordering::Relaxed) == fault.tid;
-        !was_given_up || is_same_signal || by_same_thread
+        !fault.was_given_up() || is_same_signal || by_same_thread
     }
 
     fn is_death(&self, end: End) -> bool {
