@@ -161,6 +161,10 @@ enum lifeboat_status
      * No state directory is named and none can be derived.
      */
     LIFEBOAT_STATE_DIR_MISSING = 44,
+    /**
+     * The state directory is no folder, could be written by others, or cannot be made.
+     */
+    LIFEBOAT_STATE_DIR_UNUSABLE = 45,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -525,6 +529,7 @@ const lifeboat_table *lifeboat_api_v1(uint32_t host_abi, uint32_t host_size);
     X(LIFEBOAT_MONITOR_UNSAFE, "lifeboat-monitor or a folder above it could be written by others: give it to root or this user and remove group and world write") \
     X(LIFEBOAT_MONITOR_FAILED, "lifeboat-monitor could not be started") \
     X(LIFEBOAT_NO_MEMORY, "the kernel refused the memory for the flight recorder") \
-    X(LIFEBOAT_STATE_DIR_MISSING, "no state directory: set LIFEBOAT_STATE_DIR to an absolute path")
+    X(LIFEBOAT_STATE_DIR_MISSING, "no state directory: set LIFEBOAT_STATE_DIR to an absolute path") \
+    X(LIFEBOAT_STATE_DIR_UNUSABLE, "the state directory is no folder, belongs to another user, could be written by others or cannot be made: name one of this user's own")
 
 #endif  /* LIFEBOAT_ABI_H */

@@ -52,6 +52,8 @@ pub enum Status {
     NoMemory = 43,
     /// No state directory is named and none can be derived.
     StateDirMissing = 44,
+    /// The state directory is no folder, could be written by others, or cannot be made.
+    StateDirUnusable = 45,
 }
 
 impl Status {
@@ -91,6 +93,9 @@ impl Status {
             Self::MonitorFailed => c"lifeboat-monitor could not be started",
             Self::NoMemory => c"the kernel refused the memory for the flight recorder",
             Self::StateDirMissing => c"no state directory: set LIFEBOAT_STATE_DIR to an absolute path",
+            Self::StateDirUnusable => {
+                c"the state directory is no folder, belongs to another user, could be written by others or cannot be made: name one of this user's own"
+            }
         }
     }
 
@@ -126,5 +131,6 @@ impl Status {
         Self::MonitorFailed,
         Self::NoMemory,
         Self::StateDirMissing,
+        Self::StateDirUnusable,
     ];
 }

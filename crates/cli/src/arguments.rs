@@ -77,8 +77,8 @@ Examples:
   lifeboat doctor
   LIFEBOAT_REPORTER=/opt/lifeboat/lib/liblifeboat_reporter.so SENTRY_DSN=https://KEY@HOST/1 lifeboat doctor
 
-Run it as the user that runs the node, with the node's environment. It sends nothing: it only connects to the
-DSN's server, unless --offline. Exit code 1 says that a check failed.")]
+Run it as the user that runs the node, with the node's environment. It makes the state directory if it is not
+there, and sends nothing: it only connects to the DSN's server, unless --offline. Exit code 1 says that a check failed.")]
     Doctor {
         /// One JSON object a line: check, result, detail, remedy
         #[arg(long)]

@@ -25,6 +25,8 @@ const PAGE_BYTES: u64 = 4096;
 const STACK_TRIES: u64 = 16;
 /// As PID 1 the whole report is made before the answer: the monitor dies with us.
 const FIRST_PROCESS_TIMEOUT_FACTOR: u64 = 5;
+/// So often a waiting node looks whether its monitor is still there: one that ends meanwhile wakes nobody.
+const MONITOR_LOOK_NS: u64 = 20_000_000;
 
 /// The handler of every fatal signal.
 pub(crate) extern "C" fn on_fatal_signal(signal: i32, info: *mut c_void, ucontext: *mut c_void) {
@@ -107,12 +109,16 @@ fn record(page: &Page, recorder: Recorder, info: &SignalInfo, registers: &[u64; 
 
 /// Waits for the monitor's word that the capture is done; false where none came.
 fn captured(recorder: Recorder, generation: u32) -> bool {
-    if !monitor_lives(recorder) {
-        return false;
-    }
     let ack = &recorder.control().death_ack;
-    wait_while(ack, |acked| acked != generation, capture_timeout_ns(recorder));
-    ack.load(Ordering::Acquire) == generation
+    let end = sys::clock_ns(sys::CLOCK_MONOTONIC).saturating_add(capture_timeout_ns(recorder));
+    while ack.load(Ordering::Acquire) != generation {
+        let left_ns = end.saturating_sub(sys::clock_ns(sys::CLOCK_MONOTONIC));
+        if left_ns == 0 || !monitor_lives(recorder) {
+            return false;
+        }
+        wait_while(ack, |acked| acked != generation, left_ns.min(MONITOR_LOOK_NS));
+    }
+    true
 }
 
 fn capture_timeout_ns(recorder: Recorder) -> u64 {

@@ -8,7 +8,7 @@ use lifeboat_recorder::{RECORDER_BYTES, Recorder, Setting, StopKind};
 
 use crate::settings::Settings;
 use crate::sys::{self, number};
-use crate::{altstack, bell, calls, monitor, signals, spawn, state};
+use crate::{altstack, bell, calls, monitor, signals, spawn, state, trust};
 
 const MFD_CLOEXEC: usize = 1;
 const MFD_ALLOW_SEALING: usize = 2;
@@ -44,6 +44,7 @@ pub(crate) fn start(settings: &Settings) -> Status {
 
 fn begin(page: &state::Page, settings: &Settings) -> Result<(), Status> {
     keep_state_dir(settings)?;
+    trust::own_folder(&state::STATE_DIR)?;
     let path = monitor::find(settings)?;
     let (recorder, recorder_fd) = new_recorder()?;
     describe(recorder, settings);

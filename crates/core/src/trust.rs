@@ -4,7 +4,7 @@ use core::ffi::CStr;
 
 use lifeboat_abi::Status;
 
-use crate::sys;
+use crate::{state, sys};
 
 const PATH_ROOM: usize = 1024;
 const WRITABLE_BY_OTHERS: u32 = 0o022;
@@ -13,6 +13,8 @@ const DIRECTORY: u32 = 0o040_000;
 const PLAIN_FILE: u32 = 0o100_000;
 const KIND: u32 = 0o170_000;
 const X_OK: usize = 1;
+const W_OK: usize = 2;
+const OWN_FOLDER_MODE: usize = 0o700;
 
 /// A path with its NUL.
 pub(crate) struct TrustedPath {
@@ -43,6 +45,29 @@ pub(crate) fn executable(path: &[u8]) -> Result<TrustedPath, Status> {
     // The path as it was given, too: who may change a link in it chooses the program.
     let is_safe = every_part_is_safe(path.to_bytes()) && every_part_is_safe(asked.as_c_str().to_bytes());
     if is_safe { Ok(resolved) } else { Err(Status::MonitorUnsafe) }
+}
+
+/// Makes the state directory where it is not there, and looks whether a monitor can use it: reports must not vanish
+/// after a start that said all is well.
+pub(crate) fn own_folder(path: &state::PathBuffer) -> Result<(), Status> {
+    let mut folder = TrustedPath { bytes: [0; PATH_ROOM] };
+    let length = path.copy_to(&mut folder.bytes);
+    if sys::stat(folder.as_c_str()).is_err() {
+        for end in 1..=length {
+            if end == length || folder.bytes.get(end) == Some(&b'/') {
+                let Some(part) = folder.bytes.get(..end).and_then(terminated) else { continue };
+                sys::mkdir(part.as_c_str(), OWN_FOLDER_MODE);
+            }
+        }
+    }
+    let status = sys::stat(folder.as_c_str()).map_err(|_| Status::StateDirUnusable)?;
+    let is_own = status.uid == sys::geteuid() || status.uid == 0;
+    let is_folder = status.mode & KIND == DIRECTORY && status.mode & WRITABLE_BY_OTHERS == 0;
+    // SAFETY: the path is NUL-terminated and only read.
+    let may_write = unsafe {
+        sys::call(sys::number::FACCESSAT, [sys::AT_FDCWD, folder.as_c_str().as_ptr() as usize, W_OK, 0, 0, 0])
+    };
+    if is_own && is_folder && may_write.is_ok() { Ok(()) } else { Err(Status::StateDirUnusable) }
 }
 
 /// The real path of an open file, by /proc.

@@ -31,6 +31,10 @@ fn take_role(role: &str, arguments: impl Iterator<Item = OsString>) -> Result<()
         "watch" => watch::run(),
         "report" => report::run(arguments),
         "post" => post::run(post::Config::from_arguments(arguments)?),
+        "--help" | "-h" | "help" => {
+            print!("{USAGE}");
+            Ok(())
+        }
         "--version" | "-V" => {
             println!("lifeboat-monitor {}", env!("CARGO_PKG_VERSION"));
             Ok(())

@@ -10,6 +10,7 @@ mod ends;
 mod first_process;
 mod handlers;
 mod monitor;
+mod odd_lives;
 mod own;
 mod signals;
 mod threads;

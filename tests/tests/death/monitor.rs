@@ -40,12 +40,29 @@ fn monitor_that_cannot_be_had() {
 #[test]
 fn no_place_to_write() {
     let bench = Bench::new("death_ends");
-    let state_dir = bench.scratch.write("a-file", "").join("state");
-    for (case, status) in [("null", 139), ("abort", 134), ("exit-1", 1), ("return-0", 0)] {
-        let outcome = bench.node(&[case], &state_dir).finish();
-        assert_eq!(outcome.shell_status(), status, "{case}");
-        bench.settle();
+    let open = bench.scratch.join("open");
+    fs::create_dir(&open).unwrap();
+    fs::set_permissions(&open, Permissions::from_mode(0o777)).unwrap();
+    for state_dir in [bench.scratch.write("a-file", "").join("state"), bench.scratch.join("a-file"), open] {
+        let outcome = bench.node(&["null"], &state_dir).finish();
+        assert_eq!(outcome.shell_status(), 98, "{}", state_dir.display());
+        assert_eq!(outcome.stdout, Status::StateDirUnusable.text().to_str().unwrap());
     }
+    assert!(processes_below(bench.scratch.path()).is_empty());
+}
+
+#[test]
+fn place_to_write_that_is_lost() {
+    let bench = Bench::new("death_signals");
+    let state_dir = bench.state_dir();
+    let mut node = bench.node(&["sent"], &state_dir).spawn();
+    node.wait_for("ready");
+    bench.watching(&node, &state_dir);
+    fs::remove_dir_all(&state_dir).unwrap();
+    fs::write(&state_dir, "").unwrap();
+    node.signal(Signal::SEGV);
+    assert_eq!(node.finish().shell_status(), 139);
+    bench.settle();
 }
 
 #[test]

@@ -52,6 +52,11 @@ struct Findings {
 /// Audits one file.
 pub(crate) fn run(program: &Path, json: bool) -> Result<(), Failure> {
     let unreadable = |error: String| Failure::usage(format!("{}: {error}", program.display()));
+    // A pipe or a device would keep us waiting.
+    let metadata = std::fs::metadata(program).map_err(|error| unreadable(error.to_string()))?;
+    if !metadata.is_file() {
+        return Err(unreadable("this is no regular file".into()));
+    }
     let file = File::open(program).map_err(|error| unreadable(error.to_string()))?;
     let structure = elf::read(&file).map_err(unreadable)?;
     let marks = scan::whole(&file).map_err(|error| unreadable(error.to_string()))?;

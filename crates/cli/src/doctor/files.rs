@@ -110,10 +110,32 @@ fn monitor_path() -> Option<PathBuf> {
     if let Some(named) = std::env::var_os("LIFEBOAT_MONITOR").filter(|named| !named.is_empty()) {
         return Some(named.into());
     }
+    // As the reporter does: beside the library that is named, and only there.
     let (library, _) = library_path()?;
-    let from_library = library.parent()?.parent()?.join("bin/lifeboat-monitor");
-    let beside_us = beside_folder()?.join("bin/lifeboat-monitor");
-    Some(if from_library.exists() { from_library } else { beside_us })
+    Some(library.parent()?.parent()?.join("bin/lifeboat-monitor"))
+}
+
+/// Whether a node that is started in this environment would turn Lifeboat on.
+pub(super) fn switch() -> Finding {
+    const CHECK: &str = "switch";
+    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    match (set("LIFEBOAT").as_deref(), set("LIFEBOAT_REPORTER")) {
+        (Some("off"), _) => Finding::warning(CHECK, "LIFEBOAT=off turns everything off", "unset it"),
+        (_, Some(_)) => Finding::fine(CHECK, "LIFEBOAT_REPORTER is set: nodes in load mode are on"),
+        (Some("on"), None) => {
+            Finding::fine(CHECK, "LIFEBOAT=on: nodes in link mode are on, those in load mode off")
+        }
+        (Some(other), None) => Finding::warning(
+            CHECK,
+            format!("LIFEBOAT={other} means nothing"),
+            "write LIFEBOAT=on or LIFEBOAT=off",
+        ),
+        (None, None) => Finding::warning(
+            CHECK,
+            "off in this environment: neither LIFEBOAT_REPORTER nor LIFEBOAT=on is set",
+            "run doctor with the node's own environment",
+        ),
+    }
 }
 
 /// The folder above the one that holds this program.

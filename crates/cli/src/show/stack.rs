@@ -116,13 +116,16 @@ fn print_thread(page: &mut Page, thread: &Value, name: &str, event: &Event<'_>) 
 /// Innermost first; Sentry keeps the innermost last.
 fn frames_of(holder: &Value, event: &Event<'_>) -> Vec<Frame> {
     let frames = frames(holder);
-    let mut outer_address = None;
+    let (mut outer_address, mut outer_function) = (None, None);
     let mut found: Vec<Frame> = Vec::with_capacity(frames.len());
     for frame in frames {
         let address = address(frame, "instruction_addr");
-        // An inlined frame shares its instruction with the frame that holds its code.
-        let shares = address.is_some() && address == outer_address && address != Some(0);
-        outer_address = address;
+        let function_name = frame.get("function");
+        // An inlined frame shares its instruction with the frame that holds its code. So does a function with the call
+        // of itself that it made, which is another matter.
+        let shares = address.is_some_and(|address| address != 0) && address == outer_address;
+        let shares = shares && function_name != outer_function;
+        (outer_address, outer_function) = (address, function_name);
         found.push(Frame {
             name: function(frame, event),
             place: place(frame),

@@ -73,7 +73,8 @@ fn a_sound_machine_is_told_so() {
         .iter()
         .map(|finding| (finding["check"].as_str().unwrap(), finding["result"].as_str().unwrap()))
         .collect();
-    let expected = ["library", "monitor", "state", "ptrace", "kernel", "server"].map(|check| (check, "ok"));
+    let expected =
+        ["library", "monitor", "state", "ptrace", "kernel", "server", "switch"].map(|check| (check, "ok"));
     assert_eq!((code, checks), (0, expected.to_vec()), "{findings:?}");
     assert_eq!(machine.path("state").metadata().unwrap().permissions().mode() & 0o7777, 0o700);
     assert!(Path::new(&machine.path("state/spool")).is_dir());

@@ -63,6 +63,15 @@ pub(super) fn event(case: &Case<'_>, modules: &Modules<'_>) -> Event<'static> {
 /// What this report could not show.
 fn notes(case: &Case<'_>, stacks: &Stacks<'_, '_>) -> Vec<String> {
     let mut notes = case.capture.notes.clone();
+    let captured = case.capture.threads.len();
+    let is_exit = matches!(case.cause, Cause::Exit(_));
+    if is_exit && captured == 0 {
+        notes.push(
+            "it ended without a call of exit(), or could not be held there: no stack was captured".into(),
+        );
+    } else if is_exit && case.capture.process.threads > captured as u64 {
+        notes.push("only the thread that called exit() is here: the others were ending".into());
+    }
     if case.fault.is_some_and(|fault| fault.maps_truncated) {
         notes.push("the list of mappings was too long to be kept whole".into());
     }

@@ -193,23 +193,49 @@ fn without_addresses(word: &str) -> String {
     )
 }
 
+/// Each home directory that a path starts with; "/data/home/node" is none.
 fn without_home(word: &str) -> String {
-    let mut word = word.to_owned();
-    for home in HOMES {
-        while let Some((before, rest)) = word.split_once(home) {
-            let user = rest.split(['/', ':']).next().unwrap_or_default();
-            word = format!("{before}~{}", rest.strip_prefix(user).unwrap_or_default());
+    let mut kept = String::with_capacity(word.len());
+    let mut rest = word;
+    while let Some(slash) = rest.find('/') {
+        let (before, path) = rest.split_at_checked(slash).unwrap_or((rest, ""));
+        kept.push_str(before);
+        if path.starts_with("//") {
+            kept.push('/');
+            rest = path.get(1..).unwrap_or_default();
+            continue;
+        }
+        let is_inside = kept.ends_with(|letter: char| letter.is_alphanumeric() || "._-~".contains(letter));
+        match home_bytes(path).filter(|_| !is_inside) {
+            Some(bytes) => {
+                kept.push('~');
+                rest = path.get(bytes..).unwrap_or_default();
+            }
+            None => {
+                // The whole path goes by unless a character that belongs to none comes in between.
+                let end = path.find(|letter: char| "=:,;\"'()<>| ".contains(letter)).unwrap_or(path.len());
+                kept.push_str(path.get(..end).unwrap_or_default());
+                rest = path.get(end..).unwrap_or_default();
+            }
         }
     }
-    let mut kept = String::with_capacity(word.len());
-    let mut pieces = word.split("/root").peekable();
-    while let Some(piece) = pieces.next() {
-        kept.push_str(piece);
-        let Some(next) = pieces.peek() else { break };
-        let is_home = next.is_empty() || next.starts_with(['/', ':']);
-        kept.push_str(if is_home { "~" } else { "/root" });
-    }
+    kept.push_str(rest);
     kept
+}
+
+/// How much of this path is a home directory.
+fn home_bytes(path: &str) -> Option<usize> {
+    let ends = |rest: &str| {
+        rest.is_empty()
+            || rest.starts_with(|letter: char| !(letter.is_alphanumeric() || "._-".contains(letter)))
+    };
+    if let Some(rest) = path.strip_prefix("/root") {
+        return ends(rest).then_some("/root".len());
+    }
+    let home = HOMES.iter().find(|home| path.starts_with(**home))?;
+    let user = path.get(home.len()..)?;
+    let length = user.find(|letter: char| "/:=,;\"'()<>| ".contains(letter)).unwrap_or(user.len());
+    (length > 0).then_some(home.len() + length)
 }
 
 /// Offers each longest run of such letters for replacement.

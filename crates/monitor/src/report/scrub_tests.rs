@@ -48,6 +48,9 @@ fn homes_are_hidden() {
         ("open /root/.waku", "open ~/.waku"),
         ("in /home/alice/lib:/home/bob/lib:/root/lib", "in ~/lib:~/lib:~/lib"),
         ("open /rootfs/x", "open /rootfs/x"),
+        ("open /data/home/node/x", "open /data/home/node/x"),
+        ("/tmp/try/home/node-link", "/tmp/try/home/node-link"),
+        ("db=/home/alice/x", "db=~/x"),
         ("file:///Users/bob/x", "file://~/x"),
     ]);
 }

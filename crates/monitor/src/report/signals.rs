@@ -146,7 +146,7 @@ fn without_address(signal: i32, code: Option<i32>) -> &'static str {
         libc::SIGILL => "illegal instruction",
         libc::SIGTRAP => "trap",
         libc::SIGSYS => "forbidden system call",
-        libc::SIGKILL => "killed from outside",
+        libc::SIGKILL => "killed: by somebody, or by the kernel when memory ran out",
         _ if code.is_some_and(|code| code <= 0) => "sent by a process",
         _ => "ended by a signal",
     }

@@ -4,7 +4,7 @@
 //! recorder, which is bounded.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -28,17 +28,21 @@ pub(crate) struct Errors {
     taken: u64,
     /// The report that is being made.
     report: Option<JoinHandle<()>>,
+    /// Whether it is made. Its thread says so before it rings, while `is_finished` may still deny it: then nobody would
+    /// look again.
+    is_made: Arc<AtomicBool>,
 }
 
 impl Errors {
     pub(crate) fn new(link: &Arc<Link>, destination: &Destination) -> Self {
-        Self { link: Arc::clone(link), destination: destination.clone(), taken: 0, report: None }
+        let is_made = Arc::new(AtomicBool::new(false));
+        Self { link: Arc::clone(link), destination: destination.clone(), taken: 0, report: None, is_made }
     }
 
     /// Takes what is there, if none is being worked on; with `wait` all of it.
     pub(crate) fn look(&mut self, wait: bool) {
         loop {
-            if self.report.as_ref().is_some_and(|report| !report.is_finished()) && !wait {
+            if self.report.is_some() && !self.is_made.load(Ordering::Acquire) && !wait {
                 return;
             }
             self.finish();
@@ -93,10 +97,13 @@ impl Errors {
 
     fn start(&mut self, capture: Capture) {
         let (destination, link) = (self.destination.clone(), Arc::clone(&self.link));
+        let is_made = Arc::clone(&self.is_made);
+        is_made.store(false, Ordering::Release);
         let report = move || {
             if destination.report(&capture).is_ok() {
                 destination.deliver(link.pidfd(), false);
             }
+            is_made.store(true, Ordering::Release);
             link.ring();
         };
         self.report = std::thread::Builder::new().name("error".into()).spawn(report).ok();

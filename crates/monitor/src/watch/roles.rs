@@ -5,8 +5,7 @@ use std::io::{self, Seek, Write};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::process::{Command, Stdio};
 
 use crate::Error;
 use crate::capture::Capture;
@@ -23,8 +22,6 @@ pub(crate) struct Destination {
     pub(crate) state_dir: PathBuf,
     /// The server, where there is one.
     pub(crate) dsn: Option<String>,
-    /// Each `post` that was started and has not been reaped.
-    pub(crate) posts: Arc<Mutex<Vec<Child>>>,
 }
 
 /// Most captures that are kept on disk: what cannot be reported fills no disk.
@@ -96,12 +93,13 @@ impl Destination {
         }
         role.env(crate::post::DSN_VARIABLE, dsn);
         role.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut posts = self.posts.lock().unwrap_or_else(PoisonError::into_inner);
-        posts.retain_mut(|post| matches!(post.try_wait(), Ok(None)));
         // Always a new one: the last may be about to leave, with nothing to send a moment ago. Where one is at work the
         // new one leaves at once. It lives on beyond us; where none can be started the reports wait on disk for the
         // next monitor.
-        posts.extend(role.spawn());
+        let Ok(mut post) = role.spawn() else { return };
+        // Who leaves at once would stay a zombie for as long as the node lives and has nothing more to report.
+        let reaper = std::thread::Builder::new().name("post".into()).stack_size(64 * 1024);
+        let _ = reaper.spawn(move || post.wait());
     }
 }
 

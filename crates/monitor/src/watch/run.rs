@@ -70,8 +70,7 @@ impl Watch {
         let text = |setting| snapshot.setting(setting).map(|text| String::from_utf8_lossy(text).into_owned());
         let state_dir =
             text(Setting::StateDir).ok_or_else(|| Error::malformed("no state directory was named"))?;
-        let destination =
-            Destination { state_dir: state_dir.into(), dsn: text(Setting::Dsn), ..Destination::default() };
+        let destination = Destination { state_dir: state_dir.into(), dsn: text(Setting::Dsn) };
         let link = Arc::clone(link);
         let (gone, needed) = (Arc::new(AtomicBool::new(false)), Needed::by(link.pid()));
         let errors = Errors::new(&link, &destination);
