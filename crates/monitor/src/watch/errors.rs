@@ -42,7 +42,8 @@ impl Errors {
     /// Takes what is there, if none is being worked on; with `wait` all of it.
     pub(crate) fn look(&mut self, wait: bool) {
         loop {
-            if self.report.is_some() && !self.is_made.load(Ordering::Acquire) && !wait {
+            let is_at_work = self.report.as_ref().is_some_and(|report| !report.is_finished());
+            if is_at_work && !self.is_made.load(Ordering::Acquire) && !wait {
                 return;
             }
             self.finish();
