@@ -117,8 +117,18 @@ LIFEBOAT_SHARED_ int lifeboat_real_path_(int fd, const struct stat *opened, char
     return 1;
 }
 
-/* Reads a piece of the file. 0 where it is shorter. */
-static inline int lifeboat_read_(int fd, uint64_t offset, void *out_bytes, size_t size) {
+/* The beginning of a file, read at once: most headers lie in it. */
+typedef struct lifeboat_head_ {
+    size_t size;
+    unsigned char bytes[1024];
+} lifeboat_head_;
+
+/* Takes a piece of the file, out of its beginning where it lies there. 0 where the file is shorter. */
+static inline int lifeboat_read_(int fd, const lifeboat_head_ *head, uint64_t offset, void *out_bytes, size_t size) {
+    if (offset <= head->size && size <= head->size - offset) {
+        memcpy(out_bytes, head->bytes + offset, size);
+        return 1;
+    }
     return lseek(fd, (off_t)offset, SEEK_SET) == (off_t)offset && read(fd, out_bytes, size) == (ssize_t)size;
 }
 
@@ -132,17 +142,20 @@ static inline int lifeboat_is_within_(uint64_t offset, uint64_t count, uint64_t 
 LIFEBOAT_SHARED_ lifeboat_status lifeboat_judge_content_(int fd, uint64_t file_size) {
     Elf64_Ehdr elf;
     Elf64_Phdr segment;
+    lifeboat_head_ head;
     uint64_t i;
-    if (!lifeboat_read_(fd, 0, elf.e_ident, SELFMAG) || memcmp(elf.e_ident, ELFMAG, SELFMAG) != 0) {
+    ssize_t length = read(fd, head.bytes, sizeof head.bytes);
+    head.size = length > 0 ? (size_t)length : 0;
+    if (!lifeboat_read_(fd, &head, 0, elf.e_ident, SELFMAG) || memcmp(elf.e_ident, ELFMAG, SELFMAG) != 0) {
         return LIFEBOAT_REPORTER_NOT_A_LIBRARY;
     }
-    if (!lifeboat_read_(fd, 0, elf.e_ident, EI_NIDENT)) {
+    if (!lifeboat_read_(fd, &head, 0, elf.e_ident, EI_NIDENT)) {
         return LIFEBOAT_REPORTER_TRUNCATED;
     }
     if (elf.e_ident[EI_CLASS] != ELFCLASS64 || elf.e_ident[EI_DATA] != ELFDATA2LSB) {
         return LIFEBOAT_REPORTER_FOREIGN;
     }
-    if (!lifeboat_read_(fd, 0, &elf, sizeof elf)) {
+    if (!lifeboat_read_(fd, &head, 0, &elf, sizeof elf)) {
         return LIFEBOAT_REPORTER_TRUNCATED;
     }
     if (elf.e_machine != LIFEBOAT_MACHINE_) {
@@ -156,7 +169,7 @@ LIFEBOAT_SHARED_ lifeboat_status lifeboat_judge_content_(int fd, uint64_t file_s
         return LIFEBOAT_REPORTER_TRUNCATED;
     }
     for (i = 0; i < elf.e_phnum; i++) {
-        if (!lifeboat_read_(fd, elf.e_phoff + i * sizeof segment, &segment, sizeof segment)) {
+        if (!lifeboat_read_(fd, &head, elf.e_phoff + i * sizeof segment, &segment, sizeof segment)) {
             return LIFEBOAT_REPORTER_TRUNCATED;
         }
         if (segment.p_type == PT_LOAD && !lifeboat_is_within_(segment.p_offset, 1, segment.p_filesz, file_size)) {
@@ -208,7 +221,7 @@ LIFEBOAT_SHARED_ lifeboat_status lifeboat_load_open_(int fd, const char *path, c
         return LIFEBOAT_REPORTER_UNSAFE;
     }
     /* The path as given matters too: whoever may change a link in it chooses the file. */
-    if (!lifeboat_path_is_safe_(out_path) || !lifeboat_path_is_safe_(path)) {
+    if (!lifeboat_path_is_safe_(out_path) || (strcmp(out_path, path) != 0 && !lifeboat_path_is_safe_(path))) {
         return LIFEBOAT_REPORTER_UNSAFE;
     }
     judgement = lifeboat_judge_content_(fd, (uint64_t)status.st_size);

@@ -19,7 +19,9 @@ const CLONE_UNTRACED: usize = 0x0080_0000;
 const SIGCHLD: usize = 17;
 const WCLONE: usize = 0x8000_0000;
 const F_DUPFD: usize = 0;
-const STACK_BYTES: usize = 16 * 1024;
+/// The first child only clones the second one.
+const FIRST_STACK_BYTES: usize = 2 * 1024;
+const SECOND_STACK_BYTES: usize = 14 * 1024;
 const ENVIRON_MAX: usize = 32;
 const TEXTS_BYTES: usize = 16 * 1024;
 /// The descriptors that the monitor finds.
@@ -31,10 +33,12 @@ const PARKED_FD: usize = 16;
 
 /// All that the children need, in memory of its own that is never freed: the monitor's exec may still read it
 /// when `start` has long returned.
+///
+/// The stacks grow down from their ends, which lie in one page: every fresh page costs a fault.
 #[repr(C, align(16))]
 struct Launch {
-    first_stack: [u8; STACK_BYTES],
-    second_stack: [u8; STACK_BYTES],
+    second_stack: [u8; SECOND_STACK_BYTES],
+    first_stack: [u8; FIRST_STACK_BYTES],
     path: *const c_char,
     arguments: [*const c_char; 5],
     environ: [*const c_char; ENVIRON_MAX + 1],
@@ -83,7 +87,7 @@ pub(crate) fn monitor(
     fill(filled, path, environ);
     // A signal handler that ran in a child would run on the node's memory with the child's descriptors.
     let mask = sys::signal_mask(sys::SIG_SETMASK, u64::MAX);
-    let first = clone_onto(launch, first_child, CLONE_VM | CLONE_UNTRACED, offset_of_top(true));
+    let first = clone_onto(launch, first_child, CLONE_VM | CLONE_UNTRACED, FIRST_TOP);
     let reaped = first.map(reap);
     sys::signal_mask(sys::SIG_SETMASK, mask);
     // SAFETY: the launch is never freed, and this field of it is an atomic.
@@ -126,14 +130,8 @@ impl Texts<'_> {
     }
 }
 
-const fn offset_of_top(first: bool) -> usize {
-    let start = if first {
-        core::mem::offset_of!(Launch, first_stack)
-    } else {
-        core::mem::offset_of!(Launch, second_stack)
-    };
-    start + STACK_BYTES
-}
+const FIRST_TOP: usize = core::mem::offset_of!(Launch, first_stack) + FIRST_STACK_BYTES;
+const SECOND_TOP: usize = core::mem::offset_of!(Launch, second_stack) + SECOND_STACK_BYTES;
 
 fn clone_onto(
     launch: NonNull<Launch>,
@@ -143,7 +141,7 @@ fn clone_onto(
 ) -> Result<usize, ()> {
     // SAFETY: the offset lies within the launch.
     let top = unsafe { launch.cast::<u8>().add(top) };
-    // SAFETY: the stack is 16 KiB that only this child uses, and the launch is never freed.
+    // SAFETY: the stack is one that only this child uses, large enough for it, and the launch is never freed.
     let pid = unsafe { sys::call_on_new_stack(flags, top.as_ptr(), entry, launch.as_ptr().cast()) };
     usize::try_from(pid).map_err(|_| ())
 }
@@ -160,8 +158,7 @@ fn reap(pid: usize) {
 
 extern "C" fn first_child(launch: *mut c_void) -> ! {
     if let Some(launch) = NonNull::new(launch.cast::<Launch>())
-        && clone_onto(launch, second_child, CLONE_VM | CLONE_UNTRACED | SIGCHLD, offset_of_top(false))
-            .is_err()
+        && clone_onto(launch, second_child, CLONE_VM | CLONE_UNTRACED | SIGCHLD, SECOND_TOP).is_err()
     {
         failed(launch, sys::Errno::AGAIN);
     }

@@ -43,7 +43,9 @@ pub(crate) fn executable(path: &[u8]) -> Result<TrustedPath, Status> {
     // SAFETY: the path is NUL-terminated and only read.
     unsafe { sys::call(sys::number::FACCESSAT, arguments) }.map_err(|_| Status::MonitorMissing)?;
     // The path as it was given, too: who may change a link in it chooses the program.
-    let is_safe = every_part_is_safe(path.to_bytes()) && every_part_is_safe(asked.as_c_str().to_bytes());
+    let given = asked.as_c_str();
+    let is_safe =
+        every_part_is_safe(path.to_bytes()) && (given == path || every_part_is_safe(given.to_bytes()));
     if is_safe { Ok(resolved) } else { Err(Status::MonitorUnsafe) }
 }
 

@@ -71,7 +71,7 @@ pub(crate) unsafe fn syscall(number: usize, arguments: [usize; 6]) -> isize {
 /// the parent. `entry` must not return.
 ///
 /// # Safety
-/// `stack_top` must be 16-aligned and end at least 4 KiB of memory that nobody else uses until the child has
+/// `stack_top` must be 16-aligned and end at least 2 KiB of memory that nobody else uses until the child has
 /// executed another program or ended.
 #[unsafe(naked)]
 pub(crate) unsafe extern "C" fn call_on_new_stack(
