@@ -9,6 +9,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 
 use lifeboat_abi::Status;
+use lifeboat_tests::Run;
 use rustix::process::Signal;
 
 use crate::bench::{Bench, Report, files, processes_below, reports, wait_until};
@@ -63,6 +64,25 @@ fn place_to_write_that_is_lost() {
     node.signal(Signal::SEGV);
     assert_eq!(node.finish().shell_status(), 139);
     bench.settle();
+}
+
+#[test]
+fn captures_that_a_stranger_made() {
+    let bench = Bench::new("death_ends");
+    let state_dir = bench.state_dir();
+    let folder = state_dir.join("recorders");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("noise.capture"), [0x5A; 5_000]).unwrap();
+    fs::write(folder.join("noise.recorder"), [0xA5; 1_200_000]).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", folder.join("link.capture")).unwrap();
+    fs::create_dir(folder.join("folder.capture")).unwrap();
+    assert!(Run::new("mkfifo").arg(folder.join("pipe.recorder")).finish().succeeded());
+    let outcome = bench.node(&["null"], &state_dir).finish();
+    assert_eq!(outcome.shell_status(), 139);
+    // What is no capture makes no report, keeps nobody waiting, and is still there for whoever put it there.
+    assert_eq!(bench.reports(&state_dir), [Report::of_signal("SIGSEGV")]);
+    assert_eq!(files(&state_dir, "recorders", "").len(), 5);
+    assert_eq!(files(&state_dir, "recorders", ".refused").len(), 2);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Captures that another monitor, or a node without one, left behind: each becomes a report.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -26,7 +27,7 @@ fn is_ours(path: &Path) -> bool {
 }
 
 fn report_one(destination: &Destination, path: &Path) -> bool {
-    let Ok(file) = File::open(path) else { return false };
+    let Some(file) = open(path) else { return false };
     // Another monitor that starts now has it.
     if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() || !path.exists() {
         return false;
@@ -36,6 +37,13 @@ fn report_one(destination: &Destination, path: &Path) -> bool {
     // Should the removal fail the report is made again, under the same event id.
     let _ = if reported { fs::remove_file(path) } else { fs::rename(path, refused(path)) };
     reported
+}
+
+/// Opens a plain file: a link could lead anywhere, and a pipe would keep us waiting.
+fn open(path: &Path) -> Option<File> {
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).ok()?;
+    file.metadata().ok()?.is_file().then_some(file)
 }
 
 fn refused(path: &Path) -> PathBuf {
