@@ -1,7 +1,6 @@
 //! A death that is known and not reported yet, and how sure it must be before the node is let go.
 
 use std::os::fd::BorrowedFd;
-use std::path::PathBuf;
 use std::time::Instant;
 
 use lifeboat_recorder::{DeathStage, Snapshot};
@@ -10,7 +9,7 @@ use crate::capture::{self, Capture, End};
 
 use super::link::Link;
 use super::process;
-use super::roles::{Destination, Sync};
+use super::roles::{Destination, Kept, Sync};
 
 /// What must be on disk before the node goes on to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +38,7 @@ pub(crate) struct Pending {
     pub(crate) capture: Capture,
     pub(crate) is_reported: bool,
     /// The capture on disk, for a monitor that comes after our own end.
-    kept: Option<PathBuf>,
+    kept: Option<Kept>,
 }
 
 impl Pending {
@@ -71,9 +70,8 @@ impl Pending {
 
     /// Nobody needs the capture on disk any more.
     pub(crate) fn forget_kept(&mut self) {
-        if let Some(path) = self.kept.take() {
-            // Should that fail the report is made again, under the same event id.
-            let _ = std::fs::remove_file(path);
+        if let Some(kept) = self.kept.take() {
+            kept.forget();
         }
     }
 }

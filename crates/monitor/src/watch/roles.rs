@@ -7,6 +7,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use rustix::fs::{FlockOperation, flock};
+
 use crate::Error;
 use crate::capture::Capture;
 use crate::hygiene;
@@ -63,7 +65,7 @@ impl Destination {
     ///
     /// # Errors
     /// Where it could not be written.
-    pub(crate) fn keep(&self, bytes: &[u8], sync: Sync) -> Result<PathBuf, Error> {
+    pub(crate) fn keep(&self, bytes: &[u8], sync: Sync) -> Result<Kept, Error> {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         let name = format!("{}-{}.capture", std::process::id(), now.as_nanos());
         Spool::open(&self.state_dir)?;
@@ -74,11 +76,17 @@ impl Destination {
         }
         let path = folder.join(name);
         let part = path.with_extension("part");
-        write_through(&part, bytes, sync)
-            .and_then(|()| fs::rename(&part, &path))
-            .and_then(|()| if sync == Sync::Whole { File::open(&folder)?.sync_all() } else { Ok(()) })
-            .map_err(|error| Error::at("cannot keep the capture in", &path, error))?;
-        Ok(path)
+        let kept = write_through(&part, bytes, sync).and_then(|file| {
+            // Taken before anybody can see the file by its name.
+            flock(&file, FlockOperation::LockExclusive)?;
+            fs::rename(&part, &path)?;
+            if sync == Sync::Whole {
+                File::open(&folder)?.sync_all()?;
+            }
+            Ok(file)
+        });
+        let lock = kept.map_err(|error| Error::at("cannot keep the capture in", &path, error))?;
+        Ok(Kept { path, _lock: lock })
     }
 
     /// Starts `post`, where there is a server. With `take_over` a post that is at work here is asked to leave.
@@ -111,6 +119,20 @@ fn memory_file(bytes: &[u8]) -> io::Result<File> {
     Ok(file)
 }
 
+/// A capture on disk. While this lives nobody takes it for a leftover: its report is still to come from here.
+pub(crate) struct Kept {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Kept {
+    /// Removes it: its report is made, or nobody needs one.
+    pub(crate) fn forget(self) {
+        // Should that fail the report is made again, under the same event id.
+        let _ = fs::remove_file(self.path);
+    }
+}
+
 /// How sure a file must be.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sync {
@@ -120,8 +142,11 @@ pub(crate) enum Sync {
     Quick,
 }
 
-fn write_through(path: &Path, bytes: &[u8], sync: Sync) -> io::Result<()> {
+fn write_through(path: &Path, bytes: &[u8], sync: Sync) -> io::Result<File> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(bytes)?;
-    if sync == Sync::Whole { file.sync_all() } else { Ok(()) }
+    if sync == Sync::Whole {
+        file.sync_all()?;
+    }
+    Ok(file)
 }
