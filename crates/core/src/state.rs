@@ -1,10 +1,10 @@
 //! The one state of this process: where the recorder lies. A fork's child finds it empty.
 
 use core::ptr::{NonNull, null_mut};
-use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, Ordering};
 
 use lifeboat_abi::Status;
-use lifeboat_recorder::{Recorder, Stamp};
+use lifeboat_recorder::{Recorder, SETTING_MAX, Stamp};
 
 use crate::sys;
 
@@ -21,8 +21,6 @@ pub(crate) struct Page {
     pub(crate) signal: AtomicU32,
     /// Faults that other handlers repaired.
     pub(crate) recovered: AtomicU32,
-    pub(crate) reserved: AtomicU32,
-    pub(crate) started_boottime_ns: AtomicU64,
 }
 
 /// How far the handling of a fault has come.
@@ -123,7 +121,8 @@ impl PathBuffer {
 
     /// Keeps the path; false where it is too long.
     pub(crate) fn set(&self, path: &[u8]) -> bool {
-        if path.len() >= Self::ROOM {
+        // A setting that is cut would send the monitor to another folder.
+        if path.len() > SETTING_MAX {
             return false;
         }
         self.length.store(0, Ordering::Release);
