@@ -1,0 +1,13 @@
+//! No loader: the reporter is in the program.
+
+use super::super::options::Options;
+use super::super::reporter::Reporter;
+use super::super::status::Status;
+
+/// Whether the loader is in this build.
+pub(in super::super) const IS_IN: bool = false;
+
+/// Finds none.
+pub(in super::super) fn find(_: &Options<'_>) -> Result<Reporter, Status> {
+    Err(Status::OFF)
+}
