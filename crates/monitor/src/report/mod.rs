@@ -14,6 +14,7 @@ mod exceptions;
 mod machine;
 mod modules;
 mod role;
+mod runtime;
 mod sandbox;
 mod scrub;
 mod signals;
@@ -22,6 +23,7 @@ mod store;
 mod symbols;
 mod text;
 mod unwind;
+mod words;
 
 pub use envelope::{Detail, Made, make};
 pub use role::run;
