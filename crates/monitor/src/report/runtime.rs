@@ -26,7 +26,7 @@ const C_FUNCTIONS: [&str; 22] = [
     "start_thread",
 ];
 /// How the names of Rust's, C++'s and Nim's machinery start, readable as they are.
-const PREFIXES: [&str; 29] = [
+const PREFIXES: [&str; 31] = [
     "std::",
     "core::",
     "alloc::",
@@ -47,6 +47,8 @@ const PREFIXES: [&str; 29] = [
     "__gxx_",
     "_Unwind_",
     "system.",
+    "std/",
+    "fatal__",
     "fatal.",
     "excpt.",
     "assertions.",
