@@ -5,11 +5,7 @@
 //! ```
 //!
 //! ```
-//! fn main() {
-//!     lifeboat::start!();
-//!     // The node, as ever.
-//!     lifeboat::stop();
-//! }
+//! lifeboat::start!(); // The first line of main.
 //! ```
 //!
 //! That is enough for a report of every death: faults, panics that end the process, exits with a status that

@@ -96,29 +96,13 @@ pub fn breadcrumb(level: Level, category: &str, message: &str) -> Status {
 /// Reports a handled error, with the stack of the call.
 #[inline(never)]
 pub fn error(level: Level, kind: &str, message: &str) -> Status {
-    if !is_on() {
-        return Status::NOT_STARTED;
-    }
-    let mut stack = host::Stack::new();
-    stack.fill_after(error as fn(Level, &str, &str) -> Status as usize);
-    let (level, kind, message) = (level as u32, borrowed(kind), borrowed(message));
-    let (frames, count) = parts(stack.frames());
-    // SAFETY: texts and frames are borrowed for the call.
-    call(|table| Some(unsafe { table.error?(level, kind, message, frames, count) }))
+    error_after(error as fn(Level, &str, &str) -> Status as usize, level, kind, message)
 }
 
 /// Last words: the process is about to end. They become the title of its report, with the stack of the call.
 #[inline(never)]
 pub fn fatal(kind: &str, message: &str) -> Status {
-    if !is_on() {
-        return Status::NOT_STARTED;
-    }
-    let mut stack = host::Stack::new();
-    stack.fill_after(fatal as fn(&str, &str) -> Status as usize);
-    let (kind, message) = (borrowed(kind), borrowed(message));
-    let (frames, count) = parts(stack.frames());
-    // SAFETY: texts and frames are borrowed for the call.
-    call(|table| Some(unsafe { table.fatal?(kind, message, frames, count) }))
+    fatal_after(fatal as fn(&str, &str) -> Status as usize, kind, message)
 }
 
 /// An invariant: counted always, reported when `passed` is false.
@@ -160,13 +144,43 @@ pub mod formatted {
         Text::<SHORT_MAX>::with(message, |message| super::breadcrumb(level, category, message))
     }
 
+    #[inline(never)]
     pub fn error(level: Level, kind: &str, message: Arguments<'_>) -> Status {
-        Text::<LONG_MAX>::with(message, |message| super::error(level, kind, message))
+        let own = error as fn(Level, &str, Arguments<'_>) -> Status as usize;
+        Text::<LONG_MAX>::with(message, |message| super::error_after(own, level, kind, message))
     }
 
+    #[inline(never)]
     pub fn fatal(kind: &str, message: Arguments<'_>) -> Status {
-        Text::<LONG_MAX>::with(message, |message| super::fatal(kind, message))
+        let own = fatal as fn(&str, Arguments<'_>) -> Status as usize;
+        Text::<LONG_MAX>::with(message, |message| super::fatal_after(own, kind, message))
     }
+}
+
+/// An error with the stack of those who called `function`.
+fn error_after(function: usize, level: Level, kind: &str, message: &str) -> Status {
+    if !is_on() {
+        return Status::NOT_STARTED;
+    }
+    let mut stack = host::Stack::new();
+    stack.fill_after(function);
+    let (level, kind, message) = (level as u32, borrowed(kind), borrowed(message));
+    let (frames, count) = parts(stack.frames());
+    // SAFETY: texts and frames are borrowed for the call.
+    call(|table| Some(unsafe { table.error?(level, kind, message, frames, count) }))
+}
+
+/// Last words with the stack of those who called `function`.
+fn fatal_after(function: usize, kind: &str, message: &str) -> Status {
+    if !is_on() {
+        return Status::NOT_STARTED;
+    }
+    let mut stack = host::Stack::new();
+    stack.fill_after(function);
+    let (kind, message) = (borrowed(kind), borrowed(message));
+    let (frames, count) = parts(stack.frames());
+    // SAFETY: texts and frames are borrowed for the call.
+    call(|table| Some(unsafe { table.fatal?(kind, message, frames, count) }))
 }
 
 /// Last words of a panic, which may yet be caught. An older reporter does not know them: there the signal or the

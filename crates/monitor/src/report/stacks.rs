@@ -14,6 +14,8 @@ use super::text::{clean, cut};
 use super::unwind::{self, Stack, Threads, Trust};
 
 const TEXT_MAX: usize = 512;
+/// How deep the call is looked for that an exception names: those above it are inlined, or name their caller instead.
+const PLACE_DEPTH_MAX: usize = 8;
 
 /// Makes stack traces for one process.
 pub(super) struct Stacks<'m, 's> {
@@ -127,6 +129,7 @@ impl<'m, 's> Stacks<'m, 's> {
 /// Without the machinery on top: what ran below the call of `exit`, and what a language does to end the process. Where
 /// nothing else is known all stays.
 pub(super) fn without_runtime(mut trace: Stacktrace) -> Stacktrace {
+    let place = trace.frames.pop_if(|frame| is_place(frame));
     let is_exit = |frame: &Frame| frame.function.as_deref().is_some_and(runtime::is_exit);
     let above_exit = trace.frames.iter().position(is_exit).unwrap_or(trace.frames.len());
     let is_own = |frame: &Frame| frame.in_app == Some(true);
@@ -134,7 +137,32 @@ pub(super) fn without_runtime(mut trace: Stacktrace) -> Stacktrace {
     if let Some(own) = own {
         trace.frames.truncate(own + 1);
     }
+    if let Some(place) = place {
+        lay(place, &mut trace.frames);
+    }
     trace
+}
+
+/// A frame that is no call, but where an exception says that it comes from.
+fn is_place(frame: &Frame) -> bool {
+    frame.function.is_none() && frame.instruction_addr.is_none() && frame.lineno.is_some()
+}
+
+/// The place is that of a call on top of the stack, as a rule: a frame that knows its file has it already, one that does
+/// not is told. Only a place of its own becomes a frame.
+fn lay(place: Frame, frames: &mut Vec<Frame>) {
+    let is_there = |frame: &Frame| (&frame.filename, frame.lineno) == (&place.filename, place.lineno);
+    if frames.iter().rev().take(PLACE_DEPTH_MAX).any(is_there) {
+        return;
+    }
+    match frames.last_mut().filter(|top| top.in_app == Some(true) && top.function.is_some()) {
+        // Its own line is that of the whole branch, where the compiler has merged several.
+        Some(top) if top.filename.is_none() || top.filename == place.filename => {
+            (top.filename, top.abs_path) = (place.filename, top.abs_path.take().or(place.abs_path));
+            (top.lineno, top.colno) = (place.lineno, place.colno);
+        }
+        _ => frames.push(place),
+    }
 }
 
 fn base_name(path: &str) -> &str {

@@ -17,12 +17,6 @@ pub(super) fn is_privileged() -> bool {
     unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
 }
 
-/// The user whose rights count.
-pub(super) fn user() -> u32 {
-    // SAFETY: the call takes nothing and cannot fail.
-    unsafe { libc::geteuid() }
-}
-
 /// The process's environment.
 pub(super) fn environ() -> *const *const c_char {
     unsafe extern "C" {

@@ -30,11 +30,7 @@ macro_rules! texts {
         $($(#[$docs])*
         #[must_use]
         pub const fn $name(mut self, text: &'a str) -> Self {
-            // The place is a literal below TEXTS: the compiler checks it.
-            #[expect(clippy::indexing_slicing, reason = "a literal index into an array of known length")]
-            {
-                self.texts[$place] = Some(text);
-            }
+            self.texts[$place] = Some(text);
             self
         })+
     };
@@ -113,14 +109,14 @@ pub(super) struct Lowered {
 }
 
 impl Lowered {
-    /// `reporter` is the real path of the loaded file; the linked reporter has none.
+    /// `reporter` is the real path of the loaded file; the linked reporter has none, and looks at the option.
     pub(super) fn new(options: &Options<'_>, reporter: Option<&CString>) -> Self {
         let texts = options.texts.map(|text| text.map(terminated));
-        let [app, version, commit, environment, fleet, node, tags, dsn, state_dir, _, monitor] =
+        let [app, version, commit, environment, fleet, node, tags, dsn, state_dir, option, monitor] =
             texts.each_ref().map(|text| pointer(text.as_ref()));
         let lowered = lifeboat_abi::Options {
             struct_size: size_of::<lifeboat_abi::Options>() as u32,
-            flags: if options.is_on { option_flags::ON } else { 0 },
+            flags: if options.is_turned_on() { option_flags::ON } else { 0 },
             app,
             version,
             commit,
@@ -130,7 +126,7 @@ impl Lowered {
             tags,
             dsn,
             state_dir,
-            reporter: pointer(reporter),
+            reporter: reporter.map_or(option, |path| path.as_ptr()),
             monitor,
             capture_timeout_ms: options.capture_timeout_ms,
             reserved: 0,

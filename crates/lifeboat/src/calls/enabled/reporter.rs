@@ -32,7 +32,7 @@ pub(super) fn table() -> Option<&'static Table> {
 /// The reporter, found now if it was not before. One thread looks at a time.
 pub(super) fn find(options: &Options<'_>) -> Result<&'static Reporter, Status> {
     REPORTER.get_or_try_init(|| {
-        if load::IS_IN { load::find(options) } else { link::find(options) }
+        if load::IS_IN { load::find(options.reporter_path()) } else { link::find(options.is_turned_on()) }
     })
 }
 

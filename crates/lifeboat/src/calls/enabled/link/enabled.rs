@@ -1,13 +1,12 @@
 //! The linked reporter: turned on by `LIFEBOAT=on`, never in a program with rights that its caller lacks.
 
-use super::super::options::Options;
 use super::super::reporter::Reporter;
 use super::super::status::Status;
 
 /// The reporter in this program, where it is turned on.
-pub(in super::super) fn find(options: &Options<'_>) -> Result<Reporter, Status> {
+pub(in super::super) fn find(is_turned_on: bool) -> Result<Reporter, Status> {
     let is_wished = std::env::var_os("LIFEBOAT").is_some_and(|wish| wish == "on");
-    if !is_wished && !options.is_turned_on() {
+    if !is_wished && !is_turned_on {
         return Err(Status::OFF);
     }
     in_program()

@@ -1,6 +1,5 @@
 //! No loader: the reporter is in the program.
 
-use super::super::options::Options;
 use super::super::reporter::Reporter;
 use super::super::status::Status;
 
@@ -8,6 +7,6 @@ use super::super::status::Status;
 pub(in super::super) const IS_IN: bool = false;
 
 /// Finds none.
-pub(in super::super) fn find(_: &Options<'_>) -> Result<Reporter, Status> {
+pub(in super::super) fn find(_: Option<&str>) -> Result<Reporter, Status> {
     Err(Status::OFF)
 }

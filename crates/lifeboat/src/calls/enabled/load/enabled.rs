@@ -8,7 +8,7 @@ mod library;
 mod place;
 
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
-use super::super::{options::Options, reporter::Reporter, status::Status};
+use super::super::{reporter::Reporter, status::Status};
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub(in super::super) use library::find;
 
@@ -17,6 +17,6 @@ pub(in super::super) const IS_IN: bool = true;
 
 /// Finds none: there is no reporter for this platform.
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
-pub(in super::super) fn find(_: &Options<'_>) -> Result<Reporter, Status> {
+pub(in super::super) fn find(_: Option<&str>) -> Result<Reporter, Status> {
     Err(Status::of(lifeboat_abi::Status::UnsupportedPlatform))
 }

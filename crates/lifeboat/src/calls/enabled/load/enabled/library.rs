@@ -13,15 +13,14 @@ use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use lifeboat_abi::{ABI_VERSION, API_SYMBOL, ApiFunction, Status as Abi, Table};
 
 use super::super::super::host;
-use super::super::super::options::Options;
 use super::super::super::reporter::Reporter;
 use super::super::super::status::Status;
 use super::{content, place};
 
 /// The reporter that the environment names, else the options.
-pub(in super::super::super) fn find(options: &Options<'_>) -> Result<Reporter, Status> {
+pub(in super::super::super) fn find(option: Option<&str>) -> Result<Reporter, Status> {
     let named = std::env::var_os("LIFEBOAT_REPORTER").filter(|path| !path.is_empty());
-    let path = named.or_else(|| options.reporter_path().map(OsString::from));
+    let path = named.or_else(|| option.map(OsString::from));
     let Some(path) = path.filter(|path| !path.is_empty()) else { return Err(Status::OFF) };
     if host::is_privileged() {
         return Err(Status::of(Abi::Privileged));
