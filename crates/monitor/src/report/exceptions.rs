@@ -23,7 +23,7 @@ pub(super) fn all(case: &Case<'_>, stacks: &mut Stacks<'_, '_>, scrubber: &Scrub
     let stack = own.and_then(|(registers, stack)| stacks.of_thread(&registers, stack));
     // A fault is where it is; of an exit or an exception the way out would hide where it came from.
     let stack = match case.cause {
-        Cause::Exit(_) | Cause::Language(_) => stack.map(stacks::without_runtime),
+        Cause::Exit(_) | Cause::Language(_) => stack.map(stacks::without_way_out),
         _ => stack,
     };
     if let Some(error) = &case.error {
@@ -72,7 +72,7 @@ fn of_record(
     let kind = one_line(&kind, TYPE_MAX);
     let given = stacks.of_record(record);
     let is_language = words::cause_word(record.origin).is_some();
-    let given = if is_language { given.map(stacks::without_runtime) } else { given };
+    let given = if is_language { given.map(stacks::without_throw) } else { given };
     Exception {
         ty: if kind.is_empty() { "fatal".into() } else { kind },
         value: Some(cut(message.trim().to_owned(), VALUE_MAX)).filter(|value| !value.is_empty()),

@@ -77,6 +77,11 @@ pub(super) fn is_exit(name: &str) -> bool {
     matches!(name, "exit" | "_exit" | "_Exit" | "__run_exit_handlers" | "std::process::exit")
 }
 
+/// Whether this is where a Rust panic turns to its hook.
+pub(super) fn is_panic(name: &str) -> bool {
+    name.ends_with("panic_with_hook") || name.ends_with("rust_begin_unwind")
+}
+
 /// Whether a source file is not the node's own.
 pub(super) fn is_source(path: &str) -> bool {
     SOURCES.iter().any(|folder| path.contains(folder))

@@ -126,21 +126,38 @@ impl<'m, 's> Stacks<'m, 's> {
     }
 }
 
-/// Without the machinery on top: what ran below the call of `exit`, and what a language does to end the process. Where
-/// nothing else is known all stays.
-pub(super) fn without_runtime(mut trace: Stacktrace) -> Stacktrace {
+/// Without the machinery on top of a stack that ends the process: what ran below the call of `exit`, and what a language
+/// does to end it. Where nothing else is known all stays.
+pub(super) fn without_way_out(mut trace: Stacktrace) -> Stacktrace {
+    let exit = trace.frames.iter().position(|frame| is_named(frame, runtime::is_exit));
+    trace.frames = to_own(trace.frames, exit);
+    trace
+}
+
+/// Without the machinery on top of a stack that an exception brought: what throws it, and what was told of it. It may
+/// come from a destructor that runs below `exit`. Where nothing else is known all stays.
+pub(super) fn without_throw(mut trace: Stacktrace) -> Stacktrace {
     let place = trace.frames.pop_if(|frame| is_place(frame));
-    let is_exit = |frame: &Frame| frame.function.as_deref().is_some_and(runtime::is_exit);
-    let above_exit = trace.frames.iter().position(is_exit).unwrap_or(trace.frames.len());
-    let is_own = |frame: &Frame| frame.in_app == Some(true);
-    let own = trace.frames.get(..above_exit).and_then(|frames| frames.iter().rposition(is_own));
-    if let Some(own) = own {
-        trace.frames.truncate(own + 1);
-    }
+    // A panic hook of the node's own may be what called us.
+    let panic = trace.frames.iter().rposition(|frame| is_named(frame, runtime::is_panic));
+    trace.frames = to_own(trace.frames, panic);
     if let Some(place) = place {
         lay(place, &mut trace.frames);
     }
     trace
+}
+
+fn is_named(frame: &Frame, is_it: fn(&str) -> bool) -> bool {
+    frame.function.as_deref().is_some_and(is_it)
+}
+
+/// The frames up to the innermost of the node's own, of those before `end`.
+fn to_own(mut frames: Vec<Frame>, end: Option<usize>) -> Vec<Frame> {
+    let before = frames.get(..end.unwrap_or(frames.len()));
+    if let Some(own) = before.and_then(|frames| frames.iter().rposition(|frame| frame.in_app == Some(true))) {
+        frames.truncate(own + 1);
+    }
+    frames
 }
 
 /// A frame that is no call, but where an exception says that it comes from.

@@ -65,10 +65,10 @@ impl Stack {
     pub(super) fn fill_after(&mut self, function: usize) {
         let mut is_past = false;
         let mut next = |frame: &backtrace::Frame| {
-            if is_past {
-                let address = frame.ip() as u64;
+            let address = frame.ip() as u64;
+            if is_past && address != 0 {
                 self.push(Frame { function: EMPTY, file: EMPTY, line: 0, column: 0, address });
-            } else {
+            } else if !is_past {
                 is_past = frame.symbol_address() == function as *mut c_void;
             }
             self.count < FRAMES_MAX
