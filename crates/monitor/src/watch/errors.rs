@@ -15,7 +15,7 @@ use crate::capture::{Capture, End, Subject};
 use super::link::Link;
 use super::panics::Panics;
 use super::roles::Destination;
-use super::{capture, process};
+use super::{capture, images, process};
 
 /// A ticket is drawn before its record is written: so often, and so far apart, is looked for it.
 const LOOKS: u32 = 10;
@@ -55,10 +55,15 @@ impl Errors {
         if self.report.is_some() { None } else { self.panics.until_due() }
     }
 
-    /// Takes note of new panics; those of a thread that ends the process are told with the death.
-    pub(crate) fn look_at_panics(&mut self, ending: &[u32]) {
+    /// Takes note of new panics; those of a thread that ends the process wait for its end.
+    pub(crate) fn look_at_panics(&mut self, ending: [u32; 2]) {
         self.panics.look(&self.link);
-        ending.iter().for_each(|tid| self.panics.forget_of(*tid));
+        self.panics.hold(ending);
+    }
+
+    /// A death was told: no panic just before it is one that the process lived on after.
+    pub(crate) fn forget_panics(&mut self) {
+        self.panics.forget();
     }
 
     /// Takes what is there, if none is being worked on; with `wait` all of it.
@@ -114,12 +119,24 @@ impl Errors {
                 copy.errors().map(|error| error.ticket).filter(|ticket| *ticket >= self.taken).min()
             });
             if let Some(ticket) = oldest {
-                let process = process::process(self.link.pid());
-                return Some((ticket, Capture { subject: Subject::Error(ticket), process, ..capture }));
+                return Some((ticket, self.complete(Capture { subject: Subject::Error(ticket), ..capture })));
             }
             std::thread::sleep(BETWEEN_LOOKS);
         }
         None
+    }
+
+    /// Adds what the process shows of itself while it lives; what is loaded where, only if frames came as addresses.
+    fn complete(&self, capture: Capture) -> Capture {
+        let pid = self.link.pid();
+        let copy = Snapshot::read(&capture.recorder);
+        let has_addresses = copy.is_ok_and(|copy| {
+            let mut errors = copy.errors().filter(|error| capture.subject == Subject::Error(error.ticket));
+            errors.any(|error| error.frames().any(|frame| frame.address != 0))
+        });
+        let maps = if has_addresses { process::maps(pid) } else { Vec::new() };
+        let images = images::images(pid, &maps);
+        Capture { process: process::process(pid), maps, images, ..capture }
     }
 
     fn start(&mut self, capture: Capture) {

@@ -110,13 +110,13 @@ impl Watch {
             let is_stopped = self.link.control().stop_kind.load(Ordering::Acquire) == StopKind::Clean as u32;
             self.look_at_fault();
             self.look_at_exit();
-            self.errors.look_at_panics(&self.ending_threads());
+            self.errors.look_at_panics(self.ending_threads());
+            if is_gone && self.conclude() {
+                self.errors.forget_panics();
+            }
             self.errors.look(is_gone || is_stopped);
             if is_gone || is_stopped {
                 self.errors.finish();
-                if is_gone {
-                    self.conclude();
-                }
                 return Ok(());
             }
             if self.fault.is_none() && self.exit.is_none() && self.errors.are_settled() {
@@ -278,8 +278,8 @@ impl Watch {
         self.exited = Some(pending);
     }
 
-    /// The node has ended: how, and is that worth a report?
-    fn conclude(&mut self) {
+    /// The node has ended: how, and is that worth a report? Answers whether it was.
+    fn conclude(&mut self) -> bool {
         let unseen = self.exit.take().filter(|_| self.end.is_none());
         if let Some(exit) = unseen.and_then(|exit| exit.recv_timeout(RECORD_TIMEOUT).ok()) {
             self.take_exit(exit);
@@ -292,7 +292,10 @@ impl Watch {
         } else if self.is_death(end) {
             let capture = self.begin_of_end(end);
             Pending::new(capture).report(end, &self.destination, self.link.pidfd());
+        } else {
+            return false;
         }
+        true
     }
 
     /// Begins the capture of an end that is no recorded fault's. One that was given up has its report already: left in
