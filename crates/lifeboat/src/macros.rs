@@ -34,7 +34,7 @@ macro_rules! start {
 #[macro_export]
 macro_rules! tag {
     ($key:expr, $format:literal $($arguments:tt)*) => {
-        if $crate::is_on() {
+        if $crate::ENABLED && $crate::is_on() {
             $crate::formatted::tag($key, ::core::format_args!($format $($arguments)*))
         } else {
             $crate::Status::NOT_STARTED
@@ -53,7 +53,7 @@ macro_rules! tag {
 #[macro_export]
 macro_rules! context {
     ($section:expr, $key:expr, $format:literal $($arguments:tt)*) => {
-        if $crate::is_on() {
+        if $crate::ENABLED && $crate::is_on() {
             $crate::formatted::context($section, $key, ::core::format_args!($format $($arguments)*))
         } else {
             $crate::Status::NOT_STARTED
@@ -72,7 +72,7 @@ macro_rules! context {
 #[macro_export]
 macro_rules! breadcrumb {
     ($level:expr, $category:expr, $($message:tt)+) => {
-        if $crate::is_on() {
+        if $crate::ENABLED && $crate::is_on() {
             $crate::formatted::breadcrumb($level, $category, ::core::format_args!($($message)+))
         } else {
             $crate::Status::NOT_STARTED
@@ -89,7 +89,7 @@ macro_rules! breadcrumb {
 #[macro_export]
 macro_rules! error {
     ($level:expr, $kind:expr, $($message:tt)+) => {
-        if $crate::is_on() {
+        if $crate::ENABLED && $crate::is_on() {
             $crate::formatted::error($level, $kind, ::core::format_args!($($message)+))
         } else {
             $crate::Status::NOT_STARTED
@@ -106,7 +106,7 @@ macro_rules! error {
 #[macro_export]
 macro_rules! fatal {
     ($kind:expr, $($message:tt)+) => {
-        if $crate::is_on() {
+        if $crate::ENABLED && $crate::is_on() {
             $crate::formatted::fatal($kind, ::core::format_args!($($message)+))
         } else {
             $crate::Status::NOT_STARTED

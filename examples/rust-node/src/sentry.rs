@@ -6,14 +6,12 @@
 //!
 //! `SENTRY_DSN` turns the SDK on, as ever.
 
-use std::sync::Arc;
-
 fn main() {
     lifeboat::start!();
     let options = sentry::ClientOptions::new()
         .release(env!("CARGO_PKG_VERSION"))
         // The one line. The SDK would name the host: a node names itself, or nobody does.
-        .transport(Arc::new(lifeboat::sentry::transport()));
+        .transport(lifeboat::sentry::transport());
     let _guard = sentry::init(options);
     if std::env::args().nth(1).is_some_and(|word| word == "panic") {
         deliver(&[1, 2, 3]);

@@ -14,9 +14,7 @@ use spool::Spool;
 /// end loses one.
 ///
 /// ```
-/// use std::sync::Arc;
-///
-/// let options = sentry::ClientOptions::new().transport(Arc::new(lifeboat::sentry::transport()));
+/// let options = sentry::ClientOptions::new().transport(lifeboat::sentry::transport());
 /// let _guard = sentry::init(options);
 /// ```
 ///

@@ -29,8 +29,10 @@ const C_FUNCTIONS: [&str; 26] = [
     "PreMain",
     "PreMainInner",
 ];
+/// What Rust's machinery calls itself without a path. A program's own names may start like that.
+const RUST_FUNCTIONS: [&str; 3] = ["rust_begin_unwind", "rust_panic", "rust_eh_personality"];
 /// How the names of Rust's, C++'s and Nim's machinery start, readable as they are.
-const PREFIXES: [&str; 31] = [
+const PREFIXES: [&str; 30] = [
     "std::",
     "core::",
     "alloc::",
@@ -44,7 +46,6 @@ const PREFIXES: [&str; 31] = [
     "lifeboat::",
     "lifeboat_",
     "__rust",
-    "rust_",
     "__cxa_",
     "__cxxabiv1::",
     "__gnu_cxx::",
@@ -69,7 +70,9 @@ const SOURCES: [&str; 5] =
 
 /// Whether a readable name is one of the machinery's.
 pub(super) fn is_function(name: &str) -> bool {
-    C_FUNCTIONS.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    C_FUNCTIONS.contains(&name)
+        || RUST_FUNCTIONS.contains(&name)
+        || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// Whether this is the way into `exit`, below which only the machinery runs.
