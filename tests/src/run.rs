@@ -161,6 +161,12 @@ impl Running {
         }
     }
 
+    /// What it has written to standard output, as far as it was waited for.
+    #[must_use]
+    pub fn said(&self) -> String {
+        String::from_utf8_lossy(&self.stdout.bytes).into_owned()
+    }
+
     /// Waits for its end. A grandchild that keeps a pipe open does not prolong it.
     ///
     /// # Panics

@@ -31,11 +31,11 @@ fn main() {
     lifeboat::start!();
     catch_signals();
     let (node, inbox) = Node::new(&settings);
+    listen(&node, &settings.listen);
     let worker = spawn("gossip", {
         let node = Arc::clone(&node);
         move || handle_messages(&node, inbox)
     });
-    listen(&node, &settings.listen);
     for address in settings.peers.clone() {
         let node = Arc::clone(&node);
         spawn("dial", move || dial(&node, &address));
@@ -217,7 +217,11 @@ fn checksum(text: &[u8], mistake: Death) -> u32 {
         Death::Panic | Death::PanicMain => text.len() + 1,
         _ => text.len(),
     };
-    (1..length).fold(u32::from(first), |sum, index| sum.wrapping_mul(31).wrapping_add(u32::from(text[index])))
+    let mut sum = u32::from(first);
+    for index in 1..length {
+        sum = sum.wrapping_mul(31).wrapping_add(u32::from(text[index]));
+    }
+    sum
 }
 
 // ---- peers ----
