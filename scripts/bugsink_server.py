@@ -39,6 +39,8 @@ def main():
     arguments = parse()
     if arguments.command == "stop":
         return stop(arguments.folder.absolute())
+    if arguments.command == "issues":
+        return issues(arguments.folder.absolute())
     if arguments.command == "start":
         server, told = start(arguments.folder.absolute(), arguments.port)
         print(json.dumps(told), flush=True)
@@ -49,10 +51,10 @@ def main():
 def parse():
     parser = argparse.ArgumentParser(prog="scripts/bugsink")
     commands = parser.add_subparsers(dest="command", required=True)
-    for command, folders in [("start", None), ("stop", None), ("run", "?")]:
+    for command, folders in [("start", None), ("stop", None), ("issues", None), ("run", "?")]:
         parsed = commands.add_parser(command)
         parsed.add_argument("folder", metavar="DIR", type=Path, nargs=folders)
-        if command != "stop":
+        if command in ("start", "run"):
             parsed.add_argument("--port", type=int, default=0)
     return parser.parse_args()
 
@@ -195,6 +197,25 @@ def stop(folder):
     if pid:
         end(pid, lambda: None if started(pid) else 0)
     (folder / "running.json").unlink(missing_ok=True)
+    return 0
+
+
+def issues(folder):
+    if not living(folder):
+        return fail(f"none runs in {folder}: scripts/bugsink start {folder}")
+    told = json.loads((folder / "running.json").read_text())
+
+    def ask(path):
+        headers = {"Authorization": f"Bearer {told['token']}"}
+        request = urllib.request.Request(f"{told['url']}/api/canonical/0/{path}", headers=headers)
+        with urllib.request.urlopen(request, timeout=READY_SECONDS) as answer:
+            return json.load(answer)["results"]
+
+    for project in ask("projects/"):
+        for issue in ask(f"issues/?project={project['id']}&order=asc"):
+            title = ": ".join(filter(None, (issue["calculated_type"], issue["calculated_value"])))
+            page = f"{told['url']}/issues/issue/{issue['id']}/event/last/"
+            print(issue["digested_event_count"], title.replace("\t", " "), issue["transaction"] or "-", page, sep="\t")
     return 0
 
 
