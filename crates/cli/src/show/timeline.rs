@@ -40,11 +40,14 @@ pub(crate) fn breadcrumbs(page: &mut Page, event: &Event<'_>, shown_max: usize) 
     }
 }
 
-/// "−0.4 ms", "−12 ms", "−1.4 s", "−3 min 20 s", "−2 h 10 min".
+/// "−400 µs", "−1.4 ms", "−12 ms", "−1.4 s", "−3 min 20 s", "−2 h 10 min".
 pub(crate) fn distance(death: OffsetDateTime, when: OffsetDateTime) -> String {
     let seconds = (death - when).as_seconds_f64();
     let sign = if seconds < 0.0 { '+' } else { '−' };
     let span = seconds.abs();
+    if span < 0.001 {
+        return format!("{sign}{:.0} µs", span * 1e6);
+    }
     if span < 0.01 {
         return format!("{sign}{:.1} ms", span * 1e3);
     }
@@ -100,7 +103,8 @@ mod tests {
     fn distances_read_well() {
         let death = OffsetDateTime::from_unix_timestamp(1_000_000).unwrap();
         let cases = [
-            (0.0004, "−0.4 ms"),
+            (0.0004, "−400 µs"),
+            (0.0014, "−1.4 ms"),
             (0.4, "−400 ms"),
             (1.4, "−1.4 s"),
             (59.0, "−59.0 s"),

@@ -40,7 +40,7 @@ pub(super) fn page(value: &Value, id: Uuid) -> String {
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                main {
+                main class=(summary::level_class(&event)) {
                     (summary::header(&event))
                     (stack::section(&event))
                     (stack::chained(&event))

@@ -20,7 +20,7 @@ pub(super) fn section(event: &Event<'_>) -> Markup {
     let of = holder.filter(|holder| event.exceptions().first() != Some(holder)).map(title_of);
     html! {
         section class="stack" {
-            h2 { "Stack " span class="beside" { "innermost call first" } }
+            h2 { "Stack " @if holder.is_some() { span class="beside" { "innermost call first" } } }
             @if let Some(of) = of.filter(|of| !of.is_empty()) { p class="note" { "of " (of) } }
             @match holder {
                 Some(holder) => { (frames(&frames_of(holder, event))) }

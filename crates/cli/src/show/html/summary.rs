@@ -31,7 +31,7 @@ pub(super) fn header(event: &Event<'_>) -> Markup {
     let title = event.title();
     let short = shortened(&title, TITLE_MAX);
     html! {
-        header class=(level_class(event)) {
+        header class="head" {
             p class="eyebrow" {
                 (sentence(event.cause()))
                 @if let Some(level) = event.text("/level") { span class="badge" { (level) } }
@@ -72,11 +72,12 @@ pub(super) fn sentence(cause: &str) -> &str {
     }
 }
 
-fn level_class(event: &Event<'_>) -> &'static str {
+/// What colour the page gives the worst that it has to say.
+pub(super) fn level_class(event: &Event<'_>) -> &'static str {
     match event.text("/level") {
-        Some("debug" | "info") => "head mild",
-        Some("warning") => "head warned",
-        _ => "head",
+        Some("debug" | "info") => "mild",
+        Some("warning") => "warned",
+        _ => "grave",
     }
 }
 

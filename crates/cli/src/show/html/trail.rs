@@ -18,7 +18,10 @@ pub(super) fn section(event: &Event<'_>) -> Markup {
     let (earlier, last) = all.split_at_checked(all.len().saturating_sub(SHOWN_MAX)).unwrap_or((&[], all));
     html! {
         section {
-            h2 { "What led to it " span class="beside" { (counted(all.len(), "breadcrumb")) } }
+            h2 {
+                "What led to it "
+                @if !all.is_empty() { span class="beside" { (counted(all.len(), "breadcrumb")) } }
+            }
             @if all.is_empty() {
                 p class="empty" { "The node left no breadcrumbs." }
             } @else {
