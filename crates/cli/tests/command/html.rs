@@ -116,7 +116,7 @@ Why|out of memory|oom_kill went|signalhandler, not handled|SIGSEGV (11), SEGV_MA
 When|08:26:40 UTC|Sat 2025-11-22|uptime|2 d 4 h|restarts|3
 Which node|node-03.do-ams3|waku.sandbox|wakunode2@0.36.0|production
 Stack|peer_address_length|inlined|net_thread_main|2 frames of libc.so.6|start_thread|libc.so.6+0xa81ca
-Caused by|DatabaseError: disk full|store_open
+Chained exceptions|DatabaseError: disk full|store_open
 Other threads|wakunode2 (4711)|run_event_loop|in epoll_wait|metrics (4713)|no stack was captured
 What led to it|56 breadcrumbs|31 earlier|−3 min 40 s|debug|−400 ms|error|peer-exchange|record of 0 bytes
 Metrics|gossip_received_total|184233
@@ -194,7 +194,7 @@ fn what_is_not_there_is_said_calmly_or_left_out() {
             "No text of this report holds a placeholder",
         ],
     );
-    for absent in ["Other threads", "Caused by", "Metrics", "Tags", "Not captured", "images"] {
+    for absent in ["Other threads", "Chained", "Metrics", "Tags", "Not captured", "images"] {
         assert!(!text.contains(absent), "{absent} in {text}");
     }
 }

@@ -38,7 +38,7 @@ pub(super) fn chained(event: &Event<'_>) -> Markup {
     html! {
         @if !behind.is_empty() {
             section {
-                h2 { "Caused by" }
+                h2 { "Chained exceptions" }
                 ol class="chain" {
                     @for exception in behind {
                         @let stack = Some(*exception).filter(|it| has_frames(it) && Some(*it) != told);
