@@ -22,6 +22,8 @@ EMAIL = "admin@example.org"
 READY_SECONDS = 120
 STOP_SECONDS = 10
 PR_SET_PDEATHSIG = 1
+# No proxy stands between us and the loopback, whatever the environment says.
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 # What Bugsink's own template for local use leaves open. It is appended to what `bugsink-create-conf` writes.
 SETTINGS = """
@@ -184,7 +186,7 @@ def wait_until_ready(url, server, folder):
         if server.poll() is not None:
             sys.exit(fail(f"the server did not start: {tail(folder)}"))
         try:
-            with urllib.request.urlopen(f"{url}/health/ready", timeout=5) as answer:
+            with OPENER.open(f"{url}/health/ready", timeout=5) as answer:
                 if answer.status == 200:
                     return
         except (urllib.error.URLError, OSError):
@@ -208,7 +210,7 @@ def issues(folder):
     def ask(path):
         headers = {"Authorization": f"Bearer {told['token']}"}
         request = urllib.request.Request(f"{told['url']}/api/canonical/0/{path}", headers=headers)
-        with urllib.request.urlopen(request, timeout=READY_SECONDS) as answer:
+        with OPENER.open(request, timeout=READY_SECONDS) as answer:
             return json.load(answer)["results"]
 
     for project in ask("projects/"):
