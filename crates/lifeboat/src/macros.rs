@@ -33,9 +33,9 @@ macro_rules! start {
 /// ```
 #[macro_export]
 macro_rules! tag {
-    ($key:expr, $format:literal $($arguments:tt)*) => {
+    ($key:expr, $format:literal $(, $($arguments:tt)*)?) => {
         if $crate::ENABLED && $crate::is_on() {
-            $crate::formatted::tag($key, ::core::format_args!($format $($arguments)*))
+            $crate::formatted::tag($key, ::core::format_args!($format $(, $($arguments)*)?))
         } else {
             $crate::Status::NOT_STARTED
         }
@@ -48,13 +48,14 @@ macro_rules! tag {
 /// Sets one value in a context section, such as `node` / `peers` / 48.
 ///
 /// ```
-/// lifeboat::context!("node", "peers", 40 + 8);
+/// let peers = ["anna", "bert"];
+/// lifeboat::context!("node", "peers", peers.len());
 /// ```
 #[macro_export]
 macro_rules! context {
-    ($section:expr, $key:expr, $format:literal $($arguments:tt)*) => {
+    ($section:expr, $key:expr, $format:literal $(, $($arguments:tt)*)?) => {
         if $crate::ENABLED && $crate::is_on() {
-            $crate::formatted::context($section, $key, ::core::format_args!($format $($arguments)*))
+            $crate::formatted::context($section, $key, ::core::format_args!($format $(, $($arguments)*)?))
         } else {
             $crate::Status::NOT_STARTED
         }

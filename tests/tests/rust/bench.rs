@@ -14,6 +14,7 @@ use serde_json::Value;
 const BUILD_TIMEOUT: Duration = Duration::from_secs(900);
 const TIMEOUT: Duration = Duration::from_secs(60);
 const NAP: Duration = Duration::from_millis(5);
+const LOOKS: u32 = 4;
 
 /// Programs of one way to build share what they are made of.
 pub(crate) fn target_dir() -> PathBuf {
@@ -91,7 +92,12 @@ impl Bench {
 
     /// Waits until every process that runs a program of this bench has ended.
     pub(crate) fn settle(&self) {
-        wait_until("all monitors have left", || self.processes().is_empty());
+        // One look may come between two: several agree.
+        let are_gone = || {
+            std::thread::sleep(NAP);
+            self.processes().is_empty()
+        };
+        wait_until("all monitors have left", || (0..LOOKS).all(|_| are_gone()));
     }
 
     pub(crate) fn processes(&self) -> Vec<i32> {

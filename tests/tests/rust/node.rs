@@ -6,7 +6,7 @@
 use lifeboat_tests::Run;
 use rustix::process::Signal;
 
-use crate::bench::{Bench, build, events};
+use crate::bench::{Bench, build, events, rows, wait_until};
 
 const EXAMPLE: &str = "examples/rust-node/Cargo.toml";
 
@@ -31,6 +31,7 @@ fn nodes_gossip_and_one_of_them_dies() {
     );
     anna.signal(Signal::TERM);
     assert!(anna.finish().succeeded());
+    wait_until("the report is there", || !rows(&other_state_dir).is_empty());
     bench.settle();
 
     assert!(events(&state_dir).is_empty(), "a stop that was asked for is no death");

@@ -6,6 +6,10 @@ mod host;
 mod link;
 mod load;
 mod options;
+#[cfg_attr(
+    not(all(target_os = "linux", target_arch = "x86_64")),
+    allow(dead_code, reason = "no reporter is found there")
+)]
 mod reporter;
 mod status;
 mod text;

@@ -116,3 +116,40 @@ impl Visit for Visitor<'_, '_> {
         self.say(field, format_args!("{value}"));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use tracing_subscriber::layer::SubscriberExt;
+
+    use super::*;
+
+    /// Keeps what a breadcrumb would say.
+    struct Kept(Arc<Mutex<Vec<String>>>);
+
+    impl<S: Subscriber> Layer<S> for Kept {
+        fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+            self.0.lock().unwrap().push(Said(event).to_string());
+        }
+    }
+
+    #[test]
+    fn an_event_says_its_message_then_its_fields() {
+        let kept = Arc::new(Mutex::new(Vec::new()));
+        let subscriber = tracing_subscriber::registry().with(Kept(Arc::clone(&kept))).with(layer());
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::info!(peer = "anna", shard = 2, "connected to {} peers", 3);
+            tracing::error!("plain");
+            tracing::warn!(lost = true);
+        });
+        let kept = kept.lock().unwrap();
+        assert_eq!(*kept, ["connected to 3 peers peer=anna shard=2", "plain", "lost=true"]);
+    }
+
+    #[test]
+    fn levels_are_those_of_breadcrumbs() {
+        let levels = [TracingLevel::ERROR, TracingLevel::WARN, TracingLevel::INFO, TracingLevel::TRACE];
+        assert_eq!(levels.map(level_of), [Level::Error, Level::Warning, Level::Info, Level::Debug]);
+    }
+}

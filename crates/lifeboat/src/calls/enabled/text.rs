@@ -96,7 +96,8 @@ mod tests {
         assert_eq!(cut("abcde"), "abcde");
         assert_eq!(cut("abcdefghij"), "abcde…");
         assert_eq!(cut("abcdäöü"), "abcd…");
-        let parts = Text::<8>::with(format_args!("{}{}{}", "abc", "def", "g"), str::to_owned);
+        let [first, second, third] = ["abc", "def", "g"];
+        let parts = Text::<8>::with(format_args!("{first}{second}{third}"), str::to_owned);
         assert_eq!(parts, "abcde…");
     }
 
