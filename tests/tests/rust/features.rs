@@ -3,7 +3,7 @@
 //! 1. Without a feature the crate has no dependency; its tests pass without and with each feature.
 //! 2. `load` and `link` together are a sentence of the compiler, not a riddle.
 
-use lifeboat_tests::Run;
+use lifeboat_tests::{Run, repository};
 
 use crate::bench::{cargo, target_dir};
 
@@ -38,6 +38,14 @@ fn each_feature_keeps_the_rules() {
         let run =
             cargo("clippy", MANIFEST, &["--quiet", "--all-targets", "--features", features, "--target-dir"]);
         passes(features, run.arg(target_dir()).args(["--", "-D", "warnings"]));
+    }
+}
+
+#[test]
+fn what_stands_apart_is_formatted_too() {
+    for manifest in ["examples/rust-node/Cargo.toml", "tests/fixtures/rust/Cargo.toml"] {
+        let run = Run::new("cargo").inherit_environment().args(["fmt", "--check", "--manifest-path"]);
+        passes(manifest, run.arg(repository(manifest)));
     }
 }
 
