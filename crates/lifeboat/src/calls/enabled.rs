@@ -48,7 +48,8 @@ pub fn start(options: Options<'_>) -> Status {
         Ok(reporter) => reporter.start(&options),
         Err(status) => status,
     };
-    if started.is_ok() {
+    // Another part of this process, such as a library in C, may have started the same reporter: it has no hook.
+    if started.is_ok() || started == Status::ALREADY_STARTED {
         hook::install(options.reports_caught_panics());
     }
     started

@@ -89,3 +89,20 @@ pub(super) fn is_panic(name: &str) -> bool {
 pub(super) fn is_source(path: &str) -> bool {
     SOURCES.iter().any(|folder| path.contains(folder))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_may_be_called_as_the_machinery_is() {
+        for own in ["rust_node::main", "rust_panic_demo::main", "my::core::run", "main", "standard::open"] {
+            assert!(!is_function(own), "{own}");
+        }
+        for runtime in
+            ["rust_begin_unwind", "__rustc::rust_begin_unwind", "core::panicking::panic_fmt", "abort"]
+        {
+            assert!(is_function(runtime), "{runtime}");
+        }
+    }
+}

@@ -25,11 +25,11 @@ static REPORTS_CAUGHT: AtomicBool = AtomicBool::new(false);
 
 /// Installs the hook, once for a process.
 pub(super) fn install(reports_caught: bool) {
-    REPORTS_CAUGHT.store(reports_caught, Ordering::Relaxed);
     // A thread that panics may not change the hook; its process is about to tell its last words anyway.
     if std::thread::panicking() || IS_INSTALLED.swap(true, Ordering::AcqRel) {
         return;
     }
+    REPORTS_CAUGHT.store(reports_caught, Ordering::Relaxed);
     let previous = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
         keep(info);

@@ -18,6 +18,7 @@ impl Status {
     pub const DISABLED: Self = Self::of(Abi::Disabled);
     #[doc(hidden)]
     pub const NOT_STARTED: Self = Self::of(Abi::NotStarted);
+    pub(super) const ALREADY_STARTED: Self = Self::of(Abi::AlreadyStarted);
     pub(super) const OFF: Self = Self::of(Abi::Off);
     pub(super) const NOT_SUPPORTED: Self = Self::of(Abi::NotSupported);
 
