@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let text = format!("{}; {runs} runs each; milliseconds where nothing else is said\n\n{table}", machine());
     println!("\n{text}");
     if let Some(file) = argument("--write") {
-        std::fs::write(file, format!("{HEADING}{text}"))?;
+        std::fs::write(&file, format!("{HEADING}{text}{}", beside_peers(Path::new(&file))))?;
     }
     Ok(())
 }
@@ -109,6 +109,13 @@ fn rest(table: &mut Table, host: &Host, state: &Path) -> Result<(), Box<dyn Erro
 fn runs() -> u32 {
     const DEFAULT: u32 = 30;
     argument("--runs").and_then(|runs| runs.parse().ok()).unwrap_or(DEFAULT)
+}
+
+/// The section that `scripts/bench-peers` keeps in the same file, with the line before it.
+fn beside_peers(results: &Path) -> String {
+    const SECTION: &str = "\n## Beside peers\n";
+    let earlier = std::fs::read_to_string(results).unwrap_or_default();
+    earlier.find(SECTION).and_then(|at| earlier.get(at..)).unwrap_or_default().to_owned()
 }
 
 /// What follows this option.
