@@ -6,6 +6,7 @@
 mod figures;
 mod peer;
 mod processes;
+mod quiet;
 mod run;
 mod sink;
 mod table;
@@ -14,13 +15,12 @@ use std::error::Error;
 use std::fs;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use std::thread::sleep;
-use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 use figures::{Figures, Measure};
 use peer::{LIFEBOAT, PEERS, Peer};
+use quiet::Quiet;
 use run::Bench;
 use table::{Comparison, Marks, applies};
 
@@ -29,8 +29,6 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 /// Enough for a median that one disturbed run does not move.
 const RUNS_DEFAULT: u32 = 15;
 const RESTS: u32 = 3;
-/// Between runs, so that one death's work does not weigh on the next.
-const PAUSE: Duration = Duration::from_millis(30);
 const KIB: f64 = 1024.0;
 const MIB: f64 = 1024.0 * 1024.0;
 
@@ -38,10 +36,11 @@ const MIB: f64 = 1024.0 * 1024.0;
 const HEADING: &str = "## Beside peers\n\n";
 const PREFACE: &str = "Measured by `scripts/bench-peers --write`: the same null write, 20 frames deep in one C file that is linked into\n\
     each host; fresh state for every run; a server on the loopback that takes every report at once; no core files.\n\
-    Ratios travel better than milliseconds. What the columns hide: a minidump is raw memory that a server has to\n\
-    symbolicate; libdd-crashtracker resolves names and writes to its file endpoint, which it has for tests; sentry\n\
-    sends before the host may die; Lifeboat's file holds the named stacks of all threads and is synced twice, which\n\
-    belongs to the disk.\n\n";
+    Ratios travel better than milliseconds. What the columns hide: a minidump is raw stacks and registers that a\n\
+    server turns into names; libdd-crashtracker unwinds one thread unless asked, and writes to its file endpoint,\n\
+    which is for debugging, two files more; sentry sends before the host may die; Lifeboat's file holds all threads'\n\
+    stacks, unwound, with the names that the machine's files give, and is synced twice, which belongs to the disk.\n\
+    The hosts are stripped. crash-handler is 0.8.1 where it stands alone.\n\n";
 
 fn main() -> Result<()> {
     let runs: u32 = argument("--runs").map_or(Ok(RUNS_DEFAULT), |runs| runs.parse())?;
@@ -50,8 +49,9 @@ fn main() -> Result<()> {
     let mut figures = vec![Figures::default(); PEERS.len()];
     weigh(&bench, &mut figures)?;
     rest(&bench, &mut figures)?;
-    die(&bench, runs.max(1), &mut figures)?;
-    let comparison = Comparison { machine, runs: runs.max(1), peers: PEERS.iter().zip(figures).collect() };
+    let quiet = die(&bench, runs.max(1), &mut figures)?;
+    let peers = PEERS.iter().zip(figures).collect();
+    let comparison = Comparison { machine, runs: runs.max(1), quiet, peers };
     if std::env::args().any(|argument| argument == "--json") {
         println!("{:#}", comparison.json());
     } else {
@@ -113,20 +113,21 @@ fn rest(bench: &Bench, figures: &mut [Figures]) -> Result<()> {
 }
 
 /// Each round begins with another peer, so that none always follows the same one.
-fn die(bench: &Bench, runs: u32, figures: &mut [Figures]) -> Result<()> {
+fn die(bench: &Bench, runs: u32, figures: &mut [Figures]) -> Result<Quiet> {
+    let mut quiet = Quiet::default();
     for round in 0..runs {
         for place in 0..PEERS.len() {
             let index = (place + round as usize) % PEERS.len();
             let (Some(peer), Some(figures)) = (PEERS.get(index), figures.get_mut(index)) else { continue };
             progress(&format!("deaths, round {}/{runs}: {}", round + 1, peer.name));
             for threads in [0, 64] {
+                quiet.wait();
                 die_once(bench, peer, threads, figures)?;
-                sleep(PAUSE);
             }
         }
     }
     progress("");
-    Ok(())
+    Ok(quiet)
 }
 
 fn die_once(bench: &Bench, peer: &Peer, threads: u32, figures: &mut Figures) -> Result<()> {
@@ -179,9 +180,13 @@ fn machine() -> String {
     let load = read("/proc/loadavg");
     let load = load.split(' ').next().unwrap_or_default();
     let kernel = read("/proc/sys/kernel/osrelease");
+    let nice = match rustix::process::getpriority_process(None).unwrap_or(0) {
+        0 => String::new(),
+        nice => format!(", niceness {nice}"),
+    };
     let names = if Path::new("/usr/lib/debug/.build-id").exists() { "with" } else { "without" };
     format!(
-        "{processors} × {model}, Linux {}, {names} debug files in /usr/lib/debug, load {load} before the first run",
+        "{processors} × {model}, Linux {}, {names} debug files in /usr/lib/debug, load {load} before the first run{nice}",
         kernel.trim()
     )
 }

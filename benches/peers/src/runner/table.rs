@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::figures::{Figures, Measure, Sample};
 use crate::peer::{LIFEBOAT, NONE, Peer};
+use crate::quiet::Quiet;
 
 const LABEL_COLUMNS: usize = 25;
 const CELL_COLUMNS: usize = 16;
@@ -16,6 +17,7 @@ const CELL_COLUMNS: usize = 16;
 pub(crate) struct Comparison<'a> {
     pub(crate) machine: String,
     pub(crate) runs: u32,
+    pub(crate) quiet: Quiet,
     pub(crate) peers: Vec<(&'a Peer, Figures)>,
 }
 
@@ -110,7 +112,7 @@ impl Comparison<'_> {
             let measures: Map<String, Value> = measures.collect();
             json!({"peer": peer.name, "version": peer.version(), "reports_lost": figures.lost, "measures": measures})
         });
-        json!({"machine": self.machine, "runs": self.runs, "peers": peers.collect::<Vec<_>>()})
+        json!({"machine": self.machine, "runs": self.runs, "begun_busy": self.quiet.busy, "peers": peers.collect::<Vec<_>>()})
     }
 
     fn caption(&self) -> String {
@@ -119,7 +121,13 @@ impl Comparison<'_> {
             lost.map(|(peer, figures)| format!("{} {}", peer.name, figures.lost)).collect();
         let reports =
             if lost.is_empty() { "Every report came".into() } else { format!("Lost: {}", lost.join(", ")) };
-        format!("n = {} of each kind, in turn; × is the ratio to Lifeboat's median. {reports}.", self.runs)
+        let Quiet { moments, busy, .. } = self.quiet;
+        let moments = if busy == 0 { "each" } else { &format!("{} of {moments}", moments - busy) };
+        format!(
+            "n = {} of each death, in turn, {moments} begun at a moment when the processors were idle; \
+             × is the ratio to Lifeboat's median. {reports}.",
+            self.runs
+        )
     }
 
     fn cell(&self, figures: &Figures, measure: Measure) -> (String, String) {
