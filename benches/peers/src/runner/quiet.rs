@@ -11,7 +11,7 @@ const BUSY_SHARE_MAX: f64 = 0.2;
 /// For one moment.
 const WAIT: Duration = Duration::from_secs(3);
 /// For all of them: on a machine that is never quiet the comparison still comes to an end.
-const WAIT_IN_ALL: Duration = Duration::from_secs(180);
+const WAIT_IN_ALL: Duration = Duration::from_secs(300);
 
 /// How often a moment was found.
 #[derive(Debug, Default)]
