@@ -74,7 +74,7 @@ mod event {
 
     fn last_words(recorder: &Recorder, tid: u32, kind: &str, message: &str) {
         let stamp = Stamp { realtime_ns: recorder::now_ns(), tid };
-        let record = Record { level: 4, kind: kind.as_bytes(), message: message.as_bytes() };
+        let record = Record { level: 4, origin: 0, kind: kind.as_bytes(), message: message.as_bytes() };
         let none = std::iter::empty::<FrameText<'_>>();
         assert_eq!(recorder.record(RecordKind::LastWords, stamp, record, none), Outcome::Written);
     }
@@ -190,7 +190,8 @@ mod event {
     fn a_handled_error() {
         let (node, recorder) = (Node::start("deep.c", &FLAGS), recorder::declared());
         let stamp = Stamp { realtime_ns: recorder::now_ns(), tid: 77 };
-        let record = Record { level: 2, kind: b"DbError", message: b"locked: postgres://u:secret@db/x" };
+        let record =
+            Record { level: 2, origin: 0, kind: b"DbError", message: b"locked: postgres://u:secret@db/x" };
         let frame = FrameText {
             function: b"store.open",
             file: b"/root/node/store.nim",
@@ -242,8 +243,10 @@ mod event {
                 corrupt.recorder[at] = next() as u8;
                 let at = next() as usize % corrupt.maps.len();
                 corrupt.maps[at] = next() as u8;
-                // The death slot is the last section: its registers and its stack.
-                let at = corrupt.recorder.len() - 1 - next() as usize % (325 * 1024);
+                // The death slot: its registers and its stack.
+                let slot =
+                    recorder.death_stack().as_ptr() as usize - recorder.base().as_ptr() as usize - 4096;
+                let at = slot + next() as usize % (325 * 1024);
                 corrupt.recorder[at] = next() as u8;
             }
             let _report_or_error = make(&corrupt, Detail::Full);
