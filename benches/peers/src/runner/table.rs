@@ -122,10 +122,11 @@ impl Comparison<'_> {
         let reports =
             if lost.is_empty() { "Every report came".into() } else { format!("Lost: {}", lost.join(", ")) };
         let Quiet { moments, busy, .. } = self.quiet;
+        let shared = if busy == 0 { "" } else { " The machine was shared with others." };
         let moments = if busy == 0 { "each" } else { &format!("{} of {moments}", moments - busy) };
         format!(
             "n = {} of each death, in turn, {moments} begun at a moment when the processors were idle; \
-             × is the ratio to Lifeboat's median. {reports}.",
+             × is the ratio to Lifeboat's median. {reports}.{shared}",
             self.runs
         )
     }
