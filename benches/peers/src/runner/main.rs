@@ -32,7 +32,7 @@ const RESTS: u32 = 3;
 const KIB: f64 = 1024.0;
 const MIB: f64 = 1024.0 * 1024.0;
 
-/// Opens the section of the results that is ours; it goes to the end of the file.
+/// Opens the section of the results that is ours.
 const HEADING: &str = "## Beside peers\n\n";
 const PREFACE: &str = "Measured by `scripts/bench-peers --write`: the same null write, 20 frames deep in one C file that is linked into\n\
     each host; fresh state for every run; a server on the loopback that takes every report at once; no core files.\n\
@@ -158,11 +158,13 @@ fn progress(what: &str) {
     }
 }
 
-/// Puts the section into the results, in place of an earlier one.
+/// Puts the section at the end of the results; an earlier one goes, the other sections stay.
 fn write(file: &Path, table: &str) -> Result<()> {
     let text = fs::read_to_string(file).unwrap_or_default();
-    let before = text.split(HEADING.trim_end()).next().unwrap_or_default().trim_end();
-    Ok(fs::write(file, format!("{before}\n\n{HEADING}{PREFACE}{table}"))?)
+    let (before, rest) = text.split_once(HEADING).unwrap_or((&text, ""));
+    let after = rest.find("\n## ").and_then(|at| rest.get(at..)).unwrap_or_default();
+    let others = format!("{}\n\n{}", before.trim_end(), after.trim());
+    Ok(fs::write(file, format!("{}\n\n{HEADING}{PREFACE}{table}", others.trim()))?)
 }
 
 /// What follows this option.
