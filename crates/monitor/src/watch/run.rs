@@ -247,6 +247,9 @@ impl Watch {
     fn look_at_exit(&mut self) {
         let tid = self.link.control().exit_tid.load(Ordering::Acquire);
         if tid != 0 && self.exit.is_none() && self.link.has_thread(tid) {
+            // While it still waits for us: what is loaded where is known of a living process alone.
+            self.errors.look_at_panics(self.ending_threads());
+            self.errors.look(false);
             self.exit = Some(hold::start(Arc::clone(&self.link), tid, self.needed != Needed::Nothing));
         }
         if let Some(exit) = self.exit.as_ref().and_then(|exit| exit.try_recv().ok()) {
