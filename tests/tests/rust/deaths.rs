@@ -243,6 +243,20 @@ fn a_panic_in_a_thread_is_told_before_the_one_that_it_led_to() {
 }
 
 #[test]
+fn what_becomes_of_a_worker_that_panicked_is_up_to_the_node() {
+    let bench = Bench::new();
+    let (outcome, events) = bench.die(program(Build::Load), &["thread-noticed"]);
+    assert_eq!((outcome.shell_status(), events.len()), (1, 1), "{events:#?}");
+    let told = title(exceptions(&events[0]).remove(0));
+    assert!(
+        told.starts_with("exit: exited with status 1: the checksum of 3 bytes is wrong (src/deaths.rs:"),
+        "{told}"
+    );
+    let (outcome, events) = bench.die(program(Build::Load), &["thread-ignored"]);
+    assert_eq!((outcome.output().as_str(), events.len()), ("ran to its end\n", 0));
+}
+
+#[test]
 fn a_caught_panic_is_reported_where_that_is_asked_for() {
     let bench = Bench::new();
     for build in [Build::Load, Build::Link] {
