@@ -149,6 +149,14 @@ LIFEBOAT_FUNCTION_ lifeboat_status lifeboat_error(uint32_t level, const char *ty
 LIFEBOAT_FUNCTION_ lifeboat_status lifeboat_fatal(const char *type, const char *message, const lifeboat_frame *frames,
                                                   size_t frames_count);
 
+/**
+ * Last words of a language: an exception that nobody caught. `origin` is a lifeboat_origin and gives the report its cause.
+ * A panic counts only where its own thread then ends the process; with LIFEBOAT_REPORT_IF_CAUGHT added it is reported as a
+ * handled error where the process lives on. Else as lifeboat_fatal; also from a signal handler.
+ */
+LIFEBOAT_FUNCTION_ lifeboat_status lifeboat_uncaught(uint32_t origin, const char *type, const char *message,
+                                                     const lifeboat_frame *frames, size_t frames_count);
+
 /** An invariant: counted always, reported when `passed` is 0; `severity` is a lifeboat_level. */
 LIFEBOAT_FUNCTION_ lifeboat_status lifeboat_check(const char *name, int passed, uint32_t severity, const char *detail);
 
@@ -257,6 +265,7 @@ LIFEBOAT_FUNCTION_ lifeboat_status lifeboat_start(const lifeboat_options_builder
 #define lifeboat_breadcrumb(...) LIFEBOAT_DISABLED_(lifeboat_breadcrumb(__VA_ARGS__))
 #define lifeboat_error(...) LIFEBOAT_DISABLED_(lifeboat_error(__VA_ARGS__))
 #define lifeboat_fatal(...) LIFEBOAT_DISABLED_(lifeboat_fatal(__VA_ARGS__))
+#define lifeboat_uncaught(...) LIFEBOAT_DISABLED_(lifeboat_uncaught(__VA_ARGS__))
 #define lifeboat_check(...) LIFEBOAT_DISABLED_(lifeboat_check(__VA_ARGS__))
 #define lifeboat_health(...) LIFEBOAT_DISABLED_(lifeboat_health(__VA_ARGS__))
 #define lifeboat_heartbeat(...) LIFEBOAT_DISABLED_(lifeboat_heartbeat(__VA_ARGS__))

@@ -16,6 +16,11 @@
 #define LIFEBOAT_ABI_VERSION 1
 
 /**
+ * Added to [`Origin::Panic`]: where the process lives on, the panic is reported as a handled error.
+ */
+#define LIFEBOAT_REPORT_IF_CAUGHT 256
+
+/**
  * Turn Lifeboat on in a linked build without `LIFEBOAT=on` in the environment.
  */
 #define LIFEBOAT_OPTION_ON 1
@@ -54,6 +59,39 @@ enum lifeboat_level
 typedef enum lifeboat_level lifeboat_level;
 #else
 typedef uint32_t lifeboat_level;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * Which language an exception that nobody caught comes from; may carry [`REPORT_IF_CAUGHT`].
+ */
+enum lifeboat_origin
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * No language of these: last words as `fatal` takes them.
+     */
+    LIFEBOAT_ORIGIN_OTHER = 0,
+    /**
+     * A Rust panic. It may yet be caught: it counts only where its own thread then ends the process.
+     */
+    LIFEBOAT_ORIGIN_PANIC = 1,
+    /**
+     * A Nim exception or Defect.
+     */
+    LIFEBOAT_ORIGIN_NIM = 2,
+    /**
+     * A C++ exception, or another reason of `std::terminate`.
+     */
+    LIFEBOAT_ORIGIN_CPP = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum lifeboat_origin lifeboat_origin;
+#else
+typedef uint32_t lifeboat_origin;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
@@ -386,7 +424,7 @@ typedef struct lifeboat_metric {
  * What the reporter offers. Every call may come from any thread and copies what it is handed before it
  * returns; none allocates, locks or waits, but for `start` and `stop`. Answers are lifeboat_status numbers.
  *
- * Only `breadcrumb`, `tag`, `context`, `fatal` and `is_on` may be called from a signal handler.
+ * Only `breadcrumb`, `tag`, `context`, `fatal`, `uncaught` and `is_on` may be called from a signal handler.
  */
 typedef struct lifeboat_table {
     /**
@@ -488,6 +526,14 @@ typedef struct lifeboat_table {
      * The sentence for a status number, NUL-terminated, valid for the life of the process.
      */
     const char *(*status_text)(int32_t status);
+    /**
+     * Last words of a language: an exception that nobody caught; `origin` is an [`Origin`].
+     */
+    int32_t (*uncaught)(uint32_t origin,
+                        struct lifeboat_str kind,
+                        struct lifeboat_str message,
+                        const struct lifeboat_frame *frames,
+                        uint64_t frames_count);
 } lifeboat_table;
 
 #ifdef __cplusplus

@@ -36,7 +36,7 @@ LIFEBOAT_ASSERT_(sizeof(lifeboat_metric_label) == 32, "lifeboat_metric_label is 
 LIFEBOAT_ASSERT_(sizeof(lifeboat_metric) == 72, "lifeboat_metric of ABI 1");
 LIFEBOAT_ASSERT_(sizeof(lifeboat_options) == 112, "lifeboat_options of ABI 1");
 LIFEBOAT_ASSERT_(offsetof(lifeboat_table, start) == 8, "the table's head is two uint32_t");
-LIFEBOAT_ASSERT_(sizeof(lifeboat_table) == 176, "lifeboat_table of ABI 1");
+LIFEBOAT_ASSERT_(sizeof(lifeboat_table) == 184, "lifeboat_table of ABI 1");
 #endif
 
 #ifdef __cplusplus
@@ -202,6 +202,12 @@ static inline lifeboat_status lifeboat_error(uint32_t level, const char *type, c
 static inline lifeboat_status lifeboat_fatal(const char *type, const char *message, const lifeboat_frame *frames,
                                              size_t frames_count) {
     LIFEBOAT_CALL_(fatal, (lifeboat_text_(type), lifeboat_text_(message), frames, frames ? frames_count : 0));
+}
+
+static inline lifeboat_status lifeboat_uncaught(uint32_t origin, const char *type, const char *message,
+                                                const lifeboat_frame *frames, size_t frames_count) {
+    LIFEBOAT_CALL_(uncaught,
+                   (origin, lifeboat_text_(type), lifeboat_text_(message), frames, frames ? frames_count : 0));
 }
 
 static inline lifeboat_status lifeboat_check(const char *name, int passed, uint32_t severity, const char *detail) {

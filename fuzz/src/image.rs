@@ -215,7 +215,7 @@ fn lived_in() -> Vec<u8> {
         written.push(recorder.context(stamp, b"chain", text.as_bytes(), text.as_bytes()));
         written.push(recorder.breadcrumb(stamp, number, b"p2p", text.as_bytes()));
     }
-    let record = Record { level: 4, kind: b"ResultDefect", message: b"it was empty" };
+    let record = Record { level: 4, origin: 0, kind: b"ResultDefect", message: b"it was empty" };
     let frame = FrameText { function: b"main", file: b"node.nim", line: 12, column: 3, address: 0x40_1000 };
     let mut note = |kind| written.push(recorder.record(kind, stamp, record, [frame; 3].into_iter()));
     (1..ERRORS).for_each(|_| note(RecordKind::Error));

@@ -231,7 +231,8 @@ fn layouts() -> Vec<Layout> {
             health,
             heartbeat,
             metrics_text,
-            status_text
+            status_text,
+            uncaught
         ),
     ]
 }

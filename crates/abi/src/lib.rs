@@ -13,4 +13,4 @@ mod table;
 pub use metric::{Metric, MetricKind, MetricLabel};
 pub use options::{Options, option_flags};
 pub use status::Status;
-pub use table::{ABI_VERSION, API_SYMBOL, ApiFunction, Frame, Level, Str, Table};
+pub use table::{ABI_VERSION, API_SYMBOL, ApiFunction, Frame, Level, Origin, REPORT_IF_CAUGHT, Str, Table};

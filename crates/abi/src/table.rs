@@ -40,6 +40,23 @@ pub enum Level {
     Fatal = 4,
 }
 
+/// Which language an exception that nobody caught comes from; may carry [`REPORT_IF_CAUGHT`].
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// No language of these: last words as `fatal` takes them.
+    Other = 0,
+    /// A Rust panic. It may yet be caught: it counts only where its own thread then ends the process.
+    Panic = 1,
+    /// A Nim exception or Defect.
+    Nim = 2,
+    /// A C++ exception, or another reason of `std::terminate`.
+    Cpp = 3,
+}
+
+/// Added to [`Origin::Panic`]: where the process lives on, the panic is reported as a handled error.
+pub const REPORT_IF_CAUGHT: u32 = 0x100;
+
 /// One frame of a stack that a language runtime knows, innermost first in its array.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -59,7 +76,7 @@ pub struct Frame {
 /// What the reporter offers. Every call may come from any thread and copies what it is handed before it
 /// returns; none allocates, locks or waits, but for `start` and `stop`. Answers are [`crate::Status`] numbers.
 ///
-/// Only `breadcrumb`, `tag`, `context`, `fatal` and `is_on` may be called from a signal handler.
+/// Only `breadcrumb`, `tag`, `context`, `fatal`, `uncaught` and `is_on` may be called from a signal handler.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Table {
@@ -118,6 +135,16 @@ pub struct Table {
     pub metrics_text: Option<unsafe extern "C" fn(buffer: *mut c_char, size: u64) -> u64>,
     /// The sentence for a status number, NUL-terminated, valid for the life of the process.
     pub status_text: Option<extern "C" fn(status: i32) -> *const c_char>,
+    /// Last words of a language: an exception that nobody caught; `origin` is an [`Origin`].
+    pub uncaught: Option<
+        unsafe extern "C" fn(
+            origin: u32,
+            kind: Str,
+            message: Str,
+            frames: *const Frame,
+            frames_count: u64,
+        ) -> i32,
+    >,
 }
 
 const _: () = assert!(core::mem::size_of::<Str>() == 16, "Str is two words");

@@ -1,6 +1,6 @@
 //! The calls that a node makes in life: a copy into the recorder each, nothing more.
 
-use lifeboat_abi::{Frame, Level, Status, Str};
+use lifeboat_abi::{Frame, Level, REPORT_IF_CAUGHT, Status, Str};
 use lifeboat_recorder::{FrameText, Outcome, Record, RecordKind, Recorder};
 
 use crate::{altstack, bell, chain, signals, state, sys};
@@ -76,13 +76,13 @@ pub(crate) unsafe fn breadcrumb(level: u32, category: Str, message: Str) -> Stat
     answer(recorder.breadcrumb(state::stamp(), level.min(Level::Fatal as u32), category, message))
 }
 
-/// Writes an error or last words; rings for an error, which is reported by itself.
+/// Writes an error, last words or a panic; rings for what is reported by itself.
 ///
 /// # Safety
 /// As [`bytes`] for all texts, those in the frames too; `frames` must be null or `count` long.
 pub(crate) unsafe fn record(
     to: RecordKind,
-    level: u32,
+    [level, origin]: [u32; 2],
     texts: [Str; 2],
     frames: *const Frame,
     count: u64,
@@ -108,9 +108,10 @@ pub(crate) unsafe fn record(
         column: frame.column,
         address: frame.address,
     });
-    let record = Record { level: level.min(Level::Fatal as u32), kind, message };
+    let record = Record { level: level.min(Level::Fatal as u32), origin, kind, message };
     let outcome = recorder.record(to, state::stamp(), record, frames);
-    if to == RecordKind::Error && outcome == Outcome::Written {
+    let is_reported = to == RecordKind::Error || origin & REPORT_IF_CAUGHT != 0;
+    if is_reported && outcome == Outcome::Written {
         bell::ring(recorder);
     }
     answer(outcome)

@@ -2,7 +2,7 @@
 
 use core::ffi::c_char;
 
-use lifeboat_abi::{ABI_VERSION, Frame, Options, Status, Str, Table};
+use lifeboat_abi::{ABI_VERSION, Frame, Options, Origin, Status, Str, Table};
 use lifeboat_recorder::RecordKind;
 
 use crate::settings::Settings;
@@ -32,6 +32,7 @@ static TABLE: Table = Table {
     heartbeat: None,
     metrics_text: None,
     status_text: Some(status_text),
+    uncaught: Some(uncaught),
 };
 
 /// The table, or null where the host was built for another major version.
@@ -82,13 +83,20 @@ unsafe extern "C" fn breadcrumb(level: u32, category: Str, message: Str) -> i32 
 
 unsafe extern "C" fn error(level: u32, kind: Str, message: Str, frames: *const Frame, count: u64) -> i32 {
     // SAFETY: the contract of the table: texts and frames are valid for the call.
-    unsafe { calls::record(RecordKind::Error, level, [kind, message], frames, count) as i32 }
+    unsafe { calls::record(RecordKind::Error, [level, 0], [kind, message], frames, count) as i32 }
 }
 
 unsafe extern "C" fn fatal(kind: Str, message: Str, frames: *const Frame, count: u64) -> i32 {
     let level = lifeboat_abi::Level::Fatal as u32;
     // SAFETY: the contract of the table: texts and frames are valid for the call.
-    unsafe { calls::record(RecordKind::LastWords, level, [kind, message], frames, count) as i32 }
+    unsafe { calls::record(RecordKind::LastWords, [level, 0], [kind, message], frames, count) as i32 }
+}
+
+unsafe extern "C" fn uncaught(origin: u32, kind: Str, message: Str, frames: *const Frame, count: u64) -> i32 {
+    let to = if origin & 0xFF == Origin::Panic as u32 { RecordKind::Panic } else { RecordKind::LastWords };
+    let level = lifeboat_abi::Level::Fatal as u32;
+    // SAFETY: the contract of the table: texts and frames are valid for the call.
+    unsafe { calls::record(to, [level, origin], [kind, message], frames, count) as i32 }
 }
 
 extern "C" fn status_text(status: i32) -> *const c_char {

@@ -74,7 +74,7 @@ mod event {
 
     fn last_words(recorder: &Recorder, tid: u32, kind: &str, message: &str) {
         let stamp = Stamp { realtime_ns: recorder::now_ns(), tid };
-        let record = Record { level: 4, kind: kind.as_bytes(), message: message.as_bytes() };
+        let record = Record { level: 4, origin: 0, kind: kind.as_bytes(), message: message.as_bytes() };
         let none = std::iter::empty::<FrameText<'_>>();
         assert_eq!(recorder.record(RecordKind::LastWords, stamp, record, none), Outcome::Written);
     }
@@ -190,7 +190,8 @@ mod event {
     fn a_handled_error() {
         let (node, recorder) = (Node::start("deep.c", &FLAGS), recorder::declared());
         let stamp = Stamp { realtime_ns: recorder::now_ns(), tid: 77 };
-        let record = Record { level: 2, kind: b"DbError", message: b"locked: postgres://u:secret@db/x" };
+        let record =
+            Record { level: 2, origin: 0, kind: b"DbError", message: b"locked: postgres://u:secret@db/x" };
         let frame = FrameText {
             function: b"store.open",
             file: b"/root/node/store.nim",

@@ -51,6 +51,8 @@ pub const BREADCRUMBS: usize = 128;
 pub const LAST_WORDS: usize = 4;
 /// See [`TAGS`].
 pub const ERRORS: usize = 8;
+/// See [`TAGS`]: panics, of which most are caught; the newest stay.
+pub const PANICS: usize = 16;
 const SETTINGS: usize = 16;
 
 const PAGE: usize = 4096;
@@ -113,7 +115,8 @@ pub(crate) const ERRORS_SECTION: Section = Section::after(LAST_WORDS_SECTION, 7,
 pub(crate) const DEATH_STACK: usize = 4096;
 pub(crate) const DEATH_MAPS: usize = DEATH_STACK + STACK_BYTES;
 pub(crate) const DEATH_SECTION: Section = Section::after(ERRORS_SECTION, 8, 1, DEATH_MAPS + MAPS_BYTES);
-pub(crate) const SECTIONS: [Section; 8] = [
+pub(crate) const PANICS_SECTION: Section = Section::after(DEATH_SECTION, 9, PANICS, RECORD_BYTES);
+pub(crate) const SECTIONS: [Section; 9] = [
     CONTROL,
     SETTINGS_SECTION,
     TAGS_SECTION,
@@ -122,10 +125,11 @@ pub(crate) const SECTIONS: [Section; 8] = [
     LAST_WORDS_SECTION,
     ERRORS_SECTION,
     DEATH_SECTION,
+    PANICS_SECTION,
 ];
 
 /// The size of the whole recorder, bytes. Pages that nobody wrote cost nothing.
-pub const RECORDER_BYTES: usize = align(DEATH_SECTION.offset + DEATH_SECTION.stride, PAGE);
+pub const RECORDER_BYTES: usize = align(PANICS_SECTION.offset + PANICS * PANICS_SECTION.stride, PAGE);
 
 /// Texts that are written once, before the monitor starts.
 #[repr(u32)]
@@ -198,6 +202,8 @@ pub struct Control {
     pub errors_taken: AtomicU64,
     /// Records dropped because no room was left or a writer was at work.
     pub dropped: AtomicU64,
+    /// The next panic's ticket.
+    pub panics_next: AtomicU64,
 }
 
 /// What the monitor is up to.

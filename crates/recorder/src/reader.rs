@@ -6,8 +6,8 @@ use core::mem::offset_of;
 use crate::layout::{
     BREADCRUMBS_SECTION, CONTEXTS_SECTION, CONTROL, Control, DEATH_MAPS, DEATH_SECTION, DEATH_STACK, Death,
     DeathStage, ENTRY_HEAD, ERRORS_SECTION, LAST_WORDS_SECTION, LAYOUT_VERSION, MAGIC, MAPS_BYTES,
-    REGISTERS_MAX, SECTIONS_MAX, SETTINGS_SECTION, STACK_BYTES, Section, Setting, TABLE_ENTRY_BYTES,
-    TABLE_OFFSET, TAGS_SECTION,
+    PANICS_SECTION, REGISTERS_MAX, SECTIONS_MAX, SETTINGS_SECTION, STACK_BYTES, Section, Setting,
+    TABLE_ENTRY_BYTES, TABLE_OFFSET, TAGS_SECTION,
 };
 use crate::pen::{Fields, u32_at, u64_at};
 use crate::slot;
@@ -92,6 +92,7 @@ impl<'a> Snapshot<'a> {
             errors_next: long(offset_of!(Control, errors_next)),
             errors_taken: long(offset_of!(Control, errors_taken)),
             dropped: long(offset_of!(Control, dropped)),
+            panics_next: long(offset_of!(Control, panics_next)),
         }
     }
 
@@ -135,6 +136,11 @@ impl<'a> Snapshot<'a> {
     /// The handled errors, taken ones too, in no order: sort by ticket.
     pub fn errors(&self) -> impl Iterator<Item = RecordView<'a>> + use<'a> {
         self.items(ERRORS_SECTION).filter_map(record)
+    }
+
+    /// The newest panics, caught ones too, in no order: sort by ticket.
+    pub fn panics(&self) -> impl Iterator<Item = RecordView<'a>> + use<'a> {
+        self.items(PANICS_SECTION).filter_map(record)
     }
 
     /// The death slot; nothing where no fault has been recorded.
@@ -232,11 +238,15 @@ fn entry(item: &[u8]) -> Option<EntryView<'_>> {
 
 fn record(item: &[u8]) -> Option<RecordView<'_>> {
     let mut fields = Fields::new(slot::read(item)?);
+    let (ticket, realtime_ns, tid) = (fields.u64()?, fields.u64()?, fields.u32()?);
+    let packed = fields.u32()?;
     Some(RecordView {
-        ticket: fields.u64()?,
-        realtime_ns: fields.u64()?,
-        tid: fields.u32()?,
-        level: fields.u32()?,
+        ticket,
+        realtime_ns,
+        tid,
+        level: packed & 0xFF,
+        origin: packed >> 8 & 0xFF,
+        report_if_caught: packed >> 16 & 1 != 0,
         kind: fields.text()?,
         message: fields.text()?,
         frames: fields,

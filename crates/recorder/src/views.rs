@@ -44,6 +44,8 @@ pub struct ControlView {
     pub errors_taken: u64,
     /// Records dropped.
     pub dropped: u64,
+    /// Panics ever recorded.
+    pub panics_next: u64,
 }
 
 /// A tag (its `section` is empty) or a context value.
@@ -87,6 +89,10 @@ pub struct RecordView<'a> {
     pub tid: u32,
     /// A level number of the contract.
     pub level: u32,
+    /// An origin number of the contract.
+    pub origin: u32,
+    /// Whether a panic that was caught is to be reported too.
+    pub report_if_caught: bool,
     /// The exception's type.
     pub kind: &'a [u8],
     /// Its message.

@@ -7,8 +7,8 @@ use crate::layout::{
     self, BREADCRUMB_CATEGORY_MAX, BREADCRUMB_MESSAGE_MAX, BREADCRUMBS_SECTION, CONTEXT_VALUE_MAX,
     CONTEXTS_SECTION, CONTROL, Control, DEATH_MAPS, DEATH_SECTION, DEATH_STACK, Death, ENTRY_HEAD,
     ERRORS_SECTION, EntryHead, FRAME_TEXT_MAX, FRAMES_MAX, KEY_MAX, LAST_WORDS_SECTION, LAYOUT_VERSION,
-    MAGIC, RECORD_KIND_MAX, RECORD_MESSAGE_MAX, RECORDER_BYTES, SECTIONS, SETTING_MAX, SETTINGS_SECTION,
-    STACK_BYTES, Section, Setting, TABLE_OFFSET, TAG_VALUE_MAX, TAGS_SECTION,
+    MAGIC, PANICS_SECTION, RECORD_KIND_MAX, RECORD_MESSAGE_MAX, RECORDER_BYTES, SECTIONS, SETTING_MAX,
+    SETTINGS_SECTION, STACK_BYTES, Section, Setting, TABLE_OFFSET, TAG_VALUE_MAX, TAGS_SECTION,
 };
 use crate::pen::Pen;
 use crate::slot::Slot;
@@ -60,6 +60,8 @@ pub enum RecordKind {
     LastWords,
     /// Reported by itself, soon.
     Error,
+    /// A panic that may yet be caught: reported with the end of the process, if its own thread ends it.
+    Panic,
 }
 
 /// A handled error, or last words.
@@ -67,6 +69,8 @@ pub enum RecordKind {
 pub struct Record<'a> {
     /// A level number of the contract.
     pub level: u32,
+    /// An origin number of the contract, with its flags.
+    pub origin: u32,
     /// The exception's type.
     pub kind: &'a [u8],
     /// Its message.
@@ -184,7 +188,8 @@ impl Recorder {
         }))
     }
 
-    /// Writes an error or last words. The first of them are kept: later ones find no room.
+    /// Writes an error, last words or a panic. The first errors and last words are kept, later ones find no room; of the
+    /// panics the newest stay.
     pub fn record<'a>(
         &self,
         kind: RecordKind,
@@ -200,7 +205,7 @@ impl Recorder {
             pen.put_u64(ticket);
             pen.put_u64(stamp.realtime_ns);
             pen.put_u32(stamp.tid);
-            pen.put_u32(record.level);
+            pen.put_u32((record.level & 0xFF) | (record.origin & 0xFF_FFFF) << 8);
             pen.put_text(record.kind, RECORD_KIND_MAX);
             pen.put_text(record.message, RECORD_MESSAGE_MAX);
             for frame in frames.take(FRAMES_MAX) {
@@ -217,6 +222,10 @@ impl Recorder {
     fn ticket(&self, kind: RecordKind) -> Option<(Section, u64)> {
         let control = self.control();
         let (section, next, taken): (_, &AtomicU64, u64) = match kind {
+            RecordKind::Panic => {
+                let ticket = control.panics_next.fetch_add(1, Ordering::Relaxed);
+                return Some((PANICS_SECTION, ticket));
+            }
             RecordKind::LastWords => (LAST_WORDS_SECTION, &control.last_words_next, 0),
             RecordKind::Error => {
                 (ERRORS_SECTION, &control.errors_next, control.errors_taken.load(Ordering::Acquire))

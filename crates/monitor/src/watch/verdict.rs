@@ -64,6 +64,7 @@ mod tests {
             errors_next: 0,
             errors_taken: 0,
             dropped: 0,
+            panics_next: 0,
         };
         Circumstances { control, has_last_words: false, boottime_ns: (100 + seconds) * SECOND }
     }

@@ -93,7 +93,7 @@ pub(crate) fn frame(function: &'static str, line: u32) -> FrameText<'static> {
 }
 
 pub(crate) fn note(recorder: Recorder, kind: RecordKind, message: &str) -> Outcome {
-    let record = Record { level: 4, kind: b"IOError", message: message.as_bytes() };
+    let record = Record { level: 4, origin: 0, kind: b"IOError", message: message.as_bytes() };
     recorder.record(kind, STAMP, record, [frame("main", 1)].into_iter())
 }
 

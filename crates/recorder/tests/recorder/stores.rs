@@ -2,7 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
-use lifeboat_recorder::{BREADCRUMBS, CONTEXTS, ERRORS, LAST_WORDS, Outcome, RecordKind, Snapshot, TAGS};
+use lifeboat_recorder::{
+    BREADCRUMBS, CONTEXTS, ERRORS, LAST_WORDS, Outcome, PANICS, RecordKind, Snapshot, TAGS,
+};
 
 use crate::scene::{STAMP, fresh, note, read};
 
@@ -51,6 +53,21 @@ fn full_entries_turn_new_keys_away_and_still_take_old_ones() {
             snapshot.tags().chain(snapshot.contexts()).filter(|entry| entry.value == b"new").collect();
         assert!(newer.len() == 2 && newer.iter().all(|entry| entry.key == b"key 5"));
         assert_eq!(snapshot.control().dropped, 2);
+    });
+}
+
+#[test]
+fn the_newest_panics_are_kept() {
+    let recorder = fresh();
+    for number in 0..PANICS + 3 {
+        assert_eq!(note(recorder, RecordKind::Panic, &format!("{number}")), Outcome::Written);
+    }
+    read(recorder, |snapshot| {
+        let mut tickets: Vec<_> = snapshot.panics().map(|panic| panic.ticket).collect();
+        tickets.sort_unstable();
+        assert!(tickets.into_iter().eq(3..PANICS as u64 + 3));
+        assert_eq!(snapshot.control().panics_next, PANICS as u64 + 3);
+        assert_eq!(snapshot.last_words().count() + snapshot.errors().count(), 0);
     });
 }
 

@@ -85,18 +85,22 @@ fn a_breadcrumb_is_read_back_whole() {
 
 #[test]
 fn an_error_and_last_words_are_read_back_with_their_frames() {
-    for kind in [RecordKind::Error, RecordKind::LastWords] {
+    for kind in [RecordKind::Error, RecordKind::LastWords, RecordKind::Panic] {
         let recorder = fresh();
-        let record = Record { level: 5, kind: b"ResultDefect", message: b"it was empty" };
+        let record = Record { level: 5, origin: 0, kind: b"ResultDefect", message: b"it was empty" };
         let frames = [frame("inner", 10), frame("outer", 20)];
         assert_eq!(recorder.record(kind, STAMP, record, frames.into_iter()), Outcome::Written);
         read(recorder, |snapshot| {
             let mut records: Vec<_> = match kind {
                 RecordKind::Error => snapshot.errors().collect(),
                 RecordKind::LastWords => snapshot.last_words().collect(),
+                RecordKind::Panic => snapshot.panics().collect(),
             };
             let found = records.pop().unwrap();
-            assert!(records.is_empty() && snapshot.errors().chain(snapshot.last_words()).count() == 1);
+            assert!(
+                records.is_empty()
+                    && snapshot.errors().chain(snapshot.last_words()).chain(snapshot.panics()).count() == 1
+            );
             assert_eq!((found.ticket, found.realtime_ns), (0, STAMP.realtime_ns));
             assert_eq!((found.tid, found.level), (STAMP.tid, 5));
             assert_eq!((found.kind, found.message), (record.kind, record.message));
@@ -112,7 +116,7 @@ fn an_error_and_last_words_are_read_back_with_their_frames() {
 fn the_largest_record_keeps_all_its_frames_and_no_more() {
     let recorder = fresh();
     let long = "n".repeat(2 * RECORD_MESSAGE_MAX);
-    let record = Record { level: 5, kind: long.as_bytes(), message: long.as_bytes() };
+    let record = Record { level: 5, origin: 0, kind: long.as_bytes(), message: long.as_bytes() };
     let frame = lifeboat_recorder::FrameText {
         function: long.as_bytes(),
         file: long.as_bytes(),
@@ -139,7 +143,7 @@ struct Field {
 }
 
 const fn record(kind: &[u8]) -> Record<'_> {
-    Record { level: 1, kind, message: b"" }
+    Record { level: 1, origin: 0, kind, message: b"" }
 }
 
 const FIELDS: &[Field] = &[

@@ -7,7 +7,7 @@ use lifeboat_recorder::{BREADCRUMBS, ERRORS, FrameText, Outcome, Record, RecordK
 
 use crate::scene::{self, STAMP, copy, frame, fresh, item, lived_in, note, read, stop_writer, word};
 
-const RECORD: Record<'_> = Record { level: 4, kind: b"IOError", message: b"half" };
+const RECORD: Record<'_> = Record { level: 4, origin: 0, kind: b"IOError", message: b"half" };
 
 /// Within a tag's entry: which slot counts, who writes, and the two slots.
 const CURRENT: usize = 8;
