@@ -67,7 +67,9 @@ static inline bool lifeboat_name_(char *text, size_t size) {
 
 /* Last words, with their language where the reporter knows of languages. */
 static inline void lifeboat_say_(const lifeboat_words_ &words) {
-    (void)lifeboat_fatal(words.type, words.message, nullptr, 0);
+    if (lifeboat_uncaught(LIFEBOAT_ORIGIN_CPP, words.type, words.message, nullptr, 0) == LIFEBOAT_NOT_SUPPORTED) {
+        (void)lifeboat_fatal(words.type, words.message, nullptr, 0);
+    }
 }
 
 /* Ends as the process would have ended without us. */

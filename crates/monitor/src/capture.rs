@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 
 /// Changes when a capture file of an older monitor could be misread.
-pub const CAPTURE_VERSION: u32 = 1;
+pub const CAPTURE_VERSION: u32 = 2;
 
 /// Everything that is known of one death, or of one handled error.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -29,6 +29,8 @@ pub struct Capture {
     pub images: Vec<Image>,
     /// What `/proc` said of the process while it lived.
     pub process: Process,
+    /// What the C library said before it aborted; empty where it said nothing.
+    pub abort_message: String,
     /// What could not be captured, and why: one sentence each.
     pub notes: Vec<String>,
 }

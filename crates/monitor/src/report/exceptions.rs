@@ -4,6 +4,7 @@ use lifeboat_recorder::RecordView;
 use sentry_types::protocol::v7::{Exception, Mechanism, MechanismMeta, PosixSignal, Stacktrace, ThreadId};
 
 use super::case::{Case, Cause};
+use super::demangle::demangle_types;
 use super::scrub::Scrubber;
 use super::signals::{self, AddressClass};
 use super::stacks::Stacks;
@@ -22,7 +23,7 @@ pub(super) fn all(case: &Case<'_>, stacks: &mut Stacks<'_, '_>, scrubber: &Scrub
             ..of_record(error, stack, stacks, scrubber)
         }];
     }
-    let end = of_end(case);
+    let end = of_end(case, scrubber);
     match &case.last_words {
         None => vec![Exception { stacktrace: stack, ..end }],
         // The same thread said why: that is the title, and the signal is how it was carried out.
@@ -52,7 +53,8 @@ fn of_record(
     stacks: &mut Stacks<'_, '_>,
     scrubber: &Scrubber,
 ) -> Exception {
-    let (kind, message) = (scrubber.text(&clean(record.kind)), scrubber.text(&clean(record.message)));
+    let text = |bytes| scrubber.text(&demangle_types(&clean(bytes)));
+    let (kind, message) = (text(record.kind), text(record.message));
     let kind = one_line(&kind, TYPE_MAX);
     Exception {
         ty: if kind.is_empty() { "fatal".into() } else { kind },
@@ -64,10 +66,12 @@ fn of_record(
 }
 
 /// The end itself, as the operating system saw it.
-fn of_end(case: &Case<'_>) -> Exception {
+fn of_end(case: &Case<'_>, scrubber: &Scrubber) -> Exception {
     let (ty, value) = match (case.signal(), case.cause) {
         (Some((signal, code, class)), _) => {
-            (signals::name(signal), signals::sentence(signal, code, class, case.is_bad_jump()))
+            let said = abort_message(case, scrubber).filter(|_| signal == libc::SIGABRT);
+            let seen = || signals::sentence(signal, code, class, case.is_bad_jump());
+            (signals::name(signal), said.unwrap_or_else(seen))
         }
         (None, Cause::Exit(status)) => ("exit".to_owned(), format!("exited with status {status}")),
         (None, _) => ("unknown".to_owned(), "the process is gone, and nothing says why".to_owned()),
@@ -79,6 +83,14 @@ fn of_end(case: &Case<'_>) -> Exception {
     mechanism.meta = meta(case.signal());
     let (value, thread_id) = (Some(value), thread_id(case.tid()));
     Exception { ty, value, thread_id, mechanism: Some(mechanism), ..Exception::default() }
+}
+
+/// What the C library said before it aborted, without the program's name before it.
+fn abort_message(case: &Case<'_>, scrubber: &Scrubber) -> Option<String> {
+    let said = clean(case.capture.abort_message.as_bytes());
+    let program = case.capture.process.program.rsplit('/').next().unwrap_or_default();
+    let bare = said.strip_prefix(program).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&said);
+    Some(one_line(&scrubber.text(bare), VALUE_MAX)).filter(|text| !text.is_empty())
 }
 
 fn meta(signal: Option<(i32, Option<i32>, AddressClass)>) -> MechanismMeta {
