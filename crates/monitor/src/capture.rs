@@ -33,6 +33,8 @@ pub struct Capture {
     pub abort_message: String,
     /// What could not be captured, and why: one sentence each.
     pub notes: Vec<String>,
+    /// When it was taken, nanoseconds since 1970; 0 where nobody knows.
+    pub captured_realtime_ns: u64,
 }
 
 /// What a capture is of.
@@ -42,6 +44,8 @@ pub enum Subject {
     Death,
     /// The process lives; the record with this ticket in the recorder's errors is to be reported.
     Error(u64),
+    /// The process lives: the panic with this ticket was caught, and is to be reported.
+    Panic(u64),
 }
 
 /// How the process ended.

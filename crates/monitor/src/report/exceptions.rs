@@ -1,22 +1,32 @@
 //! What happened, as Sentry's exceptions: the last one gives the report its title, so it is the most telling one.
 
-use lifeboat_recorder::RecordView;
+use lifeboat_abi::Level;
+use lifeboat_recorder::{BreadcrumbView, RecordView};
 use sentry_types::protocol::v7::{Exception, Mechanism, MechanismMeta, PosixSignal, Stacktrace, ThreadId};
 
 use super::case::{Case, Cause};
 use super::demangle::demangle_types;
 use super::scrub::Scrubber;
 use super::signals::{self, AddressClass};
-use super::stacks::Stacks;
+use super::stacks::{self, Stacks};
 use super::text::{clean, cut, one_line};
+use super::words;
 
 const TYPE_MAX: usize = 200;
 const VALUE_MAX: usize = 4096;
+const REASON_MAX: usize = 400;
+/// An error that is older is not why the process ended.
+const REASON_AGE_MAX_NS: u64 = 10_000_000_000;
 
 /// The exceptions of a case, oldest first.
 pub(super) fn all(case: &Case<'_>, stacks: &mut Stacks<'_, '_>, scrubber: &Scrubber) -> Vec<Exception> {
     let own = case.registers_and_stack();
     let stack = own.and_then(|(registers, stack)| stacks.of_thread(&registers, stack));
+    // A fault is where it is; of an exit or an exception the way out would hide where it came from.
+    let stack = match case.cause {
+        Cause::Exit(_) | Cause::Language(_) => stack.map(stacks::without_runtime),
+        _ => stack,
+    };
     if let Some(error) = &case.error {
         return vec![Exception {
             mechanism: Some(mechanism("generic", true)),
@@ -24,14 +34,16 @@ pub(super) fn all(case: &Case<'_>, stacks: &mut Stacks<'_, '_>, scrubber: &Scrub
         }];
     }
     let end = of_end(case, scrubber);
-    match &case.last_words {
+    let mut others: Vec<_> =
+        case.other_words.iter().map(|words| of_record(words, None, stacks, scrubber)).collect();
+    let mut told = match &case.last_words {
         None => vec![Exception { stacktrace: stack, ..end }],
         // The same thread said why: that is the title, and the signal is how it was carried out.
-        Some(words) if case.fault.is_some_and(|fault| fault.tid == words.tid) => {
+        Some(words) if case.fault.is_some() && case.words_explain => {
             let words = of_record(words, stack, stacks, scrubber);
             vec![end.clone(), Exception { mechanism: end.mechanism, ..words }]
         }
-        Some(words) if matches!(case.cause, Cause::Signal) => {
+        Some(words) if !case.words_explain => {
             let before = of_record(words, None, stacks, scrubber);
             vec![
                 Exception { mechanism: Some(mechanism("generic", false)), ..before },
@@ -43,7 +55,11 @@ pub(super) fn all(case: &Case<'_>, stacks: &mut Stacks<'_, '_>, scrubber: &Scrub
             words.value = words.value.or(end.value);
             vec![Exception { mechanism: end.mechanism, ..words }]
         }
-    }
+    };
+    let main = told.pop();
+    told.append(&mut others);
+    told.extend(main);
+    told
 }
 
 /// An error or last words. Their own frames come first: the stack at the end is often only the way out.
@@ -56,10 +72,13 @@ fn of_record(
     let text = |bytes| scrubber.text(&demangle_types(&clean(bytes)));
     let (kind, message) = (text(record.kind), text(record.message));
     let kind = one_line(&kind, TYPE_MAX);
+    let given = stacks.of_record(record);
+    let is_language = words::cause_word(record.origin).is_some();
+    let given = if is_language { given.map(stacks::without_runtime) } else { given };
     Exception {
         ty: if kind.is_empty() { "fatal".into() } else { kind },
         value: Some(cut(message.trim().to_owned(), VALUE_MAX)).filter(|value| !value.is_empty()),
-        stacktrace: stacks.of_record(record).or(stack),
+        stacktrace: given.or(stack),
         thread_id: thread_id(record.tid),
         ..Exception::default()
     }
@@ -73,7 +92,7 @@ fn of_end(case: &Case<'_>, scrubber: &Scrubber) -> Exception {
             let seen = || signals::sentence(signal, code, class, case.is_bad_jump());
             (signals::name(signal), said.unwrap_or_else(seen))
         }
-        (None, Cause::Exit(status)) => ("exit".to_owned(), format!("exited with status {status}")),
+        (None, Cause::Exit(status)) => ("exit".to_owned(), exit_sentence(case, status, scrubber)),
         (None, _) => ("unknown".to_owned(), "the process is gone, and nothing says why".to_owned()),
     };
     let mut mechanism = match case.cause {
@@ -91,6 +110,20 @@ fn abort_message(case: &Case<'_>, scrubber: &Scrubber) -> Option<String> {
     let program = case.capture.process.program.rsplit('/').next().unwrap_or_default();
     let bare = said.strip_prefix(program).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&said);
     Some(one_line(&scrubber.text(bare), VALUE_MAX)).filter(|text| !text.is_empty())
+}
+
+/// A program that gives up says why in its log, a moment before: where breadcrumbs come from there, that is the reason.
+fn exit_sentence(case: &Case<'_>, status: i32, scrubber: &Scrubber) -> String {
+    let now_ns = case.realtime_ns();
+    let is_reason = |crumb: &BreadcrumbView<'_>| {
+        crumb.level >= Level::Error as u32 && now_ns.saturating_sub(crumb.realtime_ns) <= REASON_AGE_MAX_NS
+    };
+    let last = case.recorder.breadcrumbs().filter(is_reason).max_by_key(|crumb| crumb.ticket);
+    let reason = last.map(|crumb| one_line(&scrubber.text(&clean(crumb.message)), REASON_MAX));
+    match reason.filter(|reason| !reason.is_empty()) {
+        Some(reason) => format!("exited with status {status}: {reason}"),
+        None => format!("exited with status {status}"),
+    }
 }
 
 fn meta(signal: Option<(i32, Option<i32>, AddressClass)>) -> MechanismMeta {
