@@ -27,6 +27,8 @@ LIFEBOAT_SHARED_ std::terminate_handler lifeboat_terminate_before_ = nullptr;
 /* How far the handler is on this thread: a what() that throws comes back to it. */
 enum lifeboat_telling_ { LIFEBOAT_SILENT_, LIFEBOAT_TELLING_, LIFEBOAT_TOLD_ };
 LIFEBOAT_SHARED_ __thread int lifeboat_terminate_stage_ = LIFEBOAT_SILENT_;
+LIFEBOAT_SHARED_ __thread const std::type_info *lifeboat_terminate_type_ = nullptr;
+LIFEBOAT_SHARED_ __thread const std::exception_ptr *lifeboat_terminate_first_ = nullptr;
 
 /* The longest text and the deepest nesting that are told. */
 enum { LIFEBOAT_WORDS_BYTES_ = 2048, LIFEBOAT_TYPE_BYTES_ = 256, LIFEBOAT_NESTED_MAX_ = 8 };
@@ -53,16 +55,16 @@ static inline bool lifeboat_is_unwinding_() noexcept {
 #endif
 }
 
-/* The name of the exception in flight, as the symbol of its type information; null where there is none. */
-static inline bool lifeboat_name_(char *text, size_t size) {
-    const std::type_info *type = abi::__cxa_current_exception_type();
+/* Adds a type's name, as the symbol of its type information. */
+static inline void lifeboat_name_(char *text, size_t size, const std::type_info *type) {
     if (type && strcmp(type->name(), "NSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE") == 0) {
         lifeboat_append_(text, size, "std::string");
     } else if (type) {
         lifeboat_append_(text, size, "_ZTS");
         lifeboat_append_(text, size, type->name());
+    } else {
+        lifeboat_append_(text, size, "exception of another language");
     }
-    return type != nullptr;
 }
 
 /* Last words, with their language where the reporter knows of languages. */
@@ -70,6 +72,12 @@ static inline void lifeboat_say_(const lifeboat_words_ &words) {
     if (lifeboat_uncaught(LIFEBOAT_ORIGIN_CPP, words.type, words.message, nullptr, 0) == LIFEBOAT_NOT_SUPPORTED) {
         (void)lifeboat_fatal(words.type, words.message, nullptr, 0);
     }
+}
+
+/* What std::terminate is called for without a throw: a thread that nobody joined, a pure virtual call. */
+static inline void lifeboat_without_(lifeboat_words_ &words) {
+    lifeboat_append_(words.type, sizeof words.type, "std::terminate");
+    lifeboat_append_(words.message, sizeof words.message, "called without an active exception");
 }
 
 /* Ends as the process would have ended without us. */
@@ -126,7 +134,7 @@ LIFEBOAT_SHARED_ void lifeboat_tell_(lifeboat_words_ &words, int depth) {
         lifeboat_what_(words, "");
     } else {
         lifeboat_append_(words.message, sizeof words.message, "; caused by ");
-        (void)lifeboat_name_(words.message, sizeof words.message);
+        lifeboat_name_(words.message, sizeof words.message, abi::__cxa_current_exception_type());
         lifeboat_what_(words, ": ");
     }
     try {
@@ -148,15 +156,23 @@ LIFEBOAT_SHARED_ void lifeboat_tell_(lifeboat_words_ &words, int depth) {
 LIFEBOAT_SHARED_ void lifeboat_terminate_() {
     if (lifeboat_is_on() && lifeboat_terminate_stage_ != LIFEBOAT_TOLD_) {
         lifeboat_words_ words = {{0}, {0}};
-        const bool is_first = lifeboat_terminate_stage_ == LIFEBOAT_SILENT_;
-        lifeboat_terminate_stage_ = LIFEBOAT_TELLING_;
-        if (!lifeboat_name_(words.type, sizeof words.type)) {
-            lifeboat_append_(words.type, sizeof words.type, "std::terminate");
-            lifeboat_append_(words.message, sizeof words.message, "called without an active exception");
-        } else if (is_first) {
+        const std::type_info *type = abi::__cxa_current_exception_type();
+        const std::exception_ptr first = std::current_exception();
+        if (lifeboat_terminate_stage_ == LIFEBOAT_TELLING_) {
+            lifeboat_name_(words.type, sizeof words.type, lifeboat_terminate_type_);
+            lifeboat_append_(words.message, sizeof words.message, "its what() threw ");
+            lifeboat_name_(words.message, sizeof words.message, type);
+            if (std::current_exception() != *lifeboat_terminate_first_) {
+                abi::__cxa_end_catch(); /* The next handler shall find the first exception, as without us. */
+            }
+        } else if (first) {
+            lifeboat_terminate_stage_ = LIFEBOAT_TELLING_;
+            lifeboat_terminate_type_ = type;
+            lifeboat_terminate_first_ = &first;
+            lifeboat_name_(words.type, sizeof words.type, type);
             lifeboat_tell_(words, 0);
         } else {
-            lifeboat_append_(words.message, sizeof words.message, "thrown while an uncaught exception was asked what()");
+            lifeboat_without_(words);
         }
         lifeboat_terminate_stage_ = LIFEBOAT_TOLD_;
         lifeboat_say_(words);
@@ -204,7 +220,7 @@ LIFEBOAT_SHARED_ std::string lifeboat_describe_(const std::exception_ptr &except
     try {
         std::rethrow_exception(exception);
     } catch (...) {
-        (void)lifeboat_name_(words.type, sizeof words.type);
+        lifeboat_name_(words.type, sizeof words.type, abi::__cxa_current_exception_type());
         lifeboat_tell_(words, 0);
     }
     return lifeboat_readable_(words.message[0] ? std::string(words.type) + ": " + words.message : words.type);
@@ -218,9 +234,10 @@ LIFEBOAT_SHARED_ void lifeboat_terminate_plain_() {
     if (lifeboat_is_on() && lifeboat_terminate_stage_ == LIFEBOAT_SILENT_) {
         lifeboat_words_ words = {{0}, {0}};
         lifeboat_terminate_stage_ = LIFEBOAT_TOLD_;
-        if (!lifeboat_name_(words.type, sizeof words.type)) {
-            lifeboat_append_(words.type, sizeof words.type, "std::terminate");
-            lifeboat_append_(words.message, sizeof words.message, "called without an active exception");
+        if (abi::__cxa_current_exception_type()) {
+            lifeboat_name_(words.type, sizeof words.type, abi::__cxa_current_exception_type());
+        } else {
+            lifeboat_without_(words);
         }
         lifeboat_say_(words);
     }
