@@ -1,12 +1,13 @@
 //! Which functions are a language's own machinery: nobody looks for a mistake there.
 
 /// What a statically linked C library leaves in the program itself.
-const C_FUNCTIONS: [&str; 26] = [
+const C_FUNCTIONS: [&str; 27] = [
     "_start",
     "_start_c",
     "__libc_start_main",
     "__libc_start_call_main",
     "libc_start_main_stage2",
+    "__clang_call_terminate",
     "abort",
     "raise",
     "gsignal",
