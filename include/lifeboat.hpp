@@ -5,7 +5,7 @@
  *     #include <lifeboat.hpp>
  *
  *     int main() {
- *         lifeboat::session session = lifeboat_session(LIFEBOAT_OPTIONS.app("demo-node").version("1.4.2"));
+ *         LIFEBOAT_SESSION(session, LIFEBOAT_OPTIONS.app("demo-node").version("1.4.2"));
  *         lifeboat_thread_attach("main");
  *         …
  *     }
@@ -13,8 +13,9 @@
  * While a session lives, a terminate handler tells of the exception that nobody caught: its type, what() and the
  * exceptions nested in it. Then it calls the handler that was there before; the process ends as it would have.
  *
- * The public build: lifeboat_session evaluates nothing and answers an empty session of size 0; lifeboat::describe answers
- * an empty text. From -O1 on, and with gcc at -O0 too, nothing is left; clang at -O0 keeps room for a session on the stack.
+ * The public build: no argument is evaluated, a session is an object of size 0, and lifeboat::describe answers an empty
+ * text. LIFEBOAT_SESSION leaves nothing from -O1 on. A session that is a member or is moved about, from lifeboat_session, leaves
+ * nothing that runs, but clang may number the entries of its exception tables otherwise.
  */
 #ifndef LIFEBOAT_HPP
 #define LIFEBOAT_HPP
@@ -104,8 +105,10 @@ LIFEBOAT_MEMBER_ std::string describe(const std::exception_ptr &exception) { ret
 
 } // namespace lifeboat
 
-/** Starts with built options; the answer is a lifeboat::session. */
+/** Starts with built options; the answer is a lifeboat::session, to be kept where LIFEBOAT_SESSION cannot declare one. */
 #define lifeboat_session(...) (lifeboat::session((__VA_ARGS__).get()))
+/** Declares a session, for as long as its block: `LIFEBOAT_SESSION(session, LIFEBOAT_OPTIONS.app("demo-node"));` */
+#define LIFEBOAT_SESSION(name, ...) lifeboat::session name = lifeboat_session(__VA_ARGS__)
 
 #undef LIFEBOAT_MEMBER_
 #else
@@ -131,6 +134,10 @@ inline std::string describe(const std::exception_ptr &) { return std::string(); 
 } // namespace lifeboat
 
 #define lifeboat_session(...) ((void)LIFEBOAT_UNEVALUATED_((__VA_ARGS__).get()), lifeboat::session())
+/* Static: an object of a block has a lifetime, and with clang that alone moves entries of the exception tables. */
+#define LIFEBOAT_SESSION(name, ...)                            \
+    static __attribute__((__unused__)) lifeboat::session name; \
+    (void)LIFEBOAT_UNEVALUATED_((__VA_ARGS__).get())
 #endif
 
 #endif /* LIFEBOAT_HPP */

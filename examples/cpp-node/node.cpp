@@ -561,7 +561,7 @@ int main(int argc, char **argv) {
     }
     std::signal(SIGTERM, want_stop);
     std::signal(SIGINT, want_stop);
-    lifeboat::session session = lifeboat_session(LIFEBOAT_OPTIONS.app("cpp-node").version("1.4.2"));
+    LIFEBOAT_SESSION(session, LIFEBOAT_OPTIONS.app("cpp-node").version("1.4.2"));
     lifeboat_thread_attach("main");
     lifeboat_tag("role", "relay");
     lifeboat_context("node", "peers", "0");
