@@ -6,16 +6,18 @@
  *
  *     int main() {
  *         LIFEBOAT_SESSION(session, LIFEBOAT_OPTIONS.app("demo-node").version("1.4.2"));
- *         lifeboat_thread_attach("main");
  *         …
  *     }
  *
  * While a session lives, a terminate handler tells of the exception that nobody caught: its type, what() and the
  * exceptions nested in it. Then it calls the handler that was there before; the process ends as it would have.
  *
+ * A session that ends with its block is a clean end, whatever main returns then: release it before a status that is to be
+ * told. Keep it in main; one with static storage ends within exit, and makes every exit a clean end.
+ *
  * The public build: no argument is evaluated, a session is an object of size 0, and lifeboat::describe answers an empty
- * text. LIFEBOAT_SESSION leaves nothing from -O1 on. A session that is a member or is moved about, from lifeboat_session, leaves
- * nothing that runs, but clang may number the entries of its exception tables otherwise.
+ * text. LIFEBOAT_SESSION leaves nothing from -O1 on. A session that is a member or is moved about, from lifeboat_session,
+ * leaves nothing that runs, but clang may number the entries of its exception tables otherwise.
  */
 #ifndef LIFEBOAT_HPP
 #define LIFEBOAT_HPP

@@ -505,7 +505,6 @@ static void node_start(void) {
     sigaction(SIGTERM, &stop, NULL);
     sigaction(SIGINT, &stop, NULL);
     lifeboat_start(&(lifeboat_options){LIFEBOAT_OPTIONS, .app = "demo-node", .version = "1.4.2"});
-    lifeboat_thread_attach("main");
     lifeboat_tag("role", "relay");
     lifeboat_context("node", "peers", "0");
     lifeboat_context("node", "messages", "0");

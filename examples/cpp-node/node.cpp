@@ -562,7 +562,6 @@ int main(int argc, char **argv) {
     std::signal(SIGTERM, want_stop);
     std::signal(SIGINT, want_stop);
     LIFEBOAT_SESSION(session, LIFEBOAT_OPTIONS.app("cpp-node").version("1.4.2"));
-    lifeboat_thread_attach("main");
     lifeboat_tag("role", "relay");
     lifeboat_context("node", "peers", "0");
     lifeboat_context("node", "messages", "0");
