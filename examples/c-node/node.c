@@ -185,7 +185,7 @@ OWN_FRAME static void deliver(const letter *received) {
     bool is_first = is_new(decoded.id);
     if (is_first) {
         node.messages++;
-        node.digest ^= decoded.sum; /* Nodes that have the same messages have the same digest. */
+        node.digest += decoded.sum; /* Nodes that have the same messages have the same digest. */
         send_on(received->line, received->from);
         lifeboat_context("node", "messages", number_text(node.messages));
         lifeboat_context("node", "digest", number_text(node.digest));

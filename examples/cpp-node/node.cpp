@@ -258,7 +258,7 @@ private:
                 return;
             }
             messages_++;
-            digest_ ^= decoded.sum; /* Nodes that have the same messages have the same digest. */
+            digest_ += decoded.sum; /* Nodes that have the same messages have the same digest. */
             send_on(received);
             lifeboat_context("node", "messages", std::to_string(messages_).c_str());
             lifeboat_context("node", "digest", std::to_string(digest_).c_str());
