@@ -165,8 +165,9 @@ impl Watch {
 
     /// Reports a fault whose end does not come, and lets the node record another one.
     fn give_up(&mut self, generation: u32) {
-        self.report_fault(End::StillAlive);
+        // Its capture is ours already: a death while the report is being made shall find room.
         self.link.control().death_released.store(generation, Ordering::Release);
+        self.report_fault(End::StillAlive);
     }
 
     /// Takes what the dying process shows of itself while it waits, then lets it go.
