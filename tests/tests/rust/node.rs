@@ -16,10 +16,9 @@ fn nodes_gossip_and_one_of_them_dies() {
     let program = build(EXAMPLE, "rust-node", &["--release", "--features", "load"]);
     let (state_dir, other_state_dir) = (bench.state_dir(), bench.state_dir());
     let mut anna = bench.on(&program, &state_dir).args(["--name", "anna", "--every-ms", "50"]).spawn();
-    anna.wait_for("listening on 127.0.0.1:");
-    anna.wait_for("\n");
-    let address = anna.said().split("listening on ").nth(1).unwrap().lines().next().unwrap().to_owned();
-    let bert = bench.on(&program, &other_state_dir).args(["--name", "bert", "--peer", &address]);
+    let line = anna.wait_for_line("listening on 127.0.0.1:", "");
+    let address = line.trim_start_matches("listening on ");
+    let bert = bench.on(&program, &other_state_dir).args(["--name", "bert", "--peer", address]);
     let bert = bert.args(["--every-ms", "50", "--die", "panic", "--after-ms", "1500"]).spawn();
     anna.wait_for("anna got bert-");
     let bert = bert.finish();

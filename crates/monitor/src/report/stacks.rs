@@ -135,8 +135,10 @@ impl<'m, 's> Stacks<'m, 's> {
 /// Without the machinery on top of a stack that ends the process: what ran below the call of `exit`, and what a language
 /// does to end it. Where nothing else is known all stays.
 pub(super) fn without_way_out(mut trace: Stacktrace) -> Stacktrace {
-    let exit = trace.frames.iter().position(|frame| is_named(frame, runtime::is_exit));
-    trace.frames = to_own(trace.frames, exit);
+    let first = |is: fn(&str) -> bool| trace.frames.iter().position(|frame| is_named(frame, is));
+    // An exception in a static destructor comes from within `exit`.
+    let end = first(runtime::is_throw).or_else(|| first(runtime::is_exit));
+    trace.frames = to_own(trace.frames, end);
     trace
 }
 
@@ -146,7 +148,9 @@ pub(super) fn without_throw(mut trace: Stacktrace) -> Stacktrace {
     let place = trace.frames.pop_if(|frame| is_place(frame));
     // A panic hook of the node's own may be what called us.
     let panic = trace.frames.iter().rposition(|frame| is_named(frame, runtime::is_panic));
-    trace.frames = to_own(trace.frames, panic);
+    let throw = || trace.frames.iter().position(|frame| is_named(frame, runtime::is_throw));
+    let end = panic.or_else(throw);
+    trace.frames = to_own(trace.frames, end);
     if let Some(place) = place {
         lay(place, &mut trace.frames);
     }
