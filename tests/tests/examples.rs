@@ -34,9 +34,10 @@ type Death = (&'static str, i32, &'static str, &'static str, &'static str);
 
 const NULL: &str = "SIGSEGV: null pointer dereference at 0x0 (SEGV_MAPERR)";
 const STORE: &str = "DatabaseError: cannot open the message store: disk image is malformed";
+const INDEX: &str = "panic: index out of bounds: the len is 16 but the index is 16";
 const TAB: &str = "(anonymous namespace)::bad_message: a tab in a gossip's text";
 
-fn ways() -> [Way; 2] {
+fn ways() -> [Way; 3] {
     [
         Way {
             name: "c",
@@ -71,6 +72,27 @@ fn ways() -> [Way; 2] {
                      (anonymous namespace)::bad_message: a tab in a gossip's text",
                     "decode_carefully",
                 ),
+            ],
+        },
+        Way {
+            name: "rust",
+            build: |program| {
+                let manifest = repository("examples/rust-node/Cargo.toml");
+                let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("rust-programs");
+                let run = Run::new("cargo").inherit_environment().timeout(10 * TIMEOUT).env("RUSTFLAGS", "");
+                let run = run.args(["build", "--quiet", "--locked", "--release", "--features", "load"]);
+                let run = run.arg("--manifest-path").arg(manifest).arg("--target-dir").arg(&target);
+                assert!(run.finish().succeeded());
+                let built = target.join("release/rust-node");
+                assert!(Run::new("cp").arg(built).arg(program).finish().succeeded());
+                program.to_path_buf()
+            },
+            deaths: &[
+                ("null", FAULTED, "signal", NULL, "rust_node::checksum"),
+                ("main", FAULTED, "signal", NULL, "rust_node::checksum"),
+                ("exit", 1, "exit", STORE, "rust_node::die"),
+                ("panic", 101, "panic", INDEX, "rust_node::checksum"),
+                ("panic-main", 101, "panic", INDEX, "rust_node::checksum"),
             ],
         },
     ]

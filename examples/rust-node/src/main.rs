@@ -154,6 +154,7 @@ fn run(node: &Node, settings: &Settings, worker_is_gone: impl Fn() -> bool) -> E
     }
 }
 
+#[inline(never)]
 fn die(node: &Node, death: Death) {
     let line = "gossip last-1 the last message".to_owned();
     match death {
@@ -180,7 +181,7 @@ fn handle_messages(node: &Node, inbox: Receiver<Message>) {
 #[inline(never)]
 fn deliver(node: &Node, message: &Message) {
     let Some((id, text, sum)) = decode_message(message) else {
-        return close(node, message.peer, "a line that is no gossip");
+        return close(node, message.peer);
     };
     if !node.is_new(id) {
         return;
@@ -264,7 +265,7 @@ fn talk(node: &Node, stream: TcpStream) {
     while let Ok(Some(line)) = read_line(&mut lines) {
         node.receive(number, line, Death::None);
     }
-    close(node, number, "the end of its stream");
+    close(node, number);
 }
 
 fn greet(node: &Node, stream: &TcpStream) -> io::Result<Option<(String, BufReader<TcpStream>)>> {
@@ -283,10 +284,10 @@ fn read_line(lines: &mut BufReader<TcpStream>) -> io::Result<Option<String>> {
     Ok(line.strip_suffix('\n').map(str::to_owned))
 }
 
-fn close(node: &Node, number: u64, why: &str) {
+fn close(node: &Node, number: u64) {
     let Some(peer) = lock(&node.peers).remove(&number) else { return };
     let _ = peer.stream.shutdown(std::net::Shutdown::Both);
-    tell_peers(node, &format!("lost {}: {why}", peer.name));
+    tell_peers(node, &format!("lost {}", peer.name));
 }
 
 fn tell_peers(node: &Node, what: &str) {

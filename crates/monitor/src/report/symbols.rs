@@ -59,12 +59,12 @@ impl<'m, 's> Symbols<'m, 's> {
         let context = self.debug.entry(index).or_insert_with(|| debug_information(module));
         let mut locations =
             context.as_ref().map_or_else(Vec::new, |context| by_debug_info(context, stated, module.is_nim()));
-        // Code without debug information, such as assembly, may still have a symbol; and line tables alone have Rust's and
-        // C++'s names without what they are in.
+        // Code without debug information, such as assembly, may still have a symbol; and line tables alone have Rust's names
+        // without what they are in.
         let outermost = locations.last();
         if outermost.is_none_or(|outermost| outermost.symbol.is_none()) {
             let is_nameless = outermost.is_none_or(|outermost| outermost.function.is_none());
-            let named = by_symbol(module, stated).filter(|named| is_nameless || is_qualified(named));
+            let named = by_symbol(module, stated).filter(|named| is_nameless || is_rust(named));
             match (locations.last_mut(), named) {
                 (Some(outermost), Some(named)) => {
                     (outermost.function, outermost.symbol) = (named.function, named.symbol);
@@ -115,8 +115,8 @@ fn by_symbol(module: &Module<'_>, address: u64) -> Option<Location> {
     found.map(|(name, _)| named(name, module.is_nim()))
 }
 
-fn is_qualified(named: &Location) -> bool {
-    named.function.as_deref().is_some_and(|name| name.contains("::"))
+fn is_rust(named: &Location) -> bool {
+    named.symbol.as_deref().is_some_and(|symbol| rustc_demangle::try_demangle(symbol).is_ok())
 }
 
 fn named(name: &str, is_nim: bool) -> Location {
