@@ -40,7 +40,7 @@
 //!
 //! # Panics
 //!
-//! [`start`] installs a panic hook that keeps message, place and stack of a panic, and then calls the hook that
+//! [`start()`] installs a panic hook that keeps message, place and stack of a panic, then calls the hook that
 //! was there before. A panic that ends the process is the title of its report. One that is caught makes none,
 //! unless [`Options::report_caught_panics`] asked for it; it leaves a breadcrumb. A hook that is set later and
 //! does not call the one before it leaves us out: then an abort is told by its signal and its stack.
