@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 
 /// Changes when a capture file of an older monitor could be misread.
-pub const CAPTURE_VERSION: u32 = 1;
+pub const CAPTURE_VERSION: u32 = 2;
 
 /// Everything that is known of one death, or of one handled error.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -31,6 +31,8 @@ pub struct Capture {
     pub process: Process,
     /// What could not be captured, and why: one sentence each.
     pub notes: Vec<String>,
+    /// When it was taken, nanoseconds since 1970; 0 where nobody knows.
+    pub captured_realtime_ns: u64,
 }
 
 /// What a capture is of.
@@ -40,6 +42,8 @@ pub enum Subject {
     Death,
     /// The process lives; the record with this ticket in the recorder's errors is to be reported.
     Error(u64),
+    /// The process lives: the panic with this ticket was caught, and is to be reported.
+    Panic(u64),
 }
 
 /// How the process ended.

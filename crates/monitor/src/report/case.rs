@@ -10,6 +10,7 @@ use crate::capture::{Capture, End, Subject};
 use super::machine::Registers;
 use super::signals::AddressClass;
 use super::unwind::Stack;
+use super::words::{self, Words};
 
 /// Why there is a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub(super) enum Cause {
     Killed,
     /// The process is gone, and nothing says why.
     Unknown,
+    /// An exception of this language that nobody caught: the cause's word.
+    Language(&'static str),
     /// It lives: a handled error.
     Error,
 }
@@ -34,6 +37,7 @@ impl Cause {
             Self::Exit(_) => "exit",
             Self::Killed => "killed",
             Self::Unknown => "unknown",
+            Self::Language(word) => word,
             Self::Error => "error",
         }
     }
@@ -47,6 +51,10 @@ pub(super) struct Case<'c> {
     pub(super) fault: Option<DeathView<'c>>,
     /// The last words that go with this end: those of the thread that died, or else the first.
     pub(super) last_words: Option<RecordView<'c>>,
+    /// What was said with them, the later first.
+    pub(super) other_words: Vec<RecordView<'c>>,
+    /// Whether the last words are why the process ended; else a fault of another thread came in between.
+    pub(super) words_explain: bool,
     /// The handled error.
     pub(super) error: Option<RecordView<'c>>,
     pub(super) cause: Cause,
@@ -58,19 +66,23 @@ impl<'c> Case<'c> {
             .map_err(|error| Error::malformed(format!("the recorder: {error}")))?;
         let error = match capture.subject {
             Subject::Death => None,
-            Subject::Error(ticket) => {
-                let error = recorder.errors().find(|error| error.ticket == ticket);
-                Some(error.ok_or_else(|| Error::malformed(format!("the recorder holds no error {ticket}")))?)
-            }
+            Subject::Error(ticket) => Some(found(recorder.errors(), "error", ticket)?),
+            Subject::Panic(ticket) => Some(found(recorder.panics(), "panic", ticket)?),
         };
         let fault =
             recorder.death().filter(|death| error.is_none() && death.stage != DeathStage::Recovered as u32);
         let cause = if error.is_some() { Cause::Error } else { cause(fault.is_some(), capture.end) };
-        let mut last_words: Vec<_> = recorder.last_words().filter(|_| error.is_none()).collect();
-        last_words.sort_by_key(|words| words.ticket);
-        let own = fault.and_then(|fault| last_words.iter().find(|words| words.tid == fault.tid));
-        let last_words = own.or(last_words.first()).copied();
-        Ok(Self { capture, recorder, fault, last_words, error, cause })
+        let words = match error {
+            Some(_) => Words::default(),
+            None => Words::of_end(&recorder, fault.as_ref(), capture.end, capture.captured_realtime_ns),
+        };
+        let of_language = words.main.and_then(|main| words::cause_word(main.origin));
+        let by_own = words.main.zip(fault).is_some_and(|(main, fault)| main.tid == fault.tid);
+        // A panic was chosen because it is the reason; so were words of a process that no signal ended.
+        let words_explain = by_own || cause != Cause::Signal || of_language == Some("panic");
+        let cause = of_language.filter(|_| words_explain).map_or(cause, Cause::Language);
+        let (last_words, other_words) = (words.main, words.others);
+        Ok(Self { capture, recorder, fault, last_words, other_words, words_explain, error, cause })
     }
 
     /// A text that was set at start.
@@ -90,6 +102,7 @@ impl<'c> Case<'c> {
         match self.capture.subject {
             Subject::Death => hash.update(self.fault.map_or(0, |fault| fault.generation).to_le_bytes()),
             Subject::Error(ticket) => hash.update([b"error".as_slice(), &ticket.to_le_bytes()].concat()),
+            Subject::Panic(ticket) => hash.update([b"panic".as_slice(), &ticket.to_le_bytes()].concat()),
         }
         let digest = hash.finalize();
         let bytes = digest.first_chunk().copied().unwrap_or_default();
@@ -111,7 +124,7 @@ impl<'c> Case<'c> {
     /// When it happened, nanoseconds since 1970; 0 where nobody wrote it down.
     pub(super) fn realtime_ns(&self) -> u64 {
         let record = self.error.or(self.last_words).map(|record| record.realtime_ns);
-        self.fault.map(|fault| fault.realtime_ns).or(record).unwrap_or(0)
+        self.fault.map(|fault| fault.realtime_ns).or(record).unwrap_or(self.capture.captured_realtime_ns)
     }
 
     /// Registers and stack of the thread that the report is about.
@@ -153,6 +166,15 @@ impl<'c> Case<'c> {
         registers.map(|registers| registers.ip) == self.fault.map(|fault| fault.fault_address)
             && self.fault.is_some()
     }
+}
+
+fn found<'c>(
+    mut records: impl Iterator<Item = RecordView<'c>>,
+    kind: &str,
+    ticket: u64,
+) -> Result<RecordView<'c>, Error> {
+    let found = records.find(|record| record.ticket == ticket);
+    found.ok_or_else(|| Error::malformed(format!("the recorder holds no {kind} {ticket}")))
 }
 
 fn cause(has_fault: bool, end: End) -> Cause {

@@ -1,36 +1,48 @@
 //! What happened, as Sentry's exceptions: the last one gives the report its title, so it is the most telling one.
 
-use lifeboat_recorder::RecordView;
+use lifeboat_abi::Level;
+use lifeboat_recorder::{BreadcrumbView, RecordView};
 use sentry_types::protocol::v7::{Exception, Mechanism, MechanismMeta, PosixSignal, Stacktrace, ThreadId};
 
 use super::case::{Case, Cause};
 use super::scrub::Scrubber;
 use super::signals::{self, AddressClass};
-use super::stacks::Stacks;
+use super::stacks::{self, Stacks};
 use super::text::{clean, cut, one_line};
+use super::words;
 
 const TYPE_MAX: usize = 200;
 const VALUE_MAX: usize = 4096;
+const REASON_MAX: usize = 400;
+/// An error that is older is not why the process ended.
+const REASON_AGE_MAX_NS: u64 = 10_000_000_000;
 
 /// The exceptions of a case, oldest first.
 pub(super) fn all(case: &Case<'_>, stacks: &mut Stacks<'_, '_>, scrubber: &Scrubber) -> Vec<Exception> {
     let own = case.registers_and_stack();
     let stack = own.and_then(|(registers, stack)| stacks.of_thread(&registers, stack));
+    // A fault is where it is; of an exit or an exception the way out would hide where it came from.
+    let stack = match case.cause {
+        Cause::Exit(_) | Cause::Language(_) => stack.map(stacks::without_runtime),
+        _ => stack,
+    };
     if let Some(error) = &case.error {
         return vec![Exception {
             mechanism: Some(mechanism("generic", true)),
             ..of_record(error, stack, stacks, scrubber)
         }];
     }
-    let end = of_end(case);
-    match &case.last_words {
+    let end = of_end(case, scrubber);
+    let mut others: Vec<_> =
+        case.other_words.iter().map(|words| of_record(words, None, stacks, scrubber)).collect();
+    let mut told = match &case.last_words {
         None => vec![Exception { stacktrace: stack, ..end }],
         // The same thread said why: that is the title, and the signal is how it was carried out.
-        Some(words) if case.fault.is_some_and(|fault| fault.tid == words.tid) => {
+        Some(words) if case.fault.is_some() && case.words_explain => {
             let words = of_record(words, stack, stacks, scrubber);
             vec![end.clone(), Exception { mechanism: end.mechanism, ..words }]
         }
-        Some(words) if matches!(case.cause, Cause::Signal) => {
+        Some(words) if !case.words_explain => {
             let before = of_record(words, None, stacks, scrubber);
             vec![
                 Exception { mechanism: Some(mechanism("generic", false)), ..before },
@@ -42,7 +54,11 @@ pub(super) fn all(case: &Case<'_>, stacks: &mut Stacks<'_, '_>, scrubber: &Scrub
             words.value = words.value.or(end.value);
             vec![Exception { mechanism: end.mechanism, ..words }]
         }
-    }
+    };
+    let main = told.pop();
+    told.append(&mut others);
+    told.extend(main);
+    told
 }
 
 /// An error or last words. Their own frames come first: the stack at the end is often only the way out.
@@ -54,22 +70,25 @@ fn of_record(
 ) -> Exception {
     let (kind, message) = (scrubber.text(&clean(record.kind)), scrubber.text(&clean(record.message)));
     let kind = one_line(&kind, TYPE_MAX);
+    let given = stacks.of_record(record);
+    let is_language = words::cause_word(record.origin).is_some();
+    let given = if is_language { given.map(stacks::without_runtime) } else { given };
     Exception {
         ty: if kind.is_empty() { "fatal".into() } else { kind },
         value: Some(cut(message.trim().to_owned(), VALUE_MAX)).filter(|value| !value.is_empty()),
-        stacktrace: stacks.of_record(record).or(stack),
+        stacktrace: given.or(stack),
         thread_id: thread_id(record.tid),
         ..Exception::default()
     }
 }
 
 /// The end itself, as the operating system saw it.
-fn of_end(case: &Case<'_>) -> Exception {
+fn of_end(case: &Case<'_>, scrubber: &Scrubber) -> Exception {
     let (ty, value) = match (case.signal(), case.cause) {
         (Some((signal, code, class)), _) => {
             (signals::name(signal), signals::sentence(signal, code, class, case.is_bad_jump()))
         }
-        (None, Cause::Exit(status)) => ("exit".to_owned(), format!("exited with status {status}")),
+        (None, Cause::Exit(status)) => ("exit".to_owned(), exit_sentence(case, status, scrubber)),
         (None, _) => ("unknown".to_owned(), "the process is gone, and nothing says why".to_owned()),
     };
     let mut mechanism = match case.cause {
@@ -79,6 +98,20 @@ fn of_end(case: &Case<'_>) -> Exception {
     mechanism.meta = meta(case.signal());
     let (value, thread_id) = (Some(value), thread_id(case.tid()));
     Exception { ty, value, thread_id, mechanism: Some(mechanism), ..Exception::default() }
+}
+
+/// A program that gives up says why in its log, a moment before: where breadcrumbs come from there, that is the reason.
+fn exit_sentence(case: &Case<'_>, status: i32, scrubber: &Scrubber) -> String {
+    let now_ns = case.realtime_ns();
+    let is_reason = |crumb: &BreadcrumbView<'_>| {
+        crumb.level >= Level::Error as u32 && now_ns.saturating_sub(crumb.realtime_ns) <= REASON_AGE_MAX_NS
+    };
+    let last = case.recorder.breadcrumbs().filter(is_reason).max_by_key(|crumb| crumb.ticket);
+    let reason = last.map(|crumb| one_line(&scrubber.text(&clean(crumb.message)), REASON_MAX));
+    match reason.filter(|reason| !reason.is_empty()) {
+        Some(reason) => format!("exited with status {status}: {reason}"),
+        None => format!("exited with status {status}"),
+    }
 }
 
 fn meta(signal: Option<(i32, Option<i32>, AddressClass)>) -> MechanismMeta {

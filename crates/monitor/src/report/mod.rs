@@ -13,7 +13,9 @@ mod event;
 mod exceptions;
 mod machine;
 mod modules;
+mod nim;
 mod role;
+mod runtime;
 mod sandbox;
 mod scrub;
 mod signals;
@@ -22,6 +24,7 @@ mod store;
 mod symbols;
 mod text;
 mod unwind;
+mod words;
 
 pub use envelope::{Detail, Made, make};
 pub use role::run;

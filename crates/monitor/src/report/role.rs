@@ -78,6 +78,7 @@ fn bare(recorder: Vec<u8>) -> Capture {
     let program = String::from_utf8_lossy(&program.unwrap_or_default()).into_owned();
     Capture {
         version: CAPTURE_VERSION,
+        captured_realtime_ns: 0,
         subject: Subject::Death,
         recorder,
         end: End::Unknown,

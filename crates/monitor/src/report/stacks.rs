@@ -7,24 +7,12 @@ use sentry_types::protocol::v7::{Addr, Frame, RegVal, Stacktrace};
 
 use super::machine::{REGISTER_NAMES, Registers};
 use super::modules::Modules;
+use super::runtime;
 use super::scrub::Scrubber;
 use super::symbols::{Location, Symbols};
 use super::text::{clean, cut};
 use super::unwind::{self, Stack, Threads, Trust};
 
-/// Sources of the language's own runtime and of packages.
-const FOREIGN_SOURCES: [&str; 2] = ["/rustc/", "/.cargo/registry/"];
-/// What a statically linked C library leaves in the program itself.
-const RUNTIME_FUNCTIONS: [&str; 8] = [
-    "_start",
-    "_start_c",
-    "__libc_start_main",
-    "libc_start_main_stage2",
-    "abort",
-    "raise",
-    "clone",
-    "__clone",
-];
 const TEXT_MAX: usize = 512;
 
 /// Makes stack traces for one process.
@@ -102,9 +90,8 @@ impl<'m, 's> Stacks<'m, 's> {
     }
 
     fn located(&self, bare: Frame, location: &Location) -> Frame {
-        let is_runtime = location.function.as_deref().is_some_and(|name| RUNTIME_FUNCTIONS.contains(&name));
-        let source = location.file.as_deref().unwrap_or_default();
-        let is_foreign = FOREIGN_SOURCES.iter().any(|folder| source.contains(folder));
+        let is_runtime = location.function.as_deref().is_some_and(runtime::is_function);
+        let is_foreign = location.file.as_deref().is_some_and(runtime::is_source);
         Frame {
             function: location.function.clone(),
             symbol: location.symbol.clone(),
@@ -127,9 +114,7 @@ impl<'m, 's> Stacks<'m, 's> {
             lineno: Some(u64::from(given.line)).filter(|line| *line != 0),
             colno: Some(u64::from(given.column)).filter(|column| *column != 0),
             instruction_addr: Some(Addr(given.address)).filter(|address| address.0 != 0),
-            in_app: Some(
-                !file.is_some_and(|file| FOREIGN_SOURCES.iter().any(|folder| file.contains(folder))),
-            ),
+            in_app: Some(!file.is_some_and(|file| runtime::is_source(&file))),
             ..Frame::default()
         }
     }
@@ -137,6 +122,19 @@ impl<'m, 's> Stacks<'m, 's> {
     fn path(&self, path: &Path) -> String {
         self.scrubber.path(&clean(path.as_os_str().as_encoded_bytes()))
     }
+}
+
+/// Without the machinery on top: what ran below the call of `exit`, and what a language does to end the process. Where
+/// nothing else is known all stays.
+pub(super) fn without_runtime(mut trace: Stacktrace) -> Stacktrace {
+    let is_exit = |frame: &Frame| frame.function.as_deref().is_some_and(runtime::is_exit);
+    let above_exit = trace.frames.iter().position(is_exit).unwrap_or(trace.frames.len());
+    let is_own = |frame: &Frame| frame.in_app == Some(true);
+    let own = trace.frames.get(..above_exit).and_then(|frames| frames.iter().rposition(is_own));
+    if let Some(own) = own {
+        trace.frames.truncate(own + 1);
+    }
+    trace
 }
 
 fn base_name(path: &str) -> &str {

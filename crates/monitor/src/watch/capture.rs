@@ -20,5 +20,11 @@ pub(crate) fn begin(link: &Link, subject: Subject, end: End) -> Capture {
         images: Vec::new(),
         process: Process::default(),
         notes: note.into_iter().collect(),
+        captured_realtime_ns: realtime_ns(),
     }
+}
+
+fn realtime_ns() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(0)
 }

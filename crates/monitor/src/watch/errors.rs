@@ -13,6 +13,7 @@ use lifeboat_recorder::Snapshot;
 use crate::capture::{Capture, End, Subject};
 
 use super::link::Link;
+use super::panics::Panics;
 use super::roles::Destination;
 use super::{capture, process};
 
@@ -31,12 +32,33 @@ pub(crate) struct Errors {
     /// Whether it is made. Its thread says so before it rings, while `is_finished` may still deny it: then nobody would
     /// look again.
     is_made: Arc<AtomicBool>,
+    /// Panics that the process lives on after.
+    panics: Panics,
 }
 
 impl Errors {
     pub(crate) fn new(link: &Arc<Link>, destination: &Destination) -> Self {
         let is_made = Arc::new(AtomicBool::new(false));
-        Self { link: Arc::clone(link), destination: destination.clone(), taken: 0, report: None, is_made }
+        Self {
+            link: Arc::clone(link),
+            destination: destination.clone(),
+            taken: 0,
+            report: None,
+            is_made,
+            panics: Panics::default(),
+        }
+    }
+
+    /// How long until there is something to look at that nobody rings for.
+    pub(crate) fn until_due(&self) -> Option<Duration> {
+        // Whoever is at work rings when done.
+        if self.report.is_some() { None } else { self.panics.until_due() }
+    }
+
+    /// Takes note of new panics; those of a thread that ends the process are told with the death.
+    pub(crate) fn look_at_panics(&mut self, ending: &[u32]) {
+        self.panics.look(&self.link);
+        ending.iter().for_each(|tid| self.panics.forget_of(*tid));
     }
 
     /// Takes what is there, if none is being worked on; with `wait` all of it.
@@ -49,7 +71,11 @@ impl Errors {
             self.finish();
             let control = self.link.control();
             if self.taken >= control.errors_next.load(Ordering::Acquire) {
-                return;
+                match self.panics.take(&self.link, wait) {
+                    Some(capture) => self.start(capture),
+                    None => return,
+                }
+                continue;
             }
             match self.find() {
                 Some((ticket, capture)) => {

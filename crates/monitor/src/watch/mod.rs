@@ -8,6 +8,7 @@ pub mod images;
 mod leftovers;
 mod link;
 mod memory;
+mod panics;
 mod pending;
 pub mod process;
 mod ptrace;

@@ -110,6 +110,7 @@ impl Watch {
             let is_stopped = self.link.control().stop_kind.load(Ordering::Acquire) == StopKind::Clean as u32;
             self.look_at_fault();
             self.look_at_exit();
+            self.errors.look_at_panics(&self.ending_threads());
             self.errors.look(is_gone || is_stopped);
             if is_gone || is_stopped {
                 self.errors.finish();
@@ -121,8 +122,15 @@ impl Watch {
             if self.fault.is_none() && self.exit.is_none() && self.errors.are_settled() {
                 rest::give_back();
             }
-            link::wait(&self.link.control().doorbell, heard, self.until_confirmed());
+            let timeouts = [self.until_confirmed(), self.errors.until_due()];
+            link::wait(&self.link.control().doorbell, heard, timeouts.into_iter().flatten().min());
         }
+    }
+
+    /// The threads by which the process ends.
+    fn ending_threads(&self) -> [u32; 2] {
+        let exiting = self.link.control().exit_tid.load(Ordering::Acquire);
+        [self.fault.as_ref().map_or(0, |fault| fault.tid), exiting]
     }
 
     /// Rings the bell when the node has ended.

@@ -64,6 +64,7 @@ pub(crate) fn capture(node: &Node, recorder: &Recorder, end: End) -> Capture {
     let (threads, notes) = threads::capture(node.pid(), None);
     Capture {
         version: CAPTURE_VERSION,
+        captured_realtime_ns: now_ns(),
         subject: Subject::Death,
         recorder: bytes(recorder),
         end,

@@ -1,0 +1,79 @@
+//! Which functions are a language's own machinery: nobody looks for a mistake there.
+
+/// What a statically linked C library leaves in the program itself.
+const C_FUNCTIONS: [&str; 22] = [
+    "_start",
+    "_start_c",
+    "__libc_start_main",
+    "__libc_start_call_main",
+    "libc_start_main_stage2",
+    "abort",
+    "raise",
+    "gsignal",
+    "pthread_kill",
+    "__pthread_kill_implementation",
+    "__assert_fail",
+    "__assert_fail_base",
+    "exit",
+    "_exit",
+    "_Exit",
+    "__run_exit_handlers",
+    "__libc_exit_fini",
+    "_dl_fini",
+    "clone",
+    "__clone",
+    "clone3",
+    "start_thread",
+];
+/// How the names of Rust's, C++'s and Nim's machinery start, readable as they are.
+const PREFIXES: [&str; 31] = [
+    "std::",
+    "core::",
+    "alloc::",
+    "<std::",
+    "<core::",
+    "<alloc::",
+    "<&",
+    "<F as core::",
+    "backtrace::",
+    "<backtrace::",
+    "lifeboat::",
+    "lifeboat_",
+    "__rust",
+    "rust_",
+    "__cxa_",
+    "__cxxabiv1::",
+    "__gnu_cxx::",
+    "__gxx_",
+    "_Unwind_",
+    "system.",
+    "std/",
+    "fatal__",
+    "fatal.",
+    "excpt.",
+    "assertions.",
+    "raiseException",
+    "raiseIndexError",
+    "raiseRangeError",
+    "raiseOverflow",
+    "nimUnhandled",
+    "sysFatal",
+];
+/// Sources of a language's library and of packages.
+const SOURCES: [&str; 5] =
+    ["/rustc/", "/.cargo/registry/", "/usr/lib/nim/", "/nim/lib/", "/usr/include/c++/"];
+
+/// Whether a readable name is one of the machinery's.
+pub(super) fn is_function(name: &str) -> bool {
+    C_FUNCTIONS.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// Whether this is the way into `exit`, below which only the machinery runs.
+pub(super) fn is_exit(name: &str) -> bool {
+    matches!(name, "exit" | "_exit" | "_Exit" | "__run_exit_handlers" | "std::process::exit")
+}
+
+/// Whether a source file is not the node's own.
+pub(super) fn is_source(path: &str) -> bool {
+    SOURCES.iter().any(|folder| path.contains(folder))
+}
