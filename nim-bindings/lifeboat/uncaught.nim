@@ -46,8 +46,12 @@ template fill(frames: Frames, count: var csize_t, e: ref Exception) =
     getStackTraceEntries(e)
 
   var last = 0
-  while last < entries.len and entries[last].line > reraised:
-    inc last
+  when ownTrace:
+    while last < entries.len and entries[last].line > reraised:
+      inc last
+  else:
+    # The places where it was raised, one after the other: the first is where it began.
+    last = min(entries.len, 1)
   while last > 0 and count < framesMax:
     dec last
     let entry = unsafeAddr entries[last]
@@ -59,7 +63,7 @@ template isUnwound(e: ref Exception): bool =
   ## traces: an exception that nobody can catch ends the process where it is raised.
   when compileOption("exceptions", "goto"):
     # To compare with the current exception would count references.
-    not (compileOption("panics") and e of Defect)
+    not (defined(nimPanics) and e of Defect)
   else:
     getCurrentException() == e
 

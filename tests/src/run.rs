@@ -161,6 +161,12 @@ impl Running {
         }
     }
 
+    /// What it has said so far on its standard output.
+    #[must_use]
+    pub fn said(&self) -> String {
+        self.stdout.text()
+    }
+
     /// Waits for its end. A grandchild that keeps a pipe open does not prolong it.
     ///
     /// # Panics
