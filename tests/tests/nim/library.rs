@@ -1,1 +1,115 @@
-//! x
+//! A Nim library in a host in C, as liblogosdelivery is in a module's process.
+//!
+//! 1. A Defect on the library's second Nim thread is reported from the library's own runtime, whatever the host is.
+//! 2. A host that exports thousands of names, ours among them, takes no call of ours away.
+//! 3. The library's NimMain takes a host's signal handlers; a rearm brings them back.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use lifeboat_tests::{Compile, Compiler, Run, repository};
+
+use crate::bench::{Bench, Told, events};
+use crate::build::{Build, Nim, bindings};
+
+/// How liblogosdelivery is built.
+const LIBRARY: [&str; 7] = [
+    "--app:lib",
+    "--noMain",
+    "--nimMainPrefix:gossip",
+    "--opt:speed",
+    "--debugger:native",
+    "--passL:-Wl,-Bsymbolic",
+    "--mm:refc",
+];
+/// More than the names of BoringSSL that were interposed there.
+const NAMES: usize = 8500;
+
+/// The example's library in this bench, by this Nim.
+pub(crate) fn library(bench: &Bench, nim: Nim, is_fleet: bool) -> PathBuf {
+    let mut more: Vec<std::ffi::OsString> = LIBRARY.iter().map(Into::into).collect();
+    if is_fleet {
+        more.push("-d:sentry".into());
+    }
+    let output = bench.scratch.join(format!("libgossip-{nim:?}-{is_fleet}.so"));
+    Build::new(nim, &[]).compile(&repository("examples/nim-library/library.nim"), &output, &bindings(), &more)
+}
+
+/// The example's host, with whatever else is compiled in.
+pub(crate) fn host(bench: &Bench, name: &str, more: &[&Path]) -> PathBuf {
+    let compile = Compile::new(Compiler::Gcc).flags(["-O2", "-g", "-rdynamic", "-std=gnu11", "-Wall", "-Wextra"]);
+    let compile = compile.source(repository("examples/nim-library/host.c"));
+    let compile = more.iter().fold(compile, |compile, source| compile.source(source));
+    compile.flags(["-lpthread", "-ldl"]).build(bench.scratch.join(name))
+}
+
+fn check_defect(bench: &Bench, host: &Path, library: &Path) {
+    let state_dir = bench.state_dir();
+    let arguments = ["--every-ms", "50", "--after-ms", "100", "--die", "defect-thread"];
+    let outcome = bench.node(host, &state_dir).arg(library).args(arguments).finish();
+    assert_eq!(outcome.status.code(), Some(1), "{outcome:?}");
+    bench.settle();
+    let events = events(&state_dir);
+    assert_eq!(events.len(), 1, "{outcome:?}");
+    let told = Told::of(&events[0]);
+    assert_eq!(told.title, "IndexDefect: index 1 not in 0 .. 0");
+    assert_eq!(told.cause, "nim-exception");
+    assert_eq!(told.functions()[..3], ["partsOf", "decodeMessage", "deliver"], "{told:?}");
+    assert_eq!(events[0]["release"], "nim-library@1.4.2");
+}
+
+#[test]
+fn a_defect_on_its_second_thread_is_reported() {
+    let bench = Bench::new("nim-library");
+    let host = host(&bench, "host", &[]);
+    for nim in Nim::ALL {
+        check_defect(&bench, &host, &library(&bench, nim, true));
+    }
+}
+
+#[test]
+fn a_host_full_of_names_takes_nothing_away() {
+    let bench = Bench::new("nim-names");
+    let library = library(&bench, Nim::Two, true);
+    // What the library, its shim and the reporter call their own.
+    let of = |path: &Path, flags: &[&str]| {
+        let names = Run::new("nm").args(flags).arg(path).finish().output();
+        names.lines().filter_map(|line| line.rsplit(' ').next().map(str::to_owned)).collect::<Vec<_>>()
+    };
+    let mut names = of(&library, &["--defined-only"]);
+    names.extend(of(&bench.scratch.join("lib/liblifeboat_reporter.so"), &["-D", "--defined-only"]));
+    names.retain(|name| {
+        let is_word = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        is_word && (name.starts_with("lifeboat_") || name.contains("Nim") || name.starts_with("gossip_"))
+    });
+    names.sort();
+    names.dedup();
+    for expected in ["lifeboat_api_v1", "lifeboat_table_", "lifeboat_nim_on_uncaught", "gossip_start"] {
+        assert!(names.iter().any(|name| name == expected), "{expected} is not among {names:?}");
+    }
+    let mut source = String::from("/* Whoever calls one of these was led astray. */\n");
+    for name in names.iter().cloned().chain((0..NAMES).map(|number| format!("BORINGSSL_name_{number}"))) {
+        writeln!(source, "void {name}(void); void {name}(void) {{ __builtin_trap(); }}").unwrap();
+    }
+    let source = bench.scratch.write("names.c", source);
+    let host = host(&bench, "host", &[&source]);
+    check_defect(&bench, &host, &library);
+}
+
+#[test]
+fn a_rearm_brings_the_handlers_back() {
+    let bench = Bench::new("nim-rearm");
+    // A library that knows nothing of Lifeboat.
+    let library = library(&bench, Nim::Two, false);
+    let compile = Compile::new(Compiler::Gcc).flags(["-O2", "-g", "-DLIFEBOAT_LOAD"]);
+    let host = compile.source(repository("tests/fixtures/nim_host.c")).flag("-ldl").build(bench.scratch.join("host"));
+    let state_dir = bench.state_dir();
+    let outcome = bench.node(&host, &state_dir).arg(library).finish();
+    assert_eq!(outcome.stdout, "theirs after NimMain\nours after rearm\n", "{outcome:?}");
+    // Nim's handler came after ours.
+    assert!(outcome.stderr.contains("SIGSEGV: Illegal storage access"), "{outcome:?}");
+    bench.settle();
+    let told = Told::of(&events(&state_dir)[0]);
+    assert_eq!(told.title, "SIGSEGV: null pointer dereference at 0x0 (SEGV_MAPERR)");
+    assert_eq!(told.functions()[..2], ["fall", "main"], "{told:?}");
+}
