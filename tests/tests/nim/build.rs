@@ -70,7 +70,13 @@ impl Build {
     }
 
     /// Compiles without a warning about our own files.
-    pub(crate) fn compile(&self, source: &Path, output: &Path, bindings: &Path, more: &[OsString]) -> PathBuf {
+    pub(crate) fn compile(
+        &self,
+        source: &Path,
+        output: &Path,
+        bindings: &Path,
+        more: &[OsString],
+    ) -> PathBuf {
         let outcome = self.try_compile(source, output, bindings, more);
         let said = format!("{}{}", outcome.stdout, outcome.stderr);
         let is_quiet = !said.lines().any(|line| line.contains("Warning") && line.contains("lifeboat"));

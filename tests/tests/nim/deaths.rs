@@ -71,7 +71,8 @@ fn linked() {
 
 #[test]
 fn with_musl() {
-    let musl = &["--mm:refc", "-d:sentry", "--debugger:native", "--gcc.exe:musl-gcc", "--gcc.linkerexe:musl-gcc"];
+    let musl =
+        &["--mm:refc", "-d:sentry", "--debugger:native", "--gcc.exe:musl-gcc", "--gcc.linkerexe:musl-gcc"];
     check(&Build::new(Nim::Two, musl), bindings(), &FEW);
 }
 

@@ -23,8 +23,8 @@ fn nodes_and_the_library_gossip() {
         run.args(["--name", name, "--every-ms", "50"]).args(peers).spawn()
     };
     let fleet = node(&bench, "one", &Build::new(Nim::One, &["-d:sentry", "--mm:orc"]));
-    let public = node(&bench, "two", &Build::new(Nim::Two, &["--mm:refc", "-d:release"]));
-    let (host, library) = (host(&bench, "host", &[]), library(&bench, Nim::Two, true));
+    let public = node(&bench, "two", &Build::new(Nim::Two, &["--mm:refc"]));
+    let (host, library) = (host(&bench, "host", &[]), library(&bench, Nim::Two));
     let mut ada = start(&fleet, &[], "ada", &[]);
     let address_of_ada = address_of(&mut ada);
     let mut bob = start(&public, &[], "bob", &[&address_of_ada]);
@@ -49,7 +49,12 @@ fn a_death_reads_as_it_should() {
         ("null", "SIGSEGV: null pointer dereference at 0x0 (SEGV_MAPERR)", "signal", "checksum"),
         ("main", "SIGSEGV: null pointer dereference at 0x0 (SEGV_MAPERR)", "signal", "checksum"),
         ("exit", "quit: cannot open the message store: no space left on device", "exit", "die"),
-        ("quit", "exit: exited with status 1: Unrecoverable error occurred error=\"no store\"", "exit", "die"),
+        (
+            "quit",
+            "exit: exited with status 1: Unrecoverable error occurred error=\"no store\"",
+            "exit",
+            "die",
+        ),
         (
             "exception",
             "NodeError: cannot open store.db: database disk image is malformed",
