@@ -3,10 +3,10 @@
  * The calls of lifeboat.h as functions that Nim can import. abi.nim compiles this file, with LIFEBOAT_LOAD or
  * LIFEBOAT_LINK. All is hidden: each Nim program and each Nim library has its own.
  */
-#if __has_include("include/lifeboat.h")
-#include "include/lifeboat.h"
-#else
+#if __has_include("../../include/lifeboat.h")
 #include "../../include/lifeboat.h"
+#else
+#include "include/lifeboat.h"
 #endif
 
 #ifdef LIFEBOAT_NIM_UNWIND
