@@ -14,14 +14,8 @@ use crate::build::{Build, Nim, bindings};
 
 /// How liblogosdelivery is built, but for the optimiser, which takes its time, and `-Bsymbolic`, which would hide what the
 /// package must see to by itself.
-const LIBRARY: [&str; 6] = [
-    "-d:sentry",
-    "--app:lib",
-    "--noMain",
-    "--nimMainPrefix:gossip",
-    "--debugger:native",
-    "--mm:refc",
-];
+const LIBRARY: [&str; 6] =
+    ["-d:sentry", "--app:lib", "--noMain", "--nimMainPrefix:gossip", "--debugger:native", "--mm:refc"];
 /// More than the names of BoringSSL that were interposed there.
 const NAMES: usize = 8500;
 
