@@ -39,5 +39,6 @@ else:
   when defined(sentryRequired):
     {.
       warning:
-        "-d:sentryRequired is set, but -d:sentry did not arrive: this build carries no Lifeboat"
+        "-d:sentryRequired is set, but -d:sentry did not arrive: " &
+        "this build carries no Lifeboat"
     .}

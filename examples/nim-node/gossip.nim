@@ -140,7 +140,9 @@ proc takeVerdicts(node: Node) =
       if sender != nil:
         echo node.settings.name, " got ", verdict.id, " from ", sender.name
         stdout.flushFile()
-        lifeboat.breadcrumb(lifeboat.levelInfo, "gossip", verdict.id & " from " & sender.name)
+        lifeboat.breadcrumb(
+          lifeboat.levelInfo, "gossip", verdict.id & " from " & sender.name
+        )
       for peer in node.peers:
         if peer != sender and peer.name.len > 0:
           asyncCheck node.say(peer, verdict.line.text)
@@ -148,20 +150,29 @@ proc takeVerdicts(node: Node) =
 proc makeGossip(node: Node) =
   inc node.counter
   let id = node.settings.name & "-" & $node.counter
-  inbox.send Line(text: "gossip " & id & " block " & $(1204800 + node.counter), peer: own)
+  let text = "gossip " & id & " block " & $(1204800 + node.counter)
+  inbox.send Line(text: text, peer: own)
 
 proc openStore(path: string) {.noinline.} =
-  raise newException(NodeError, "cannot open " & path & ": database disk image is malformed")
+  raise newException(
+    NodeError, "cannot open " & path & ": database disk image is malformed"
+  )
 
 proc die(how: Death) {.noinline.} =
   case how
-  of dieNot: discard
-  of dieExit: lifeboat.quitWith("cannot open the message store: no space left on device", 1)
+  of dieNot:
+    discard
+  of dieExit:
+    lifeboat.quitWith("cannot open the message store: no space left on device", 1)
   of dieQuit:
     # As a node does whose log goes to breadcrumbs: what it logged last is the reason.
-    lifeboat.logBreadcrumb("ERROR", "ERR 2026-08-20 10:00:00.000+02:00 Unrecoverable error occurred   error=\"no store\"")
+    lifeboat.logBreadcrumb(
+      "ERROR",
+      "ERR 2026-08-20 10:00:00.000+02:00 Unrecoverable error occurred   error=\"no store\"",
+    )
     quit(QuitFailure)
-  of dieException: openStore("store.db")
+  of dieException:
+    openStore("store.db")
   of dieMain, dieDefect:
     death = how
     handleOneHere()
@@ -175,7 +186,7 @@ proc die(how: Death) {.noinline.} =
 proc now(): int64 =
   (getMonoTime() - MonoTime()).inMilliseconds
 
-proc step(node: Node, begin: int64, nextGossip, nextSecond: var int64) =
+proc step(node: Node, nextGossip, nextSecond: var int64) =
   poll(pollMs)
   node.takeVerdicts()
   if node.settings.everyMs > 0 and now() >= nextGossip:
@@ -204,7 +215,7 @@ proc runNode*(settings: Settings) =
   let begin = now()
   var nextGossip, nextSecond = begin
   while not stopping and (settings.afterMs == 0 or now() - begin < settings.afterMs):
-    node.step(begin, nextGossip, nextSecond)
+    node.step(nextGossip, nextSecond)
   if not stopping:
     die(settings.die)
   inbox.send Line(peer: own)
@@ -213,7 +224,9 @@ proc runNode*(settings: Settings) =
 proc readArguments*(words: seq[string]): Settings =
   result = Settings(name: "nim-node", listen: "127.0.0.1:0", everyMs: 500)
   for i in countup(0, words.high, 2):
-    let value = if i < words.high: words[i + 1] else: raise newException(NodeError, words[i] & " wants a value")
+    if i == words.high:
+      raise newException(NodeError, words[i] & " wants a value")
+    let value = words[i + 1]
     case words[i]
     of "--listen": result.listen = value
     of "--peer": result.peers.add value

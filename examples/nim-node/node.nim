@@ -16,7 +16,8 @@ import std/[os, posix]
 import ./gossip
 
 const usage =
-  "usage: nim-node [--listen HOST:PORT] [--peer HOST:PORT]... [--name NAME] [--every-ms N] [--after-ms N]\n" &
+  "usage: nim-node [--listen HOST:PORT] [--peer HOST:PORT]... [--name NAME]\n" &
+  "                [--every-ms N] [--after-ms N]\n" &
   "                [--die null|main|exit|quit|exception|defect|defect-thread]"
 
 proc main() =

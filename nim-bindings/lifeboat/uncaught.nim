@@ -55,7 +55,9 @@ template fill(frames: Frames, count: var csize_t, e: ref Exception) =
   while last > 0 and count < framesMax:
     dec last
     let entry = unsafeAddr entries[last]
-    setFrame(addr frames[count], entry.procname, entry.filename, cint(entry.line), address(entry))
+    setFrame(
+      addr frames[count], entry.procname, entry.filename, cint(entry.line), address(entry)
+    )
     inc count
 
 template isUnwound(e: ref Exception): bool =
