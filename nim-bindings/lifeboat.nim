@@ -19,7 +19,7 @@
 ##   lifeboat.tag("role", "store")
 ##   lifeboat.breadcrumb(lifeboat.levelInfo, "peer", "connected")
 ##
-## Arguments are evaluated only while a reporter is at work: put no effect into them. No call raises, ends the process or
+## Arguments, but for those of `start`, are evaluated only while a reporter is at work: put no effect into them. No call raises, ends the process or
 ## blocks the node; an answered `Status` may be ignored. In the public build it is `statusDisabled`, `isOn` is false and
 ## `statusText` is empty.
 ##

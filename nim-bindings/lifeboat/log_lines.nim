@@ -48,15 +48,15 @@ func bare*(line: string): string =
   ## `ERR 2026-08-20 10:00:00.000+02:00 Unrecoverable error occurred   tid=7` without level, date and time.
   let text = plain(line)
   var start = 0
-  let levelEnd = text.word(0)
-  if levelEnd == 3 and text.holdsOnly(0, 3, {'A' .. 'Z'}) and text.len > 4:
-    start = 4
-    let dateEnd = text.word(4)
-    let timeEnd = text.word(min(dateEnd + 1, text.len))
-    if text.holdsOnly(4, dateEnd, {'0' .. '9', '-'}) and
-        text.holdsOnly(dateEnd + 1, timeEnd, {'0' .. '9', ':', '.', '+', '-', 'Z'}) and
-        timeEnd + 1 < text.len:
-      start = timeEnd + 1
+  if text.word(0) == 3 and text.holdsOnly(0, 3, {'A' .. 'Z'}) and text.len > 4:
+    # Then a date and a time, or seconds since 1970, or neither.
+    let date = text.word(4)
+    let time = text.word(min(date + 1, text.len))
+    let stop =
+      if '-' in text[4 ..< date] and text.holdsOnly(4, date, {'0' .. '9', '-'}): time
+      elif '.' in text[4 ..< date] and text.holdsOnly(4, date, {'0' .. '9', '.'}): date
+      else: 3
+    start = if stop + 1 < text.len: stop + 1 else: 4
   result = text[start ..< text.len]
 
 {.pop.}

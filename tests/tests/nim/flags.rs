@@ -1,11 +1,11 @@
-//! What the package says while it is compiled, and that its words are those of the C header.
+//! What the package says while it is compiled, that its words are those of the C header, and how it reads a log.
 
 use std::fs;
 
 use lifeboat_tests::{Run, Scratch, repository};
 
 use crate::bench::delivered;
-use crate::build::{Build, Nim, bindings};
+use crate::build::{Build, Nim, bindings, fixture};
 
 const PROGRAM: &str = "from lifeboat import nil\nlifeboat.start(app = \"a\")\nlifeboat.stop()\n";
 
@@ -61,4 +61,15 @@ fn statuses_are_those_of_the_header() {
     let in_header: Vec<_> = in_header.collect();
     assert!(in_header.len() > 20, "the header could not be read: {in_header:?}");
     assert_eq!(in_words.collect::<Vec<_>>(), in_header);
+}
+
+#[test]
+fn lines_of_a_log_are_read() {
+    let scratch = Scratch::new("log");
+    for (nim, flags) in [(Nim::One, &["-d:sentry", "--mm:refc"]), (Nim::Two, &["-d:sentry", "--mm:orc"])] {
+        let build = Build::new(nim, flags);
+        let program = build.compile(&fixture("log_lines.nim"), &scratch.join("log"), &bindings(), &[]);
+        let outcome = Run::new(program).finish();
+        assert!(outcome.succeeded(), "{nim:?}: {}", outcome.stderr);
+    }
 }
