@@ -112,9 +112,28 @@ static __thread struct {
     uint64_t addresses[RAISED_MAX];
 } raised;
 
+/* libgcc's unwinder: in load mode the one that the process has or finds, so that no program needs one to be linked. */
+#ifdef LIFEBOAT_LOAD
+static __typeof__(&_Unwind_Backtrace) unwind_stack;
+static __typeof__(&_Unwind_GetIPInfo) unwind_address;
+
+CALL_ void lifeboat_nim_find_unwinder(void) {
+    void *library = dlopen("libgcc_s.so.1", RTLD_NOW | RTLD_LOCAL);
+    if (library) {
+        *(void **)&unwind_address = dlsym(library, "_Unwind_GetIPInfo");
+        *(void **)&unwind_stack = dlsym(library, "_Unwind_Backtrace");
+    }
+}
+#else
+#define unwind_stack _Unwind_Backtrace
+#define unwind_address _Unwind_GetIPInfo
+
+CALL_ void lifeboat_nim_find_unwinder(void) {}
+#endif
+
 static _Unwind_Reason_Code raised_step(struct _Unwind_Context *context, void *argument) {
     int is_at_instruction = 0;
-    uint64_t address = (uint64_t)_Unwind_GetIPInfo(context, &is_at_instruction);
+    uint64_t address = (uint64_t)unwind_address(context, &is_at_instruction);
     (void)argument;
     if (raised.count == RAISED_MAX || address == 0) {
         return _URC_END_OF_STACK;
@@ -127,7 +146,9 @@ static _Unwind_Reason_Code raised_step(struct _Unwind_Context *context, void *ar
 CALL_ void lifeboat_nim_note_raise(const void *exception) {
     raised.exception = exception;
     raised.count = 0;
-    _Unwind_Backtrace(raised_step, 0);
+    if (unwind_stack && unwind_address) {
+        unwind_stack(raised_step, 0);
+    }
 }
 
 /* The frames of the raise that was noted for this exception; answers how many. */

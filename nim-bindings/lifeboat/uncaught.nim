@@ -116,6 +116,7 @@ proc hookExceptions*() =
 
   hook(unhandledExceptionHook, previousUncaught, noteUncaught)
   when unwinds:
+    findUnwinder()
     hook(globalRaiseHook, previousRaise, noteRaise)
 
 proc reportCaught*(level: uint32, e: ref Exception): int32 =

@@ -125,8 +125,6 @@ impl Told {
 
 /// The address that a node says it listens on.
 pub(crate) fn address_of(node: &mut Running) -> String {
-    node.wait_for("\n");
-    let said = node.said();
-    let line = said.lines().find_map(|line| line.strip_prefix("listening on "));
-    line.unwrap_or_else(|| panic!("no address in {said:?}")).to_owned()
+    let line = node.wait_for_line("listening on ", "");
+    line.trim_start_matches("listening on ").to_owned()
 }

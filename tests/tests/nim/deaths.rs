@@ -76,6 +76,24 @@ fn with_musl() {
     check(&Build::new(Nim::Two, musl), bindings(), &FEW);
 }
 
+/// Without an unwinder in the process, as with Debian's musl, a Defect is told all the same.
+#[test]
+fn with_musl_and_no_unwinder() {
+    let musl = &["-d:sentry", "-d:release", "--gcc.exe:musl-gcc", "--gcc.linkerexe:musl-gcc"];
+    let build = Build::new(Nim::Two, musl);
+    let bench = Bench::new("nim-musl");
+    let node = build.compile(&fixture("deaths.nim"), &bench.scratch.join("node"), &bindings(), &[]);
+    let state_dir = bench.state_dir();
+    let outcome = bench.node(&node, &state_dir).arg("defect").finish();
+    assert_eq!(outcome.status.code(), Some(1), "{outcome:?}");
+    bench.settle();
+    let told = Told::of(&events(&state_dir)[0]);
+    assert_eq!(
+        (told.title.as_str(), told.cause.as_str()),
+        ("IndexDefect: index 5 not in 0 .. 0", "nim-exception")
+    );
+}
+
 /// Nim's own C lines where nobody asked for native debug information: the names are Nim's all the same.
 #[test]
 fn without_native_debug_information() {
