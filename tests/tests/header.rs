@@ -206,35 +206,39 @@ fn layouts() -> Vec<Layout> {
             reserved,
             environ
         ),
-        layout!(
-            "lifeboat_table",
-            Table,
-            struct_size,
-            abi_version,
-            start,
-            stop,
-            is_on,
-            thread_attach,
-            rearm,
-            tag,
-            context,
-            breadcrumb,
-            error,
-            fatal,
-            check,
-            metric_resolve,
-            metric_row,
-            counter_add,
-            gauge_set,
-            gauge_add,
-            histogram_observe,
-            health,
-            heartbeat,
-            metrics_text,
-            status_text,
-            uncaught
-        ),
+        table_layout(),
     ]
+}
+
+fn table_layout() -> Layout {
+    layout!(
+        "lifeboat_table",
+        Table,
+        struct_size,
+        abi_version,
+        start,
+        stop,
+        is_on,
+        thread_attach,
+        rearm,
+        tag,
+        context,
+        breadcrumb,
+        error,
+        fatal,
+        check,
+        metric_resolve,
+        metric_row,
+        counter_add,
+        gauge_set,
+        gauge_add,
+        histogram_observe,
+        health,
+        heartbeat,
+        metrics_text,
+        status_text,
+        uncaught
+    )
 }
 
 fn print_program() -> String {

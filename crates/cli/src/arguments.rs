@@ -57,6 +57,7 @@ A report is `pending` until a server takes it (`sent`; the last 20 are kept) or 
 Examples:
   lifeboat show last
   lifeboat show 9ec7 --json > event.json
+  lifeboat show 9ec7 --html > report.html
 
 In a stack the innermost function comes first. Bright frames are the program's own, dim ones belong to the
 system; a frame marked `inlined` was compiled into the one below it; `libfoo.so+0x1a2b` stands where a
@@ -67,8 +68,11 @@ function has no name here.")]
         /// The Sentry event itself, as JSON
         #[arg(long)]
         json: bool,
+        /// One HTML page for a browser: no script, nothing loaded from elsewhere
+        #[arg(long, conflicts_with = "json")]
+        html: bool,
         /// Show the last N breadcrumbs; a report has at most 100
-        #[arg(long, value_name = "N", default_value_t = 40, conflicts_with = "json")]
+        #[arg(long, value_name = "N", default_value_t = 40, conflicts_with_all = ["json", "html"])]
         breadcrumbs: usize,
         #[command(flatten)]
         state: StateDir,

@@ -1,5 +1,10 @@
 //! Makes foreign text harmless: no byte of a report may move a cursor, colour a line or turn letters around.
 
+use unicode_width::UnicodeWidthChar;
+
+/// How many marks one letter may bear; living languages need fewer.
+const MARKS_MAX: usize = 4;
+
 /// One line: whatever steers a terminal is replaced, and so are line ends.
 pub(crate) fn line(text: &str) -> String {
     text.chars().map(|letter| if letter == '\n' || letter == '\t' { ' ' } else { harmless(letter) }).collect()
@@ -12,6 +17,24 @@ pub(crate) fn json(text: &str) -> String {
         match letter {
             '\n' => out.push(letter),
             _ if steers(letter) => out.push_str(&format!("\\u{:04x}", u32::from(letter))),
+            _ => out.push(letter),
+        }
+    }
+    out
+}
+
+/// Text of many lines in which what steers is shown by its number, `‹U+202E›`. Line ends and tabs stay.
+pub(crate) fn visible(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut stacked = 0;
+    for letter in text.chars() {
+        stacked = if letter.width() == Some(0) { stacked + 1 } else { 0 };
+        match u32::from(letter) {
+            _ if letter == '\n' || letter == '\t' => out.push(letter),
+            // Marks upon marks would paint over the lines around them; letters without ink hide text.
+            code if steers(letter) || stacked > MARKS_MAX || matches!(code, 0xe0000..=0xe0fff) => {
+                out.push_str(&format!("‹U+{code:04X}›"));
+            }
             _ => out.push(letter),
         }
     }
@@ -39,6 +62,13 @@ mod tests {
     fn nothing_that_steers_a_terminal_passes() {
         let planted = "a\x1b[2Jb\u{9b}31mc\rd\u{202e}e\u{200b}f\x07g\x7fh";
         assert_eq!(line(planted), "a�[2Jb�31mc�d�e�f�g�h");
+        assert_eq!(
+            visible(planted),
+            "a‹U+001B›[2Jb‹U+009B›31mc‹U+000D›d‹U+202E›e‹U+200B›f‹U+0007›g‹U+007F›h"
+        );
+        assert_eq!(visible("one\ntwo\tthree ä→日\0"), "one\ntwo\tthree ä→日‹U+0000›");
+        let marks = visible(&format!("a{}b\u{e0041}", "\u{301}".repeat(6)));
+        assert_eq!(marks, "a\u{301}\u{301}\u{301}\u{301}‹U+0301›‹U+0301›b‹U+E0041›");
         assert_eq!(line("one\ntwo\tthree ä→"), "one two three ä→");
         assert_eq!(json("{\n\"a\u{9b}\u{7f}ä\"}"), "{\n\"a\\u009b\\u007fä\"}");
     }

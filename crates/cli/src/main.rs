@@ -31,8 +31,12 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
         Command::Reports { json, state } => reports::run(&state.directory()?, json),
-        Command::Show { id, json, breadcrumbs, state } => {
-            let form = if json { show::Form::Json } else { show::Form::Page(breadcrumbs) };
+        Command::Show { id, json, html, breadcrumbs, state } => {
+            let form = match (json, html) {
+                (true, _) => show::Form::Json,
+                (_, true) => show::Form::Html,
+                _ => show::Form::Page(breadcrumbs),
+            };
             show::run(&state.directory()?, &id, form)
         }
         Command::Doctor { json, offline, state } => doctor::run(&state.directory()?, json, offline),

@@ -243,8 +243,10 @@ mod event {
                 corrupt.recorder[at] = next() as u8;
                 let at = next() as usize % corrupt.maps.len();
                 corrupt.maps[at] = next() as u8;
-                // The death slot is the last section: its registers and its stack.
-                let at = corrupt.recorder.len() - 1 - next() as usize % (325 * 1024);
+                // The death slot: its registers and its stack.
+                let slot =
+                    recorder.death_stack().as_ptr() as usize - recorder.base().as_ptr() as usize - 4096;
+                let at = slot + next() as usize % (325 * 1024);
                 corrupt.recorder[at] = next() as u8;
             }
             let _report_or_error = make(&corrupt, Detail::Full);

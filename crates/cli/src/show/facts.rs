@@ -11,7 +11,7 @@ use crate::show::page::{BOLD, DIM, PLAIN, Page, YELLOW, fit};
 use crate::show::timeline::duration;
 
 /// The contexts that say most come first; others follow in their own order.
-const ORDER: [&str; 3] = ["process", "node", "runtime"];
+pub(super) const ORDER: [&str; 3] = ["process", "node", "runtime"];
 
 /// The lines that an operator looks for first.
 pub(crate) fn summary(page: &mut Page, event: &Event<'_>, stored: &Stored) {
@@ -63,10 +63,7 @@ pub(crate) fn contexts(page: &mut Page, event: &Event<'_>) {
 
 /// What could not be captured, and what is less than certain.
 pub(crate) fn notes(page: &mut Page, event: &Event<'_>) {
-    let contexts =
-        event.fields("/contexts").into_iter().flatten().filter_map(|(_, context)| context.get("notes"));
-    let extra = event.fields("/extra").and_then(|extra| extra.get("notes"));
-    let notes: Vec<&Value> = contexts.chain(extra).flat_map(flatten).collect();
+    let notes = all_notes(event);
     if notes.is_empty() {
         return;
     }
@@ -74,6 +71,14 @@ pub(crate) fn notes(page: &mut Page, event: &Event<'_>) {
     for note in notes {
         page.wrapped(YELLOW, "  ", &plain(note));
     }
+}
+
+/// The notes of all contexts.
+pub(super) fn all_notes<'a>(event: &Event<'a>) -> Vec<&'a Value> {
+    let contexts =
+        event.fields("/contexts").into_iter().flatten().filter_map(|(_, context)| context.get("notes"));
+    let extra = event.fields("/extra").and_then(|extra| extra.get("notes"));
+    contexts.chain(extra).flat_map(flatten).collect()
 }
 
 fn pair(page: &mut Page, left: (&str, &str), right: (&str, &str)) {
@@ -115,12 +120,16 @@ fn when(event: &Event<'_>) -> String {
     if ago >= 0.0 {
         text.push_str(&format!(", {} ago", duration(ago)));
     }
-    let death = event.fields("/contexts/death");
-    let uptime = death.and_then(|death| death.get("uptime_seconds").or_else(|| death.get("uptime")));
-    if let Some(uptime) = uptime.and_then(Value::as_f64) {
+    if let Some(uptime) = uptime(event) {
         text.push_str(&format!(", after {} up", duration(uptime)));
     }
     text
+}
+
+/// How long the node lived, in seconds.
+pub(super) fn uptime(event: &Event<'_>) -> Option<f64> {
+    let death = event.fields("/contexts/death")?;
+    death.get("uptime_seconds").or_else(|| death.get("uptime"))?.as_f64()
 }
 
 fn in_full(page: &mut Page, name: &str, fields: &Map<String, Value>) {
@@ -139,7 +148,7 @@ fn in_short(fields: &Map<String, Value>) -> String {
     shown(fields).map(|(key, text)| format!("{key} {text}")).collect::<Vec<_>>().join(" · ")
 }
 
-fn shown(fields: &Map<String, Value>) -> impl Iterator<Item = (String, String)> {
+pub(super) fn shown(fields: &Map<String, Value>) -> impl Iterator<Item = (String, String)> {
     let told = |key: &str| !matches!(key, "type" | "notes");
     let fields = fields.iter().filter(move |(key, value)| told(key) && !value.is_null());
     fields.map(|(key, value)| readable(key, value))
@@ -167,7 +176,7 @@ fn list(value: &Value) -> String {
     }
 }
 
-fn size(bytes: f64) -> String {
+pub(super) fn size(bytes: f64) -> String {
     let units = ["B", "KiB", "MiB", "GiB", "TiB"];
     let step = units.iter().enumerate().find(|(step, _)| bytes.abs() < 1024_f64.powi(*step as i32 + 1));
     let (step, unit) = step.map_or((4, "TiB"), |(step, unit)| (step, *unit));

@@ -1,6 +1,8 @@
 //! `lifeboat show`: finds one report and prints it, as a page or as the event itself.
 
 mod facts;
+mod frames;
+mod html;
 pub(crate) mod page;
 mod stack;
 mod timeline;
@@ -21,6 +23,8 @@ use page::{BOLD, DIM, GREEN, Page, RED, YELLOW};
 pub(crate) enum Form {
     /// The event itself.
     Json,
+    /// A page for a browser.
+    Html,
     /// A page with at most so many breadcrumbs.
     Page(usize),
 }
@@ -30,9 +34,13 @@ pub(crate) fn run(state_dir: &Path, id: &str, form: Form) -> Result<(), Failure>
     let (spool, reports) = state::reports(state_dir)?;
     let stored = find(&reports, id)?;
     let value = state::event(stored)?;
-    let Form::Page(breadcrumbs_max) = form else {
-        let text = serde_json::to_string_pretty(&value).unwrap_or_default();
-        return print(&format!("{}\n", clean::json(&text)));
+    let breadcrumbs_max = match form {
+        Form::Json => {
+            let text = serde_json::to_string_pretty(&value).unwrap_or_default();
+            return print(&format!("{}\n", clean::json(&text)));
+        }
+        Form::Html => return print(&html::page(&value, stored.event_id)),
+        Form::Page(breadcrumbs_max) => breadcrumbs_max,
     };
     let delivery = Delivery { server: server(stored), reason: spool.reason(stored.event_id) };
     print(&render(&value, stored, &delivery, Size { width: width(), breadcrumbs_max }))

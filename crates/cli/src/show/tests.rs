@@ -97,6 +97,7 @@ fn an_event_of_wrong_types_is_shown_as_far_as_it_goes() {
             let mut value = original.clone();
             *value.pointer_mut(pointer).unwrap() = wrong.clone();
             assert!(page_of(&value, 80).contains("DELIVERY"), "{pointer}");
+            assert!(html::page(&value, Uuid::nil()).contains("</footer>"), "{pointer}");
         }
     }
 }

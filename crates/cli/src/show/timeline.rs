@@ -40,11 +40,17 @@ pub(crate) fn breadcrumbs(page: &mut Page, event: &Event<'_>, shown_max: usize) 
     }
 }
 
-/// "−12 ms", "−1.4 s", "−3 min 20 s", "−2 h 10 min".
+/// "−400 µs", "−1.4 ms", "−12 ms", "−1.4 s", "−3 min 20 s", "−2 h 10 min".
 pub(crate) fn distance(death: OffsetDateTime, when: OffsetDateTime) -> String {
     let seconds = (death - when).as_seconds_f64();
     let sign = if seconds < 0.0 { '+' } else { '−' };
     let span = seconds.abs();
+    if span < 0.001 {
+        return format!("{sign}{:.0} µs", span * 1e6);
+    }
+    if span < 0.01 {
+        return format!("{sign}{:.1} ms", span * 1e3);
+    }
     if span < 1.0 {
         return format!("{sign}{:.0} ms", span * 1e3);
     }
@@ -76,7 +82,7 @@ pub(crate) fn duration(seconds: f64) -> String {
     }
 }
 
-fn words(crumb: &Value) -> String {
+pub(super) fn words(crumb: &Value) -> String {
     let mut words = text(crumb, "message").to_owned();
     for (key, value) in crumb.get("data").and_then(Value::as_object).into_iter().flatten() {
         let gap = if words.is_empty() { "" } else { "  " };
@@ -85,7 +91,7 @@ fn words(crumb: &Value) -> String {
     words
 }
 
-fn text<'a>(crumb: &'a Value, field: &str) -> &'a str {
+pub(super) fn text<'a>(crumb: &'a Value, field: &str) -> &'a str {
     crumb.get(field).and_then(Value::as_str).unwrap_or_default()
 }
 
@@ -97,6 +103,8 @@ mod tests {
     fn distances_read_well() {
         let death = OffsetDateTime::from_unix_timestamp(1_000_000).unwrap();
         let cases = [
+            (0.0004, "−400 µs"),
+            (0.0014, "−1.4 ms"),
             (0.4, "−400 ms"),
             (1.4, "−1.4 s"),
             (59.0, "−59.0 s"),

@@ -3,6 +3,7 @@
 
 mod audit;
 mod doctor;
+mod html;
 mod reports;
 
 use std::path::{Path, PathBuf};

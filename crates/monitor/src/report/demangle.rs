@@ -1,5 +1,6 @@
-//! Makes mangled names readable: C++ (Itanium) and Rust (v0 and legacy). Other languages pass through.
+//! Makes mangled names readable: C++ (Itanium), Rust (v0 and legacy), and Nim where the module holds its runtime.
 
+use super::nim;
 use super::text::cut;
 
 /// Longer names are not worth the time.
@@ -8,8 +9,12 @@ const MANGLED_MAX: usize = 8 * 1024;
 const READABLE_MAX: usize = 512;
 
 /// The name that a programmer would recognise.
-pub(super) fn demangle(name: &str) -> String {
-    let readable = if name.len() > MANGLED_MAX { None } else { rust(name).or_else(|| cpp(name)) };
+pub(super) fn demangle(name: &str, is_nim: bool) -> String {
+    let of_nim = || if is_nim { nim::demangle(name) } else { None };
+    let readable = match name.len() {
+        0..=MANGLED_MAX => rust(name).or_else(of_nim).or_else(|| cpp(name)),
+        _ => None,
+    };
     cut(readable.unwrap_or_else(|| name.to_owned()), READABLE_MAX)
 }
 
@@ -43,12 +48,15 @@ mod tests {
             ("checkpoint__store_u123", "checkpoint__store_u123"),
         ];
         for (mangled, readable) in cases {
-            assert_eq!(demangle(mangled), readable);
+            assert_eq!(demangle(mangled, false), readable);
         }
+        assert_eq!(demangle("checkpoint__store_u123", true), "store.checkpoint");
+        assert_eq!(demangle("_ZN5store10checkpointE3int", true), "store.checkpoint");
+        assert_eq!(demangle("_ZN4core9panicking5panic17h0123456789abcdefE", true), "core::panicking::panic");
     }
 
     #[test]
     fn a_name_has_an_end() {
-        assert_eq!(demangle(&"x".repeat(9000)).chars().count(), READABLE_MAX);
+        assert_eq!(demangle(&"x".repeat(9000), true).chars().count(), READABLE_MAX);
     }
 }

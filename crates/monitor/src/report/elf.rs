@@ -109,6 +109,12 @@ impl<'s> Elf<'s> {
         segments.find_map(|segment| segment.data_range(address, size).ok().flatten())
     }
 
+    /// Whether a symbol has a name of this kind.
+    pub(super) fn has_symbol(&self, is_wanted: impl Fn(&str) -> bool) -> bool {
+        let symbols = self.file.symbols().chain(self.file.dynamic_symbols()).take(SYMBOLS_MAX);
+        symbols.filter_map(|symbol| symbol.name().ok()).any(is_wanted)
+    }
+
     /// The name of the function whose symbol covers the address, by the symbol's own size.
     pub(super) fn symbol_at(&self, address: u64) -> Option<(&'s str, u64)> {
         let symbols = self.file.symbols().chain(self.file.dynamic_symbols()).take(SYMBOLS_MAX);

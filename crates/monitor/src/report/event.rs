@@ -10,13 +10,15 @@ use sentry_types::protocol::v7::{
 };
 use sentry_types::{CodeId, DebugId, Uuid};
 
+use crate::capture::{End, Subject};
+
 use super::case::{Case, Cause};
 use super::modules::{Module, Modules};
 use super::scrub::Scrubber;
 use super::stacks::Stacks;
 use super::text::{clean, cut, hex, one_line};
 use super::unwind::Stack;
-use super::{contexts, exceptions, machine};
+use super::{contexts, exceptions, machine, signals};
 
 /// How many breadcrumbs a report shows.
 const BREADCRUMBS_MAX: usize = 100;
@@ -72,6 +74,12 @@ fn notes(case: &Case<'_>, stacks: &Stacks<'_, '_>) -> Vec<String> {
     } else if is_exit && case.capture.process.threads > captured as u64 {
         notes.push("only the thread that called exit() is here: the others were ending".into());
     }
+    if case.fault.is_none() && matches!(case.capture.end, End::Signaled(signal) if signals::is_fault(signal))
+    {
+        notes.push(
+            "no handler of ours ran: the program put its own there since (call lifeboat_rearm after that), or could not run one".into(),
+        );
+    }
     if case.fault.is_some_and(|fault| fault.maps_truncated) {
         notes.push("the list of mappings was too long to be kept whole".into());
     }
@@ -85,7 +93,9 @@ fn notes(case: &Case<'_>, stacks: &Stacks<'_, '_>) -> Vec<String> {
 }
 
 fn level(case: &Case<'_>) -> Level {
-    match case.error.map_or(4, |error| error.level) {
+    // A panic is written as one that ends the process.
+    let is_caught = matches!(case.capture.subject, Subject::Panic(_));
+    match case.error.map_or(4, |error| if is_caught { 3 } else { error.level }) {
         0 => Level::Debug,
         1 => Level::Info,
         2 => Level::Warning,

@@ -13,6 +13,7 @@ mod event;
 mod exceptions;
 mod machine;
 mod modules;
+mod nim;
 mod role;
 mod runtime;
 mod sandbox;

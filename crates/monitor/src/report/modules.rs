@@ -11,6 +11,7 @@ use crate::maps::{self, MappedFile};
 
 use super::debug_files;
 use super::elf::Elf;
+use super::nim;
 use super::store::Store;
 
 /// Most modules that are looked at.
@@ -46,6 +47,7 @@ pub(super) struct Module<'s> {
     program_dir: PathBuf,
     debug: OnceCell<Option<Elf<'s>>>,
     bias: OnceCell<Option<u64>>,
+    is_nim: OnceCell<bool>,
 }
 
 impl<'s> Modules<'s> {
@@ -96,11 +98,20 @@ impl<'s> Module<'s> {
             program_dir: program.parent().unwrap_or(program).to_owned(),
             debug: OnceCell::new(),
             bias: OnceCell::new(),
+            is_nim: OnceCell::new(),
         }
     }
 
     pub(super) fn is_code(&self, address: u64) -> bool {
         self.code.iter().any(|(start, end)| (*start..*end).contains(&address))
+    }
+
+    /// Whether a Nim runtime is in it.
+    pub(super) fn is_nim(&self) -> bool {
+        *self.is_nim.get_or_init(|| {
+            let files = self.elf.as_ref().into_iter().chain(self.debug());
+            self.is_own && files.into_iter().any(|elf| elf.has_symbol(nim::is_runtime_symbol))
+        })
     }
 
     /// What to add to an address that the file states to get one in the process.

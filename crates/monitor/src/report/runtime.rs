@@ -1,7 +1,7 @@
 //! Which functions are a language's own machinery: nobody looks for a mistake there.
 
 /// What a statically linked C library leaves in the program itself.
-const C_FUNCTIONS: [&str; 22] = [
+const C_FUNCTIONS: [&str; 26] = [
     "_start",
     "_start_c",
     "__libc_start_main",
@@ -24,9 +24,13 @@ const C_FUNCTIONS: [&str; 22] = [
     "__clone",
     "clone3",
     "start_thread",
+    "NimMain",
+    "NimMainInner",
+    "PreMain",
+    "PreMainInner",
 ];
 /// How the names of Rust's, C++'s and Nim's machinery start, readable as they are.
-const PREFIXES: [&str; 29] = [
+const PREFIXES: [&str; 31] = [
     "std::",
     "core::",
     "alloc::",
@@ -47,6 +51,8 @@ const PREFIXES: [&str; 29] = [
     "__gxx_",
     "_Unwind_",
     "system.",
+    "std/",
+    "fatal__",
     "fatal.",
     "excpt.",
     "assertions.",

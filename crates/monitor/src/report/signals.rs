@@ -11,6 +11,20 @@ const SEGV_MAPERR: i32 = 1;
 const SEGV_ACCERR: i32 = 2;
 const SI_KERNEL: i32 = 128;
 
+/// Whether this signal means a mistake in the program, which a handler of ours would have seen.
+pub(super) const fn is_fault(signal: i32) -> bool {
+    matches!(
+        signal,
+        libc::SIGSEGV
+            | libc::SIGBUS
+            | libc::SIGILL
+            | libc::SIGFPE
+            | libc::SIGABRT
+            | libc::SIGTRAP
+            | libc::SIGSYS
+    )
+}
+
 /// `SIGSEGV` for 11.
 pub(super) fn name(signal: i32) -> String {
     let name = match signal {

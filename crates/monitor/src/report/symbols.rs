@@ -57,7 +57,8 @@ impl<'m, 's> Symbols<'m, 's> {
         let (index, module) = self.modules.find(address)?;
         let stated = module.stated(address)?;
         let context = self.debug.entry(index).or_insert_with(|| debug_information(module));
-        let mut locations = context.as_ref().map_or_else(Vec::new, |context| by_debug_info(context, stated));
+        let mut locations =
+            context.as_ref().map_or_else(Vec::new, |context| by_debug_info(context, stated, module.is_nim()));
         // Code without debug information, such as assembly, may still have a symbol.
         if locations.last().is_none_or(|outermost| outermost.function.is_none()) {
             let named = by_symbol(module, stated);
@@ -87,12 +88,12 @@ fn debug_information<'s>(module: &Module<'s>) -> Option<Context<Reader<'s>>> {
     Context::from_dwarf(dwarf).ok()
 }
 
-fn by_debug_info(context: &Context<Reader<'_>>, address: u64) -> Vec<Location> {
+fn by_debug_info(context: &Context<Reader<'_>>, address: u64, is_nim: bool) -> Vec<Location> {
     let mut locations = Vec::new();
     let Ok(mut frames) = context.find_frames(address).skip_all_loads() else { return locations };
     while let Ok(Some(frame)) = frames.next() {
         let name = frame.function.as_ref().and_then(|function| function.raw_name().ok());
-        let mut location = name.map_or_else(Location::default, |name| named(&name));
+        let mut location = name.map_or_else(Location::default, |name| named(&name, is_nim));
         if let Some(place) = frame.location {
             location.file = place.file.map(|file| cut(file.to_owned(), FILE_MAX));
             location.line = place.line.filter(|line| *line != 0);
@@ -108,11 +109,11 @@ fn by_debug_info(context: &Context<Reader<'_>>, address: u64) -> Vec<Location> {
 fn by_symbol(module: &Module<'_>, address: u64) -> Option<Location> {
     let in_module = module.elf.as_ref().and_then(|elf| elf.symbol_at(address));
     let found = in_module.or_else(|| module.debug().and_then(|elf: &Elf<'_>| elf.symbol_at(address)));
-    found.map(|(name, _)| named(name))
+    found.map(|(name, _)| named(name, module.is_nim()))
 }
 
-fn named(name: &str) -> Location {
-    let readable = demangle(name);
+fn named(name: &str, is_nim: bool) -> Location {
+    let readable = demangle(name, is_nim);
     let symbol = (readable != name).then(|| cut(name.to_owned(), FILE_MAX));
     Location { function: Some(readable), symbol, ..Location::default() }
 }
