@@ -57,7 +57,8 @@ pub(super) fn of_others(pid: u32, tid: u32, waiting: &mut VecDeque<(u32, i32)>) 
     }
     scene.maps = process::maps(tid);
     scene.images = images::images(tid, &scene.maps);
-    scene.process = process::process(pid);
+    // By the thread that is there: the first one may have ended.
+    scene.process = process::process(tid);
     scene
 }
 

@@ -9,7 +9,7 @@ use lifeboat_recorder::REGISTERS_MAX;
 
 use crate::capture::{End, Image, Process, Thread};
 use crate::watch::ptrace::{self, EVENT_STOP, SignalInfo};
-use crate::watch::{end, images, process, threads};
+use crate::watch::{end, images, memory, process, threads};
 
 use super::disposition::{self, Disposition};
 use super::recorder::OwnRecorder;
@@ -177,7 +177,7 @@ impl Tracer {
             return;
         }
         let (signal, since) = (info.number, Instant::now());
-        let own = threads::of_stopped(self.pid, tid);
+        let own = with_stack(threads::of_stopped(self.pid, tid));
         let mut scene = standstill::of_others(self.pid, tid, &mut self.waiting);
         scene.threads.push(Thread { registers: Vec::new(), stack: Vec::new(), ..own.clone() });
         self.recorder.fault(&own, info, is_handled);
@@ -207,17 +207,15 @@ impl Tracer {
             End::Exited(_) => {}
             // Its memory is still there, which tells what it needed; its stack would tell only where it happened to be.
             _ => {
-                self.exit = Some(Exit {
-                    tid,
-                    scene: Scene { process: process::process(self.pid), ..Scene::default() },
-                })
+                self.exit =
+                    Some(Exit { tid, scene: Scene { process: process::process(tid), ..Scene::default() } })
             }
         }
     }
 
     fn scene(&self, tid: u32) -> Scene {
         let maps = process::maps(tid);
-        let (images, process) = (images::images(tid, &maps), process::process(self.pid));
+        let (images, process) = (images::images(tid, &maps), process::process(tid));
         Scene { maps, images, process, ..Scene::default() }
     }
 
@@ -233,4 +231,23 @@ impl Tracer {
     fn has_thread(&self, tid: u32) -> bool {
         std::path::Path::new(&format!("/proc/{}/task/{tid}", self.pid)).exists()
     }
+}
+
+/// After a stack overflow the stack pointer stands where no memory is: the stack begins on one of the next pages.
+fn with_stack(mut thread: Thread) -> Thread {
+    const PAGE: u64 = 4096;
+    const PAGES_MAX: u64 = 64;
+    if !thread.stack.is_empty() || thread.registers.is_empty() {
+        return thread;
+    }
+    let mut buffer = vec![0; lifeboat_recorder::STACK_BYTES];
+    let first = thread.stack_start.next_multiple_of(PAGE);
+    for start in (0..PAGES_MAX).map(|page| first.saturating_add(page * PAGE)) {
+        if let Ok(bytes) = memory::read(thread.tid, start, &mut buffer) {
+            buffer.truncate(bytes);
+            (thread.stack_start, thread.stack) = (start, buffer);
+            return thread;
+        }
+    }
+    thread
 }

@@ -7,7 +7,7 @@ mod hold;
 pub mod images;
 pub(crate) mod leftovers;
 mod link;
-mod memory;
+pub(crate) mod memory;
 mod panics;
 mod pending;
 pub mod process;

@@ -5,8 +5,8 @@ use lifeboat_abi::Origin;
 use super::{FRAMES_MAX, Frame, MESSAGE_LINES_MAX, Reason, bare};
 
 const ERROR: &str = "Error: unhandled exception: ";
-const TRACEBACK: &str = "Traceback (most recent call last)";
 const RERAISED: &str = "[[reraised from:";
+const RERAISED_END: &str = "]]";
 /// What chronos adds to the message of an exception that went through futures.
 const ASYNC_TRACEBACK: &str = "Async traceback:";
 /// Most lines that a traceback may have.
@@ -41,11 +41,14 @@ fn kind_at_end(line: &str) -> Option<(&str, &str)> {
     (starts_so && kind.chars().all(is_name)).then_some((message, kind))
 }
 
-/// The calls of the traceback that ends just before the message. Nim writes the innermost last.
+/// The calls of the traceback that ends just before the message. Nim writes the innermost last; of a thread it writes no
+/// headline above them.
 fn frames(before: &[&str]) -> Vec<Frame> {
     let near = before.get(before.len().saturating_sub(TRACEBACK_LINES_MAX)..).unwrap_or_default();
-    let Some(start) = near.iter().rposition(|line| line.starts_with(TRACEBACK)) else { return Vec::new() };
-    let calls = near.get(start + 1..).unwrap_or_default();
+    let is_of_it =
+        |line: &&&str| frame(line).is_some() || line.starts_with(RERAISED) || **line == RERAISED_END;
+    let count = near.iter().rev().take_while(is_of_it).count();
+    let calls = near.get(near.len().saturating_sub(count)..).unwrap_or_default();
     // Behind this the same exception's earlier ways are told.
     let own = calls.iter().take_while(|line| !line.starts_with(RERAISED));
     let mut frames: Vec<_> = own.filter_map(|line| frame(line)).collect();
@@ -61,6 +64,8 @@ fn frame(line: &str) -> Option<Frame> {
     let mut numbers = numbers.split(',').map(|number| number.trim().parse().ok());
     let (line, column) = (numbers.next()??, numbers.next().flatten().unwrap_or(0));
     let function = function.trim();
-    let is_call = !file.is_empty() && !function.is_empty();
+    // Whatever else has a number in brackets is no call.
+    let is_call = file.ends_with(".nim") || file.ends_with(".nims");
+    let is_call = is_call && !function.is_empty();
     is_call.then(|| Frame { function: function.to_owned(), file: file.trim().to_owned(), line, column })
 }

@@ -38,6 +38,18 @@ fn nim_tells_type_message_and_calls() {
 }
 
 #[test]
+fn nim_tells_a_threads_calls_without_a_headline() {
+    check(
+        "INF rotated (1) turn\n/src/manager.nim(79) next\ndeques.nim(98)           popFirst\n\
+         Error: unhandled exception: Empty deque. [IndexDefect]",
+        Origin::Nim,
+        "IndexDefect",
+        "Empty deque.",
+        &["popFirst deques.nim:98:0", "next /src/manager.nim:79:0"],
+    );
+}
+
+#[test]
 fn nim_tells_the_way_before_it_was_raised_again() {
     check(
         "Traceback (most recent call last)\na.nim(9) a\na.nim(7) b\n[[reraised from:\na.nim(9) a\na.nim(3) c\n]]\n\
