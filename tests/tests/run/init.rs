@@ -1,7 +1,8 @@
 //! As the first process of a PID namespace, a container's entry point.
 //!
-//! 1. `unshare` makes us the first process. 2. Orphans are reaped, signals reach the program, the status comes out as a
-//! shell's. 3. The report was on disk, and delivered, before the namespace went.
+//! 1. `unshare` makes us the first process.
+//! 2. Orphans are reaped, signals reach the program, the status comes out as a shell's.
+//! 3. The report was on disk, and delivered, before the namespace went.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;

@@ -1,7 +1,8 @@
 //! logos-delivery #4064: a node without telemetry ends by `Empty deque. [IndexDefect]`, in a thread.
 //!
-//! 1. An ordinary Nim program, release and debug, takes from an empty deque. 2. It ends with status 1, saying what it
-//! always said. 3. The report is called after the exception, and names the procs as far as the build knows them.
+//! 1. An ordinary Nim program, release and debug, takes from an empty deque.
+//! 2. It ends with status 1, saying what it always said.
+//! 3. The report is called after the exception, and names the procs as far as the build knows them.
 
 use lifeboat_tests::{Run, Scratch, repository};
 

@@ -86,6 +86,16 @@ fn secrets_of_the_environment_stay_with_the_program() {
 }
 
 #[test]
+fn an_output_that_it_closes_is_closed() {
+    let bench = Bench::new();
+    // The reader's end comes while the program waits for it.
+    let line = "rm -f pipe; mkfifo pipe; RUN sh -c 'echo a; exec >&-; read word < pipe; exit 9' | { cat; echo b > pipe; }; \
+                exit ${PIPESTATUS[0]}";
+    let outcome = shell(&bench, line);
+    assert_eq!((outcome.shell_status(), outcome.stdout.as_str()), (9, "a\n"));
+}
+
+#[test]
 fn a_daemon_that_is_left_behind_can_write_on() {
     let bench = Bench::new();
     assert_eq!(shell(&bench, "RUN PROGRAM daemon | cat; exit ${PIPESTATUS[0]}").stdout, "daemon writes on\n");

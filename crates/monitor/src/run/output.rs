@@ -18,6 +18,9 @@ use super::lines::{Line, Lines, Stream};
 use super::pump::{self, Rest};
 use super::spawn::Outputs;
 
+/// A program that closes its output and has not ended in this time lives on without it.
+const CLOSED_TO_END: Duration = Duration::from_millis(250);
+
 /// Where a stream of the program comes out, and where it goes.
 pub(super) struct Source {
     stream: Stream,
@@ -132,7 +135,8 @@ fn start_one(
             Stream::Stderr => pump::run(from, io::stderr().as_fd(), Some(ended.as_fd()), heard),
             _ => pump::run(from, io::stdout().as_fd(), Some(ended.as_fd()), heard),
         };
-        if rest.is_none() {
+        // Most programs close their output by their end: then what we have to say may still come here.
+        if rest.is_none() && !pump::is_readable(ended.as_fd(), CLOSED_TO_END) {
             let_go(stream);
         }
         // Nobody waits for it where we are about to end.
@@ -141,7 +145,7 @@ fn start_one(
     std::thread::Builder::new().name(stream.word().into()).spawn(run).map(drop)
 }
 
-/// The program has closed this stream: whoever reads it shall see its end, as without us.
+/// The program lives on without this stream: whoever reads it shall see its end, as without us.
 fn let_go(stream: Stream) {
     let Ok(null) = std::fs::File::options().write(true).open("/dev/null") else { return };
     if stream != Stream::Stderr {

@@ -2,8 +2,9 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use crate::Error;
@@ -109,10 +110,16 @@ fn wait(
     })
 }
 
+/// Whether there is something to read within this time.
+pub(super) fn is_readable(from: BorrowedFd<'_>, patience: Duration) -> bool {
+    let mut polled = [PollFd::from_borrowed_fd(from, PollFlags::IN)];
+    let patience = Timespec::try_from(patience).unwrap_or_default();
+    poll(&mut polled, Some(&patience)).is_ok_and(|ready| ready > 0)
+}
+
 fn is_closed(from: BorrowedFd<'_>) -> bool {
     let mut polled = [PollFd::from_borrowed_fd(from, PollFlags::IN)];
-    let now = rustix::event::Timespec::default();
-    let asked = poll(&mut polled, Some(&now));
+    let asked = poll(&mut polled, Some(&Timespec::default()));
     let [fd] = polled;
     asked.is_ok() && fd.revents().contains(PollFlags::HUP) && !fd.revents().contains(PollFlags::IN)
 }
