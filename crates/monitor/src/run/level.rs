@@ -30,7 +30,7 @@ const WORDS: [(&str, Level); 22] = [
 /// Keys under which JSON and logfmt tell the level.
 const KEYS: [&str; 4] = ["level", "lvl", "severity", "levelname"];
 /// The level of a line in plain text is among its first words.
-const WORDS_MAX: usize = 5;
+const WORDS_MAX: usize = 6;
 
 /// The level that a line tells, if it does. Terminal escapes have been taken out.
 #[must_use]

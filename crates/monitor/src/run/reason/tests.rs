@@ -24,7 +24,7 @@ fn nim_tells_type_message_and_calls() {
         &[],
     );
     check(
-        "INF started\nTraceback (most recent call last)\n/home/a b/node.nim(12) node\n/src/manager.nim(79, 4) next\n\
+        "INF started\nTraceback (most recent call last)\n/src/a b/node.nim(12) node\n/src/manager.nim(79, 4) next\n\
          /usr/lib/nim/system/fatal.nim(54) sysFatal\nError: unhandled exception: index 5 not in 0 .. 2 [IndexDefect]",
         Origin::Nim,
         "IndexDefect",
@@ -32,7 +32,7 @@ fn nim_tells_type_message_and_calls() {
         &[
             "sysFatal /usr/lib/nim/system/fatal.nim:54:0",
             "next /src/manager.nim:79:4",
-            "node /home/a b/node.nim:12:0",
+            "node /src/a b/node.nim:12:0",
         ],
     );
 }
