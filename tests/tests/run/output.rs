@@ -4,10 +4,12 @@
 
 use crate::bench::{Bench, child_of, children_of, is_role, wait_until};
 
+const RUN: &str = "LIFEBOAT run --";
+
 /// A shell line in which `RUN` stands for looking after, and `PROGRAM` for the program.
 fn shell(bench: &Bench, line: &str) -> lifeboat_tests::Outcome {
     let lifeboat = crate::bench::delivered("bin/lifeboat");
-    let line = line.replace("RUN", &format!("{} run --", lifeboat.display()));
+    let line = line.replace("RUN", RUN).replace("LIFEBOAT", &lifeboat.display().to_string());
     let line = line.replace("PROGRAM", &bench.program().display().to_string());
     let run = lifeboat_tests::Run::new("bash").args(["-c", &line]).folder(bench.scratch.path());
     run.env("LIFEBOAT_STATE_DIR", bench.state_dir()).finish()
@@ -52,6 +54,23 @@ fn a_terminal_stays_a_terminal() {
     let outcome = run.env("LIFEBOAT_STATE_DIR", &state_dir).finish();
     assert_eq!(outcome.shell_status(), 9);
     assert!(crate::bench::notes(&crate::bench::event(&state_dir)).contains("terminal"));
+}
+
+#[test]
+fn a_key_of_the_terminal_arrives_once() {
+    let bench = Bench::new();
+    // The terminal sends it to all of the group.
+    let talk = "coproc script -qec 'RUN PROGRAM wait-count' /dev/null; while read -r line <&${COPROC[0]}; do case $line in \
+                *ready*) printf '\\003' >&${COPROC[1]};; *received*) echo $line;; esac; done";
+    for options in ["run --no-trace --", "run --"] {
+        let outcome = shell(&bench, &talk.replace("RUN", &RUN.replace("run --", options)));
+        assert!(
+            outcome.stdout.trim().ends_with("received 1"),
+            "{options} {} {}",
+            outcome.stdout,
+            outcome.stderr
+        );
+    }
 }
 
 #[test]
