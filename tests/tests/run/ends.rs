@@ -194,6 +194,35 @@ fn a_program_with_a_reporter_is_left_to_it() {
 }
 
 #[test]
+fn the_state_directory_may_be_relative() {
+    let bench = Bench::new();
+    let run =
+        Run::new(delivered("bin/lifeboat")).args(["run", "--state-dir", "here", "--"]).arg(bench.program());
+    assert_eq!(run.arg("exit-1").folder(bench.scratch.path()).finish().shell_status(), 1);
+    assert_eq!(events(&bench.scratch.join("here")).len(), 1);
+}
+
+#[test]
+fn an_ordinary_user_needs_no_rights() {
+    const NOBODY: u32 = 65534;
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let bench = Bench::new();
+    let folder = bench.scratch.path().to_str().unwrap();
+    let copied = Run::new("cp")
+        .args(["-r", delivered("bin/lifeboat").parent().unwrap().to_str().unwrap(), folder])
+        .finish();
+    assert!(copied.succeeded() && Run::new("chown").args(["-R", "65534:65534", folder]).finish().succeeded());
+    let state_dir = bench.state_dir();
+    let run =
+        Run::new(bench.scratch.join("bin/lifeboat")).args(["run", "--"]).arg(bench.program()).arg("null");
+    let run = run.env("LIFEBOAT_STATE_DIR", &state_dir).folder(bench.scratch.path()).user(NOBODY, NOBODY);
+    assert_eq!(run.finish().shell_status(), 139);
+    assert_eq!(functions(&event(&state_dir))[0], "decode_message");
+}
+
+#[test]
 fn without_a_monitor_or_a_place_the_program_runs_all_the_same() {
     let bench = Bench::new();
     let state_dir = bench.state_dir();

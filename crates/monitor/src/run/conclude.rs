@@ -67,6 +67,9 @@ impl Ended {
         }
         let fault = self.tracer.fault.take().filter(|_| is_of_fault);
         let exit = self.tracer.exit.take();
+        // Between a fault and the end a core may have been written, which takes its time.
+        let since = fault.as_ref().map_or(Duration::ZERO, |fault| fault.since.elapsed());
+        let died_at = SystemTime::now().checked_sub(since).unwrap_or_else(SystemTime::now);
         let tid = fault.as_ref().map(|fault| fault.tid).or(exit.as_ref().map(|exit| exit.tid));
         let signal = match (&fault, self.end) {
             (Some(fault), _) => Some(fault.signal),
@@ -76,11 +79,11 @@ impl Ended {
         let scene = fault.map(|fault| fault.scene).or(exit.map(|exit| exit.scene)).unwrap_or_default();
         let has_stack = is_of_fault || !scene.threads.is_empty();
         let lines = self.pumps.lines();
-        let reason = reason_of(&lines, signal);
+        let reason = reason_of(&lines, signal, died_at);
         if !is_of_fault && !self.is_death(reason.is_some()) {
             return None;
         }
-        self.leave_breadcrumbs(&lines, reason.is_some() || signal.is_some());
+        self.leave_breadcrumbs(&lines, died_at, reason.is_some() || signal.is_some());
         if let Some((at, mut reason)) = reason {
             // The captured stack tells more, unless the language told its own, or unwound before it exited.
             let unwound = reason.origin == Origin::Panic && signal.is_none();
@@ -102,7 +105,7 @@ impl Ended {
             images,
             process,
             notes,
-            captured_realtime_ns: realtime_ns(SystemTime::now()),
+            captured_realtime_ns: realtime_ns(died_at),
         })
     }
 
@@ -115,14 +118,14 @@ impl Ended {
     }
 
     /// The last lines, as many as were asked for; and where nothing else says why, the last error at least.
-    fn leave_breadcrumbs(&self, lines: &[Line], is_explained: bool) {
+    fn leave_breadcrumbs(&self, lines: &[Line], died_at: SystemTime, is_explained: bool) {
         let asked = lines.get(lines.len().saturating_sub(self.log_breadcrumbs)..).unwrap_or_default();
         for line in asked {
             self.recorder.breadcrumb(line, level::of(&line.text).unwrap_or(Level::Info));
         }
         if asked.is_empty() && !is_explained {
             let is_error = |line: &&Line| {
-                is_recent(line) && matches!(level::of(&line.text), Some(Level::Error | Level::Fatal))
+                is_recent(line, died_at) && matches!(level::of(&line.text), Some(Level::Error | Level::Fatal))
             };
             if let Some(line) = lines.iter().rfind(is_error) {
                 self.recorder.breadcrumb(line, Level::Error);
@@ -162,7 +165,7 @@ impl Ended {
     fn report(&self, destination: &Destination, capture: &Capture) {
         let before = pending(destination);
         if let Err(error) = destination.report(capture) {
-            eprintln!("lifeboat: the death could not be reported: {error}");
+            super::say(&format!("the death could not be reported: {error}"));
             return;
         }
         destination.deliver(self.pidfd.as_fd(), false);
@@ -178,7 +181,7 @@ impl Ended {
 }
 
 /// What the program said of its end, where it may be believed: not long ago, and not of a fault.
-fn reason_of(lines: &[Line], signal: Option<i32>) -> Option<(SystemTime, Reason)> {
+fn reason_of(lines: &[Line], signal: Option<i32>, died_at: SystemTime) -> Option<(SystemTime, Reason)> {
     if signal.is_some_and(|signal| !ABORT_SIGNALS.contains(&signal)) {
         return None;
     }
@@ -186,13 +189,13 @@ fn reason_of(lines: &[Line], signal: Option<i32>) -> Option<(SystemTime, Reason)
         let own: Vec<_> = lines.iter().filter(|line| line.stream == stream).collect();
         let texts: Vec<_> = own.iter().map(|line| line.text.as_str()).collect();
         let reason = reason::find(&texts)?;
-        let line = own.get(reason.line).filter(|line| is_recent(line))?;
+        let line = own.get(reason.line).filter(|line| is_recent(line, died_at))?;
         Some((line.at, reason))
     })
 }
 
-fn is_recent(line: &Line) -> bool {
-    line.at.elapsed().unwrap_or_default() <= REASON_AGE_MAX
+fn is_recent(line: &Line, died_at: SystemTime) -> bool {
+    died_at.duration_since(line.at).unwrap_or_default() <= REASON_AGE_MAX
 }
 
 fn pending(destination: &Destination) -> HashSet<uuid::Uuid> {

@@ -133,7 +133,6 @@ fn skip_escape(letters: &mut std::str::Chars<'_>) {
 }
 
 #[cfg(test)]
-#[expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 

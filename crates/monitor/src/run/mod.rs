@@ -155,10 +155,15 @@ fn go(waiting: Waiting, arguments: &Arguments) -> Result<(), ExitCode> {
     let pid = waiting.pid;
     let Err(error) = waiting.go() else { return Ok(()) };
     let program = arguments.command.first().map(OsString::as_os_str).unwrap_or_default();
-    eprintln!("lifeboat: cannot run {}: {error}", program.display());
+    say(&format!("cannot run {}: {error}", program.display()));
     // It may stand still at its exit, for us to look at.
     kill(pid);
     Err(ExitCode::from(u8::try_from(spawn::status_of(&error)).unwrap_or(1)))
+}
+
+/// A sentence for whoever started us. Where nobody reads, nobody misses it.
+fn say(sentence: &str) {
+    let _ = io::Write::write_all(&mut io::stderr(), format!("lifeboat: {sentence}\n").as_bytes());
 }
 
 fn kill(pid: u32) {
@@ -198,7 +203,7 @@ fn prepare(destination: Option<&Destination>, pidfd: &OwnedFd) {
                 destination.deliver(pidfd.as_fd(), true);
                 leftovers::report(&destination);
             }
-            Err(error) => eprintln!("lifeboat: a death could not be reported: {error}"),
+            Err(error) => say(&format!("a death could not be reported: {error}")),
         }
         rest::give_back();
     };
@@ -226,6 +231,5 @@ fn end_so(end: End, mask: &Mask) -> ExitCode {
         End::Unknown | End::StillAlive => 1,
     };
     // Not back through `main`: threads of ours may be at work that nobody needs any more.
-    let _ = io::Write::flush(&mut io::stderr());
     std::process::exit(status)
 }

@@ -47,7 +47,8 @@ impl Settings {
     /// Reads them; a state directory that was named on the command line wins.
     pub(super) fn read(state_dir: Option<PathBuf>) -> Self {
         let dsn = variable("SENTRY_DSN").map(|dsn| dsn.to_string_lossy().into_owned());
-        let state_dir = state_dir.or_else(default_state_dir);
+        // We leave the folder that a relative path starts from.
+        let state_dir = state_dir.or_else(default_state_dir).and_then(|path| std::path::absolute(path).ok());
         let destination = state_dir.map(|state_dir| Destination { state_dir, dsn });
         let text = |(setting, name): &(Setting, &str)| Some((*setting, variable(name)?.into_vec()));
         let tags = variable("LIFEBOAT_TAGS").map(|tags| pairs(tags.as_bytes())).unwrap_or_default();

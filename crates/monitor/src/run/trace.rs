@@ -42,7 +42,7 @@ pub(super) struct Fault {
     pub(super) tid: u32,
     pub(super) signal: i32,
     is_handled: bool,
-    since: Instant,
+    pub(super) since: Instant,
     pub(super) scene: Scene,
 }
 
