@@ -184,7 +184,9 @@ impl Bench {
 
 /// A fixture's source.
 pub(crate) fn source(fixture: &str) -> PathBuf {
-    repository("tests/fixtures").join(format!("{fixture}.c"))
+    let folder = repository("tests/fixtures");
+    let cxx = folder.join(format!("{fixture}.cpp"));
+    if cxx.is_file() { cxx } else { folder.join(format!("{fixture}.c")) }
 }
 
 /// A file of what `scripts/build` makes.

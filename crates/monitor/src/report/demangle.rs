@@ -32,6 +32,34 @@ fn cpp(name: &str) -> Option<String> {
     cpp_demangle::Symbol::new(bare).ok()?.demangle().ok()
 }
 
+/// How `lifeboat_terminate.hpp` writes a type: the symbol of its name, as the Itanium C++ ABI calls it.
+const TYPE_MARK: &str = "_ZTS";
+/// What std::throw_with_nested puts around a type.
+const NESTED: &str = "std::_Nested_exception<";
+
+/// A text with the C++ types in it made readable.
+pub(super) fn demangle_types(text: &str) -> String {
+    let mut readable = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, from)) = rest.find(TYPE_MARK).and_then(|at| rest.split_at_checked(at)) {
+        let end = from.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+        let (name, after) = from.split_at_checked(end.unwrap_or(from.len())).unwrap_or((from, ""));
+        readable.push_str(before);
+        readable.push_str(&type_name(name));
+        rest = after;
+    }
+    readable + rest
+}
+
+/// `std::logic_error` for `_ZTSSt11logic_error`; a name that is none stays as the node wrote it.
+fn type_name(symbol: &str) -> String {
+    let bare = symbol.strip_prefix(TYPE_MARK).unwrap_or(symbol);
+    let readable = cpp(symbol).and_then(|name| name.strip_prefix("typeinfo name for ").map(str::to_owned));
+    let readable = readable.unwrap_or_else(|| bare.to_owned());
+    let inner = readable.strip_prefix(NESTED).and_then(|inner| inner.strip_suffix('>'));
+    cut(inner.map_or(readable.as_str(), str::trim_end).to_owned(), READABLE_MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,6 +81,23 @@ mod tests {
         assert_eq!(demangle("checkpoint__store_u123", true), "store.checkpoint");
         assert_eq!(demangle("_ZN5store10checkpointE3int", true), "store.checkpoint");
         assert_eq!(demangle("_ZN4core9panicking5panic17h0123456789abcdefE", true), "core::panicking::panic");
+    }
+
+    #[test]
+    fn types_become_readable_within_a_text() {
+        let cases = [
+            ("_ZTSSt13runtime_error", "std::runtime_error"),
+            ("_ZTSSt17_Nested_exceptionISt11logic_errorE", "std::logic_error"),
+            ("_ZTSN4node8bad_peerE", "node::bad_peer"),
+            ("_ZTSi", "int"),
+            ("a; caused by _ZTSSt9exception: b", "a; caused by std::exception: b"),
+            ("_ZTS", ""),
+            ("_ZTSnonsense €", "nonsense €"),
+            ("no type", "no type"),
+        ];
+        for (text, readable) in cases {
+            assert_eq!(demangle_types(text), readable);
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use sentry_types::protocol::v7::{
 };
 
 use super::case::{Case, Cause};
+use super::demangle::demangle_types;
 use super::scrub::Scrubber;
 use super::signals::{self, AddressClass};
 use super::stacks::{self, Stacks};
@@ -71,7 +72,8 @@ fn of_record(
     stacks: &mut Stacks<'_, '_>,
     scrubber: &Scrubber,
 ) -> Exception {
-    let (kind, message) = (scrubber.text(&clean(record.kind)), scrubber.text(&clean(record.message)));
+    let text = |bytes| scrubber.text(&demangle_types(&clean(bytes)));
+    let (kind, message) = (text(record.kind), text(record.message));
     let kind = one_line(&kind, TYPE_MAX);
     let given = stacks.of_record(record);
     let is_language = words::cause_word(record.origin).is_some();
@@ -111,7 +113,9 @@ fn is_top_of(given: &Stacktrace, stack: Option<&Stacktrace>) -> bool {
 fn of_end(case: &Case<'_>, scrubber: &Scrubber) -> Exception {
     let (ty, value) = match (case.signal(), case.cause) {
         (Some((signal, code, class)), _) => {
-            (signals::name(signal), signals::sentence(signal, code, class, case.is_bad_jump()))
+            let said = abort_message(case, scrubber).filter(|_| signal == libc::SIGABRT);
+            let seen = || signals::sentence(signal, code, class, case.is_bad_jump());
+            (signals::name(signal), said.unwrap_or_else(seen))
         }
         (None, Cause::Exit(status)) => ("exit".to_owned(), exit_sentence(case, status, scrubber)),
         (None, _) => ("unknown".to_owned(), "the process is gone, and nothing says why".to_owned()),
@@ -123,6 +127,14 @@ fn of_end(case: &Case<'_>, scrubber: &Scrubber) -> Exception {
     mechanism.meta = meta(case.signal());
     let (value, thread_id) = (Some(value), thread_id(case.tid()));
     Exception { ty, value, thread_id, mechanism: Some(mechanism), ..Exception::default() }
+}
+
+/// What the C library said before it aborted, without the program's name before it.
+fn abort_message(case: &Case<'_>, scrubber: &Scrubber) -> Option<String> {
+    let said = clean(case.capture.abort_message.as_bytes());
+    let program = case.capture.process.program.rsplit('/').next().unwrap_or_default();
+    let bare = said.strip_prefix(program).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&said);
+    Some(one_line(&scrubber.text(bare), VALUE_MAX)).filter(|text| !text.is_empty())
 }
 
 /// A program that gives up says why in its log, a moment before: where breadcrumbs come from there, that is the reason.

@@ -1,12 +1,13 @@
 //! Which functions are a language's own machinery: nobody looks for a mistake there.
 
 /// What a statically linked C library leaves in the program itself.
-const C_FUNCTIONS: [&str; 26] = [
+const C_FUNCTIONS: [&str; 27] = [
     "_start",
     "_start_c",
     "__libc_start_main",
     "__libc_start_call_main",
     "libc_start_main_stage2",
+    "__clang_call_terminate",
     "abort",
     "raise",
     "gsignal",
@@ -69,12 +70,30 @@ const SOURCES: [&str; 5] =
 
 /// Whether a readable name is one of the machinery's.
 pub(super) fn is_function(name: &str) -> bool {
+    // A template's readable name starts with what it returns.
+    let name = name.strip_prefix("void ").unwrap_or(name);
     C_FUNCTIONS.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// Whether this is the way into `exit`, below which only the machinery runs.
 pub(super) fn is_exit(name: &str) -> bool {
     matches!(name, "exit" | "_exit" | "_Exit" | "__run_exit_handlers" | "std::process::exit")
+}
+
+/// Whether this is how a C++ exception leaves the node's own code, or how the process gives up on one.
+pub(super) fn is_throw(name: &str) -> bool {
+    const NAMES: [&str; 7] = [
+        "__cxa_throw",
+        "__cxa_rethrow",
+        "__cxa_call_terminate",
+        "__cxa_pure_virtual",
+        "__cxxabiv1::__terminate",
+        "std::terminate",
+        "std::rethrow_exception",
+    ];
+    NAMES
+        .iter()
+        .any(|start| name.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with('(')))
 }
 
 /// Whether a source file is not the node's own.

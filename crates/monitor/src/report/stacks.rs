@@ -133,10 +133,13 @@ impl<'m, 's> Stacks<'m, 's> {
 /// Without the machinery on top: what ran below the call of `exit`, and what a language does to end the process. Where
 /// nothing else is known all stays.
 pub(super) fn without_runtime(mut trace: Stacktrace) -> Stacktrace {
-    let is_exit = |frame: &Frame| frame.function.as_deref().is_some_and(runtime::is_exit);
-    let above_exit = trace.frames.iter().position(is_exit).unwrap_or(trace.frames.len());
+    let first = |is: fn(&str) -> bool| {
+        trace.frames.iter().position(|frame: &Frame| frame.function.as_deref().is_some_and(is))
+    };
+    // An exception in a static destructor comes from within `exit`.
+    let end = first(runtime::is_throw).or_else(|| first(runtime::is_exit)).unwrap_or(trace.frames.len());
     let is_own = |frame: &Frame| frame.in_app == Some(true);
-    let own = trace.frames.get(..above_exit).and_then(|frames| frames.iter().rposition(is_own));
+    let own = trace.frames.get(..end).and_then(|frames| frames.iter().rposition(is_own));
     if let Some(own) = own {
         trace.frames.truncate(own + 1);
     }

@@ -21,7 +21,7 @@ use super::link::{self, Link, SETTINGS_BYTES};
 use super::pending::{Fault, Needed, Pending};
 use super::roles::Destination;
 use super::verdict::{self, Circumstances};
-use super::{capture, end, images, leftovers, process, ptrace, threads};
+use super::{abort, capture, end, images, leftovers, process, ptrace, threads};
 
 /// How long a recorded fault may stay without an end before it is reported as such: the node's own handler
 /// works on, or hangs, or has jumped away.
@@ -165,8 +165,9 @@ impl Watch {
 
     /// Reports a fault whose end does not come, and lets the node record another one.
     fn give_up(&mut self, generation: u32) {
-        self.report_fault(End::StillAlive);
+        // Its capture is ours already: a death while the report is being made shall find room.
         self.link.control().death_released.store(generation, Ordering::Release);
+        self.report_fault(End::StillAlive);
     }
 
     /// Takes what the dying process shows of itself while it waits, then lets it go.
@@ -180,7 +181,11 @@ impl Watch {
         let recorded_maps = self.link.maps();
         let is_short = recorded_maps.is_empty() || recorded_maps.len() >= MAPS_BYTES;
         let maps = if is_short { process::maps(memory) } else { Vec::new() };
-        let images = images::images(memory, if maps.is_empty() { &recorded_maps } else { &maps });
+        let mapped = if maps.is_empty() { &recorded_maps } else { &maps };
+        let images = images::images(memory, mapped);
+        let signal = death.signal.load(Ordering::Relaxed) as i32;
+        let abort_message =
+            if signal == libc::SIGABRT { abort::message(memory, mapped) } else { String::new() };
         // What a handler of the node's own repairs is struck out of the recorder, and may be its end all the same.
         let is_chained = death.is_chained.load(Ordering::Relaxed) != 0;
         let early = is_chained.then(|| capture::begin(&self.link, Subject::Death, End::Unknown));
@@ -189,8 +194,7 @@ impl Watch {
         }
         let recorded = early.unwrap_or_else(|| capture::begin(&self.link, Subject::Death, End::Unknown));
         let notes = notes.into_iter().chain(recorded.notes).collect();
-        let capture = Capture { threads, maps, images, process, notes, ..recorded };
-        let signal = death.signal.load(Ordering::Relaxed) as i32;
+        let capture = Capture { threads, maps, images, process, abort_message, notes, ..recorded };
         let (pending, since) = (Pending::new(capture), Instant::now());
         self.fault = Some(Fault { generation, tid, signal, pending, since, recovered: None });
         if self.needed != Needed::Nothing {
