@@ -9,4 +9,5 @@ mod ends;
 mod init;
 mod nim;
 mod output;
+mod relay;
 mod signals;

@@ -2,13 +2,13 @@
 //!
 //! 1. The program writes 64 MiB, or to one place by two ways, or is read by nobody. 2. All is as without us.
 
-use crate::bench::{Bench, child_of, children_of, is_role, wait_until};
+use crate::bench::{Bench, child_of, children_of, delivered, event, is_role, notes, title, wait_until};
 
 const RUN: &str = "LIFEBOAT run --";
 
 /// A shell line in which `RUN` stands for looking after, and `PROGRAM` for the program.
 fn shell(bench: &Bench, line: &str) -> lifeboat_tests::Outcome {
-    let lifeboat = crate::bench::delivered("bin/lifeboat");
+    let lifeboat = delivered("bin/lifeboat");
     let line = line.replace("RUN", RUN).replace("LIFEBOAT", &lifeboat.display().to_string());
     let line = line.replace("PROGRAM", &bench.program().display().to_string());
     let run = lifeboat_tests::Run::new("bash").args(["-c", &line]).folder(bench.scratch.path());
@@ -48,12 +48,19 @@ fn a_terminal_stays_a_terminal() {
     let state_dir = bench.state_dir();
     let inner = format!(
         "{} run -- sh -c 'test -t 0 && test -t 1 && test -t 2 && exit 9'",
-        crate::bench::delivered("bin/lifeboat").display()
+        delivered("bin/lifeboat").display()
     );
     let run = lifeboat_tests::Run::new("script").args(["-qec", &inner, "/dev/null"]);
     let outcome = run.env("LIFEBOAT_STATE_DIR", &state_dir).finish();
     assert_eq!(outcome.shell_status(), 9);
-    assert!(crate::bench::notes(&crate::bench::event(&state_dir)).contains("terminal"));
+    assert!(notes(&event(&state_dir)).contains("terminal"));
+    // What the C library said of a failed assert is read from its memory, then.
+    let state_dir = bench.state_dir();
+    let inner =
+        format!("{} run -- {} assert", delivered("bin/lifeboat").display(), bench.program().display());
+    let run = lifeboat_tests::Run::new("script").args(["-qec", &inner, "/dev/null"]);
+    let _ = run.env("LIFEBOAT_STATE_DIR", &state_dir).folder(bench.scratch.path()).finish();
+    assert!(title(&event(&state_dir)).contains("Assertion `received == 5"), "{}", title(&event(&state_dir)));
 }
 
 #[test]

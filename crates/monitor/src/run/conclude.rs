@@ -93,7 +93,7 @@ impl Ended {
             self.recorder.last_words(tid.unwrap_or(self.pid), at, &reason);
         }
         let recorder = self.recorder.copy().unwrap_or_default();
-        let Scene { threads, maps, images, process, mut notes } = scene;
+        let Scene { threads, maps, images, process, abort_message, mut notes } = scene;
         notes.extend(self.notes());
         Some(Capture {
             version: CAPTURE_VERSION,
@@ -104,6 +104,7 @@ impl Ended {
             maps,
             images,
             process,
+            abort_message,
             notes,
             captured_realtime_ns: realtime_ns(died_at),
         })

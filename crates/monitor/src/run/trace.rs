@@ -9,7 +9,7 @@ use lifeboat_recorder::REGISTERS_MAX;
 
 use crate::capture::{End, Image, Process, Thread};
 use crate::watch::ptrace::{self, EVENT_STOP, SignalInfo};
-use crate::watch::{end, images, memory, process, threads};
+use crate::watch::{abort, end, images, memory, process, threads};
 
 use super::disposition::{self, Disposition};
 use super::recorder::OwnRecorder;
@@ -34,6 +34,8 @@ pub(super) struct Scene {
     pub(super) maps: Vec<u8>,
     pub(super) images: Vec<Image>,
     pub(super) process: Process,
+    /// What the C library said before it aborted.
+    pub(super) abort_message: String,
     pub(super) notes: Vec<String>,
 }
 
@@ -180,6 +182,9 @@ impl Tracer {
         let own = with_stack(threads::of_stopped(self.pid, tid));
         let mut scene = standstill::of_others(self.pid, tid, &mut self.waiting);
         scene.threads.push(Thread { registers: Vec::new(), stack: Vec::new(), ..own.clone() });
+        if signal == libc::SIGABRT {
+            scene.abort_message = abort::message(tid, &scene.maps);
+        }
         self.recorder.fault(&own, info, is_handled);
         self.fault = Some(Fault { tid, signal, is_handled, since, scene });
     }

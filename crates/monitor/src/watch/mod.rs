@@ -1,6 +1,6 @@
 //! The role `watch`: holds the flight recorder, captures what dies, and speaks to no network.
 
-mod abort;
+pub(crate) mod abort;
 mod capture;
 pub(crate) mod end;
 mod errors;
