@@ -10,12 +10,19 @@ const READABLE_MAX: usize = 512;
 
 /// The name that a programmer would recognise.
 pub(super) fn demangle(name: &str, is_nim: bool) -> String {
-    let of_nim = || if is_nim { nim::demangle(name) } else { None };
     let readable = match name.len() {
-        0..=MANGLED_MAX => rust(name).or_else(of_nim).or_else(|| cpp(name)),
+        0..=MANGLED_MAX if is_nim && !has_rust_mark(name) => nim::demangle(name).or_else(|| cpp(name)),
+        0..=MANGLED_MAX => rust(name).or_else(|| cpp(name)),
         _ => None,
     };
     cut(readable.unwrap_or_else(|| name.to_owned()), READABLE_MAX)
+}
+
+/// Whether only Rust writes such names: Nim's look like legacy ones that lack their hash.
+fn has_rust_mark(name: &str) -> bool {
+    let hash = name.split_once(".llvm.").map_or(name, |(bare, _)| bare).strip_suffix('E');
+    name.starts_with("_R")
+        || hash.is_some_and(|name| name.rfind("17h").is_some_and(|at| at + 19 == name.len()))
 }
 
 /// Without the hash at the end of a legacy name.
@@ -80,6 +87,7 @@ mod tests {
         }
         assert_eq!(demangle("checkpoint__store_u123", true), "store.checkpoint");
         assert_eq!(demangle("_ZN5store10checkpointE3int", true), "store.checkpoint");
+        assert_eq!(demangle("_ZN5store10checkpointE", true), "store.checkpoint");
         assert_eq!(demangle("_ZN4core9panicking5panic17h0123456789abcdefE", true), "core::panicking::panic");
     }
 

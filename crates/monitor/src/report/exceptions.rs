@@ -2,7 +2,9 @@
 
 use lifeboat_abi::Level;
 use lifeboat_recorder::{BreadcrumbView, RecordView};
-use sentry_types::protocol::v7::{Exception, Mechanism, MechanismMeta, PosixSignal, Stacktrace, ThreadId};
+use sentry_types::protocol::v7::{
+    Exception, Frame, Mechanism, MechanismMeta, PosixSignal, Stacktrace, ThreadId,
+};
 
 use super::case::{Case, Cause};
 use super::demangle::demangle_types;
@@ -22,6 +24,7 @@ const REASON_AGE_MAX_NS: u64 = 10_000_000_000;
 pub(super) fn all(case: &Case<'_>, stacks: &mut Stacks<'_, '_>, scrubber: &Scrubber) -> Vec<Exception> {
     let own = case.registers_and_stack();
     let stack = own.and_then(|(registers, stack)| stacks.of_thread(&registers, stack));
+    let whole = stack.clone();
     // A fault is where it is; of an exit or an exception the way out would hide where it came from.
     let stack = match case.cause {
         Cause::Exit(_) | Cause::Language(_) => stack.map(stacks::without_way_out),
@@ -40,7 +43,7 @@ pub(super) fn all(case: &Case<'_>, stacks: &mut Stacks<'_, '_>, scrubber: &Scrub
         None => vec![Exception { stacktrace: stack, ..end }],
         // The same thread said why: that is the title, and the signal is how it was carried out.
         Some(words) if case.fault.is_some() && case.words_explain => {
-            let words = of_record(words, stack, stacks, scrubber);
+            let words = of_words(words, stack, whole.as_ref(), stacks, scrubber);
             vec![end.clone(), Exception { mechanism: end.mechanism, ..words }]
         }
         Some(words) if !case.words_explain => {
@@ -51,7 +54,7 @@ pub(super) fn all(case: &Case<'_>, stacks: &mut Stacks<'_, '_>, scrubber: &Scrub
             ]
         }
         Some(words) => {
-            let mut words = of_record(words, stack, stacks, scrubber);
+            let mut words = of_words(words, stack, whole.as_ref(), stacks, scrubber);
             words.value = words.value.or(end.value);
             vec![Exception { mechanism: end.mechanism, ..words }]
         }
@@ -82,6 +85,28 @@ fn of_record(
         thread_id: thread_id(record.tid),
         ..Exception::default()
     }
+}
+
+/// Last words, with the stack that tells more: that of the record, or the captured one, of which `whole` still has the
+/// machinery.
+fn of_words(
+    record: &RecordView<'_>,
+    stack: Option<Stacktrace>,
+    whole: Option<&Stacktrace>,
+    stacks: &mut Stacks<'_, '_>,
+    scrubber: &Scrubber,
+) -> Exception {
+    let words = of_record(record, stack.clone(), stacks, scrubber);
+    let tells_less = words.stacktrace.as_ref().is_some_and(|given| is_top_of(given, whole));
+    if tells_less { Exception { stacktrace: stack, ..words } } else { words }
+}
+
+/// Whether all that a language told is the one function that the captured stack is in, too: builds without traces tell a
+/// function of the library that failed, and no caller.
+fn is_top_of(given: &Stacktrace, stack: Option<&Stacktrace>) -> bool {
+    let [Frame { function: Some(told), .. }] = given.frames.as_slice() else { return false };
+    let names = |frame: &Frame| frame.function.as_deref().is_some_and(|name| name.contains(told.as_str()));
+    stack.is_some_and(|stack| stack.frames.iter().any(names))
 }
 
 /// The end itself, as the operating system saw it.

@@ -69,6 +69,9 @@ const PREFIXES: [&str; 30] = [
 const SOURCES: [&str; 5] =
     ["/rustc/", "/.cargo/registry/", "/usr/lib/nim/", "/nim/lib/", "/usr/include/c++/"];
 
+/// Folders of Nim's own library, wherever a toolchain keeps it.
+const NIM_SOURCES: [&str; 5] = ["/lib/system/", "/lib/system.nim", "/lib/pure/", "/lib/std/", "/lib/core/"];
+
 /// Whether a readable name is one of the machinery's.
 pub(super) fn is_function(name: &str) -> bool {
     // A template's readable name starts with what it returns.
@@ -106,7 +109,27 @@ pub(super) fn is_throw(name: &str) -> bool {
 
 /// Whether a source file is not the node's own.
 pub(super) fn is_source(path: &str) -> bool {
-    SOURCES.iter().any(|folder| path.contains(folder))
+    let is_nim = || path.ends_with(".nim") && NIM_SOURCES.iter().any(|folder| path.contains(folder));
+    SOURCES.iter().any(|folder| path.contains(folder)) || is_nim()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_source;
+
+    #[test]
+    fn nim_is_known_wherever_it_lies() {
+        for path in [
+            "/usr/lib/nim/lib/system/fatal.nim",
+            "/nix/store/0123-nim-2.2.4/nim/lib/system.nim",
+            "/opt/nim-2.2.4/lib/pure/asyncdispatch.nim",
+        ] {
+            assert!(is_source(path), "{path}");
+        }
+        for path in ["/build/node/lib/store.nim", "/build/lib/system/store.c", "/build/system/store.nim"] {
+            assert!(!is_source(path), "{path}");
+        }
+    }
 }
 
 #[cfg(test)]

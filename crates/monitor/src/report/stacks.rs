@@ -115,14 +115,17 @@ impl<'m, 's> Stacks<'m, 's> {
     fn given(&self, given: &lifeboat_recorder::FrameView<'_>) -> Frame {
         let text = |bytes: &[u8]| Some(clean(bytes)).filter(|text| !text.is_empty());
         let file = text(given.file);
+        let function = text(given.function);
+        let is_runtime = function.as_deref().is_some_and(runtime::is_function);
+        let is_foreign = file.as_deref().is_some_and(runtime::is_source);
         Frame {
-            function: text(given.function).map(|name| cut(self.scrubber.text(&name), TEXT_MAX)),
+            function: function.map(|name| cut(self.scrubber.text(&name), TEXT_MAX)),
             filename: file.as_deref().map(|file| self.scrubber.path(base_name(file))),
             abs_path: file.as_deref().map(|file| self.scrubber.path(file)),
             lineno: Some(u64::from(given.line)).filter(|line| *line != 0),
             colno: Some(u64::from(given.column)).filter(|column| *column != 0),
             instruction_addr: Some(Addr(given.address)).filter(|address| address.0 != 0),
-            in_app: Some(!file.is_some_and(|file| runtime::is_source(&file))),
+            in_app: Some(!is_runtime && !is_foreign),
             ..Frame::default()
         }
     }
