@@ -115,7 +115,7 @@ pub(super) fn is_source(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_source;
+    use super::{is_function, is_source};
 
     #[test]
     fn nim_is_known_wherever_it_lies() {
@@ -130,11 +130,6 @@ mod tests {
             assert!(!is_source(path), "{path}");
         }
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
 
     #[test]
     fn a_program_may_be_called_as_the_machinery_is() {
