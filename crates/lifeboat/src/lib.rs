@@ -58,3 +58,7 @@ pub mod tracing;
 
 pub use calls::*;
 pub use level::Level;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -4,7 +4,7 @@
 //! 2. The report's cause, its title and the first three functions of the node's own are those of the table.
 //! 3. Of an exception the stack starts where it was thrown, not where the process gave up.
 
-use lifeboat_tests::{Compiler, Run};
+use lifeboat_tests::{Compiler, Run, note_death};
 use serde_json::Value;
 
 use crate::bench::{Bench, delivered, event, events, same_end};
@@ -169,6 +169,8 @@ fn check(bench: &Bench, rows: &[Row], turn_on: impl Fn(&Bench, Run, &std::path::
         };
         assert!(is_good, "{arguments:?} is called {found:?}, not {title:?}");
         assert_eq!(own_functions(&event), *functions, "{arguments:?}");
+        let [language, build] = bench.kind;
+        note_death(language, build, &arguments.join(" "), cause, &found, functions);
         let is_thrown = *cause == "cpp-exception" && !functions.is_empty();
         assert!(!is_thrown || frames(&event).last().unwrap()["in_app"] == true, "{arguments:?}: {event}");
     }

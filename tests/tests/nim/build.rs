@@ -44,6 +44,17 @@ impl Build {
         Self { nim, flags }
     }
 
+    /// As the table of deaths calls it.
+    pub(crate) fn name(&self) -> String {
+        let nim = if self.nim == Nim::One { "1.6" } else { "2.2" };
+        let mode = if self.has("-d:lifeboatLink") { "link" } else { "load" };
+        let memory = if self.has("--mm:orc") { "orc" } else { "refc" };
+        let goal = if self.has("-d:release") { "release" } else { "debug" };
+        let libc = if self.has("--gcc.exe:musl-gcc") { ", musl" } else { "" };
+        let panics = if self.has("--panics:on") { ", panics" } else { "" };
+        format!("{mode}, {nim} {memory} {goal}{libc}{panics}")
+    }
+
     /// Whether a flag is among them.
     pub(crate) fn has(&self, flag: &str) -> bool {
         self.flags.contains(&flag)

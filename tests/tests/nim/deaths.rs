@@ -7,7 +7,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use lifeboat_tests::Outcome;
+use lifeboat_tests::{Outcome, note_death};
 
 use crate::bench::{Bench, Told, delivered, events};
 use crate::build::{Build, Nim, bindings, fixture};
@@ -163,6 +163,9 @@ fn check_report(build: &Build, case: Case, told: &Told) {
     let what = format!("{build:?} {case:?}: {told:?}");
     let (title, cause) = expected(build, case);
     assert_eq!((told.title.as_str(), told.cause.as_str()), (title.as_str(), cause), "{what}");
+    let death = if case.in_thread { format!("{} thread", case.how) } else { case.how.to_owned() };
+    let functions = told.functions();
+    note_death("Nim", &build.name(), &death, cause, &title, functions.get(..3).unwrap_or(&functions));
     if case.how == "overflow" {
         assert_eq!(told.functions()[..3], ["recurse"; 3], "{what}");
         return;

@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use lifeboat_tests::{Run, repository};
+use lifeboat_tests::{Run, note_death, repository};
 use serde_json::Value;
 
 use crate::bench::{Bench, build};
@@ -205,6 +205,14 @@ fn check(bench: &Bench, case: &Case, build: Build) {
         let line = source_line(frame);
         assert!(line.contains(source), "{what}: {function} is at {line:?}, not at {source:?}");
     }
+    let functions: Vec<_> = own.iter().take(3).filter_map(|frame| frame["function"].as_str()).collect();
+    let name = match build {
+        Build::Load => "load",
+        Build::Link => "link",
+        Build::Abort => "load, panic=abort",
+        Build::NoLines => "load, no lines",
+    };
+    note_death("Rust", name, case.kind, case.cause, case.title, &functions);
     // What threw it is not shown: the first frame of all is the node's.
     if case.cause == "panic" {
         assert_eq!(frames(exception)[0]["in_app"], true, "{what}: {exception:#}");
