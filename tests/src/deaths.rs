@@ -11,7 +11,9 @@ use std::io::Write;
 /// Where the file cannot be written.
 pub fn note_death(language: &str, build: &str, death: &str, cause: &str, title: &str, frames: &[&str]) {
     let Some(path) = std::env::var_os("LIFEBOAT_DEATHS") else { return };
-    let cells = [language, build, death, cause, title, &frames.join(" ← ")];
+    // Sources are where this repository happens to lie.
+    let title = title.replace(&format!("{}/", crate::repository(".").display()).replace("/./", "/"), "");
+    let cells = [language, build, death, cause, &title, &frames.join(" ← ")];
     let row = cells.map(|cell| cell.replace(['\t', '\n'], " ")).join("\t") + "\n";
     let file = OpenOptions::new().append(true).create(true).open(path);
     // One write a row: several tests write at once.
