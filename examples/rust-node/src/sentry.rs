@@ -1,7 +1,7 @@
 //! A program that has the sentry SDK already, panics and all: with one more line its events go to Lifeboat's spool,
 //! and are on disk before the process ends.
 //!
-//!     cargo run --features sentry --bin rust-sentry-node -- panic
+//!     cargo run --features sentry --bin rust-sentry-node -- --die panic
 //!     lifeboat show latest
 //!
 //! `SENTRY_DSN` turns the SDK on, as ever.
@@ -13,7 +13,7 @@ fn main() {
         // The one line. The SDK would name the host: a node names itself, or nobody does.
         .transport(lifeboat::sentry::transport());
     let _guard = sentry::init(options);
-    if std::env::args().nth(1).is_some_and(|word| word == "panic") {
+    if std::env::args().any(|word| word == "panic") {
         deliver(&[1, 2, 3]);
     }
     sentry::capture_message("the store is nearly full", sentry::Level::Warning);
