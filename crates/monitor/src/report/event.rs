@@ -34,7 +34,8 @@ const AHEAD_MAX: Duration = Duration::from_secs(60);
 /// The event of this case.
 pub(super) fn event(case: &Case<'_>, modules: &Modules<'_>) -> Event<'static> {
     let fleet = case.setting(Setting::Fleet);
-    let scrubber = Scrubber::new(fleet.as_deref().unwrap_or_default().as_bytes());
+    let dsn = case.recorder.setting(Setting::Dsn).unwrap_or_default();
+    let scrubber = Scrubber::new(fleet.as_deref().unwrap_or_default().as_bytes(), dsn);
     let mut stacks = Stacks::new(modules, &scrubber);
     let exception = exceptions::all(case, &mut stacks, &scrubber);
     let threads = threads(case, &mut stacks, &scrubber);
