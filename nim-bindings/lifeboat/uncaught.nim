@@ -71,17 +71,24 @@ template isUnwound(e: ref Exception): bool =
 
 template fillUncaught(frames: Frames, count: var csize_t, e: ref Exception) =
   when unwinds:
-    count = raised(cast[pointer](e), frames, framesMax)
+    # Only a Defect's stack was noted; another exception may lie where a Defect lay that is gone.
+    if e of Defect:
+      count = raised(cast[pointer](e), frames, framesMax)
     if count == 0 and isUnwound(e):
       fill(frames, count, e)
   else:
     fill(frames, count, e)
 
 var previousUncaught: typeof(unhandledExceptionHook)
+var isTelling {.threadvar.}: bool
 
 proc noteUncaught(
     e: ref Exception
 ) {.nimcall, exportc: "lifeboat_nim_on_uncaught", tags: [].} =
+  if isTelling:
+    # A hook before ours calls ours again: this one has been told of.
+    return
+  isTelling = true
   if e != nil and isStarted() != 0:
     var text {.noinit.}: Text
     var space {.noinit.}: array[framesMax, Frame]
@@ -92,6 +99,7 @@ proc noteUncaught(
     discard uncaught(kind(e), cast[cstring](addr text.bytes), frames, count)
   if previousUncaught != nil:
     previousUncaught(e)
+  isTelling = false
 
 when unwinds:
   var previousRaise: typeof(globalRaiseHook)
@@ -105,15 +113,18 @@ when unwinds:
       noteRaised(cast[pointer](e))
     result = previousRaise == nil or previousRaise(e)
 
+var isHooked: bool
+
 proc hookExceptions*() =
-  ## Puts the hooks before whichever are there.
+  ## Puts the hooks before whichever are there; once, for the node may have put its own before them since, which calls ours.
   template hook(variable, previous, own: untyped) =
     # By a cast: how the type of a hook is written changed between Nim's versions.
-    let mine = cast[typeof(variable)](own)
-    if variable != mine:
-      previous = variable
-      variable = mine
+    previous = variable
+    variable = cast[typeof(variable)](own)
 
+  if isHooked:
+    return
+  isHooked = true
   hook(unhandledExceptionHook, previousUncaught, noteUncaught)
   when unwinds:
     findUnwinder()
