@@ -3,7 +3,9 @@
  * The terminate handler of lifeboat.hpp: tells of the exception that nobody caught. Included by lifeboat.hpp alone.
  *
  * It runs on the thread that is about to end the process, in no signal handler. For the exception itself it allocates
- * nothing; std::rethrow_exception may, for nested ones. Type names go out mangled, as `_ZTS…`: the monitor reads them.
+ * nothing; std::rethrow_exception may, for nested ones, and so may a thread's first touch of thread-local values in a
+ * library that was loaded later. A thrown pointer is looked up under the loader's lock. Type names go out mangled, as
+ * `_ZTS…`: the monitor reads them.
  */
 #ifndef LIFEBOAT_TERMINATE_HPP
 #define LIFEBOAT_TERMINATE_HPP
