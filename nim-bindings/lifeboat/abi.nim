@@ -118,7 +118,9 @@ proc setFrame*(
 ) {.importc: "lifeboat_nim_frame".}
 
 when unwinds:
-  proc findUnwinder*() {.importc: "lifeboat_nim_find_unwinder".}
+  proc findUnwinder*(
+    raiseAssert, failedAssert: pointer
+  ) {.importc: "lifeboat_nim_find_unwinder".}
   proc noteRaised*(exception: pointer) {.importc: "lifeboat_nim_note_raise".}
   proc raised*(
     exception: pointer, frames: Frames, max: csize_t

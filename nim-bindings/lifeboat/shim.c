@@ -103,12 +103,32 @@ CALL_ void lifeboat_nim_frame(lifeboat_frame *frame, const char *function, const
 }
 
 #ifdef LIFEBOAT_NIM_UNWIND
-enum { RAISED_MAX = 96 };
+enum { RAISED_MAX = 96, OWN_FRAMES = 3, MACHINERY_MAX = 12 };
+
+/* What Nim's runtime raises Defects with, by the names that both Nims have for the compiler; weak, for most programs have
+ * but some. A stripped program has no other way to tell them from the node's own functions. */
+#define MACHINERY_(is)                                                                                                 \
+    is(raiseExceptionEx) is(raiseException) is(reraiseException) is(raiseIndexError) is(raiseIndexError2)              \
+    is(raiseIndexError3) is(raiseIndexError4) is(raiseFieldError) is(raiseFieldError2) is(raiseFieldErrorStr)          \
+    is(raiseRangeError) is(raiseRangeErrorI) is(raiseRangeErrorF) is(raiseRangeErrorU) is(raiseRangeErrorNoArgs)       \
+    is(raiseOverflow) is(raiseDivByZero) is(raiseFloatOverflow) is(raiseFloatInvalidOp)                                \
+    is(raiseObjectConversionError) is(raiseObjectCaseTransition) is(chckObj) is(chckNil) is(chckNilDisp)
+
+#define DECLARED_(name) extern void name() __attribute__((__weak__, __visibility__("hidden")));
+MACHINERY_(DECLARED_)
+
+typedef void (*machine)();
+#define LISTED_(name) name,
+static const machine machinery[] = {MACHINERY_(LISTED_)};
+
+/* Those whose names are not the compiler's: Nim hands them over. */
+static machine assertions[2];
 
 /* The stack of this thread when it last raised a Defect, innermost first. */
 static __thread struct {
     const void *exception;
     size_t count;
+    size_t machinery; /* How many of them are Nim's or ours. */
     uint64_t addresses[RAISED_MAX];
 } raised;
 
@@ -116,20 +136,37 @@ static __thread struct {
 #ifdef LIFEBOAT_LOAD
 static __typeof__(&_Unwind_Backtrace) unwind_stack;
 static __typeof__(&_Unwind_GetIPInfo) unwind_address;
+static __typeof__(&_Unwind_GetRegionStart) unwind_function;
 
-CALL_ void lifeboat_nim_find_unwinder(void) {
+static void find_unwinder(void) {
     void *library = dlopen("libgcc_s.so.1", RTLD_NOW | RTLD_LOCAL);
     if (library) {
         *(void **)&unwind_address = dlsym(library, "_Unwind_GetIPInfo");
+        *(void **)&unwind_function = dlsym(library, "_Unwind_GetRegionStart");
         *(void **)&unwind_stack = dlsym(library, "_Unwind_Backtrace");
     }
 }
 #else
 #define unwind_stack _Unwind_Backtrace
 #define unwind_address _Unwind_GetIPInfo
+#define unwind_function _Unwind_GetRegionStart
 
-CALL_ void lifeboat_nim_find_unwinder(void) {}
+static void find_unwinder(void) {}
 #endif
+
+CALL_ void lifeboat_nim_find_unwinder(machine raise_assert, machine failed_assert) {
+    assertions[0] = raise_assert;
+    assertions[1] = failed_assert;
+    find_unwinder();
+}
+
+static int is_machinery(uint64_t function) {
+    int is = function == (uint64_t)assertions[0] || function == (uint64_t)assertions[1];
+    for (size_t index = 0; !is && index < sizeof machinery / sizeof *machinery; index++) {
+        is = machinery[index] && function == (uint64_t)machinery[index];
+    }
+    return is;
+}
 
 static _Unwind_Reason_Code raised_step(struct _Unwind_Context *context, void *argument) {
     int is_at_instruction = 0;
@@ -140,23 +177,30 @@ static _Unwind_Reason_Code raised_step(struct _Unwind_Context *context, void *ar
     }
     /* A return address may be the next function's first; the call is before it. */
     raised.addresses[raised.count++] = is_at_instruction ? address : address - 1;
+    if (raised.count <= MACHINERY_MAX && unwind_function && is_machinery(unwind_function(context))) {
+        raised.machinery = raised.count;
+    }
     return _URC_NO_REASON;
 }
 
-CALL_ void lifeboat_nim_note_raise(const void *exception) {
+CALL_ __attribute__((__noinline__)) void lifeboat_nim_note_raise(const void *exception) {
     raised.exception = exception;
     raised.count = 0;
+    /* This function, the hook that called it, and what calls hooks, whatever the compiler made of it. */
+    raised.machinery = OWN_FRAMES;
     if (unwind_stack && unwind_address) {
         unwind_stack(raised_step, 0);
     }
+    /* No jump may stand for the call above: the frames are counted. */
+    __asm__ volatile("");
 }
 
-/* The frames of the raise that was noted for this exception, once; answers how many. */
+/* The frames of the raise that was noted for this exception, once, from the node's own on; answers how many. */
 CALL_ size_t lifeboat_nim_raised(const void *exception, lifeboat_frame *frames, size_t max) {
     size_t count = 0;
     if (raised.exception == exception) {
-        for (; count < raised.count && count < max; count++) {
-            lifeboat_nim_frame(&frames[count], 0, 0, 0, raised.addresses[count]);
+        for (; raised.machinery + count < raised.count && count < max; count++) {
+            lifeboat_nim_frame(&frames[count], 0, 0, 0, raised.addresses[raised.machinery + count]);
         }
         raised.exception = 0;
     }

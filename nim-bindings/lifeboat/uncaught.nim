@@ -129,7 +129,7 @@ proc hookExceptions*() =
   isHooked = true
   hook(unhandledExceptionHook, previousUncaught, noteUncaught)
   when unwinds:
-    findUnwinder()
+    findUnwinder(cast[pointer](raiseAssert), cast[pointer](failedAssertImpl))
     hook(globalRaiseHook, previousRaise, noteRaise)
 
 proc reportCaught*(level: uint32, e: ref Exception): int32 =

@@ -10,4 +10,5 @@ mod examples;
 mod flags;
 mod hooks;
 mod library;
+mod places;
 mod public;
