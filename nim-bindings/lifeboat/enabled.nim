@@ -3,7 +3,7 @@
 ## The calls in a build with `-d:sentry`. Each is a template that asks first whether a reporter is at work: without one, no
 ## text is made. `disabled.nim` has the same calls for the public build.
 
-import ./abi, ./log_lines, ./uncaught, ./words
+import ./abi, ./levels, ./log_lines, ./uncaught, ./words
 
 {.push raises: [], gcsafe.}
 
@@ -171,17 +171,20 @@ template heartbeat*(name: string, deadlineMs: uint32): Status =
   ## Proof of life of a loop; the next is due within `deadlineMs`. Takes the signal handlers back too, as `rearm`.
   ifStarted(heartbeatGiven(name, deadlineMs))
 
-proc lineLogged*(level, line: string): int32 =
-  breadcrumbLeft(levelOf(level), "log", bare(line))
+proc lineLogged*(level: Level, line: string): int32 =
+  breadcrumbLeft(level, "log", bare(line))
 
-template logBreadcrumb*(level: string, line: string): Status =
-  ## A line of the node's log as a breadcrumb; `level` is a word such as `ERROR` or `wrn`. Colours, level and time at the
-  ## head of a line of chronicles are left out.
+template logBreadcrumb*(level: Level, line: string): Status =
+  ## A line of the node's log as a breadcrumb. Colours, level and time at the head of a line of chronicles are left out.
   ifStarted(lineLogged(level, line))
 
+template logBreadcrumb*(level: string, line: string): Status =
+  ## As above; `level` is a word such as `ERROR` or `wrn`. One that is not known is information.
+  ifStarted(lineLogged(levelOf(level), line))
+
 template logBreadcrumb*[L: enum](level: L, line: string): Status =
-  ## As above, with the level of a logging library.
-  ifStarted(lineLogged($level, line))
+  ## As above, with the level of a logging library. An enumeration with a name that is not known does not compile.
+  ifStarted(lineLogged(levelFrom(level), line))
 
 proc statusText*(status: Status): string =
   ## The sentence for a status: its cause and remedy.

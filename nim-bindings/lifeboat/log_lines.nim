@@ -2,18 +2,7 @@
 
 ## Lines of a log as breadcrumbs want them. What a line means is nobody's business here.
 
-import ./words
-
 {.push raises: [], gcsafe.}
-
-func levelOf*(word: string): Level =
-  ## By its first letter: TRACE, DBG, Info, notice, WRN, ERROR, FATAL; another is information.
-  case (if word.len > 0: word[0] else: ' ')
-  of 'T', 't', 'D', 'd': levelDebug
-  of 'W', 'w': levelWarning
-  of 'E', 'e': levelError
-  of 'F', 'f', 'C', 'c': levelFatal
-  else: levelInfo
 
 func plain(line: string): string =
   ## Without escape sequences, line ends and runs of spaces.

@@ -174,6 +174,8 @@ fn check_report(build: &Build, case: Case, told: &Told) {
     if case.how == "log" && build.has("--gcc.exe:musl-gcc") {
         return;
     }
+    // What Nim calls the node with has lines of something else.
+    assert!(!told.frames.iter().any(|it| it.starts_with("main ") || it.contains("NimMain")), "{what}");
     let functions = told.functions();
     assert_eq!(functions.first(), Some(&OWN[0]), "{what}");
     let is_optimised = build.has("-d:release");
