@@ -107,9 +107,20 @@ pub(super) fn is_throw(name: &str) -> bool {
         .any(|start| name.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with('(')))
 }
 
+/// Whether this is the way into a program or library that Nim wrote: of a module that is Nim's. A `main` in C, which a Nim
+/// library was linked into, is the node's own.
+pub(super) fn is_nim_entry(name: &str, file: Option<&str>) -> bool {
+    const INNER: [&str; 4] = ["NimMain", "NimMainInner", "PreMain", "PreMainInner"];
+    let is_written_by_nim = || file.is_none_or(|file| file.ends_with(".nim") || file.ends_with(".nim.c"));
+    // A library's may have a prefix; the node's own names have a module.
+    let is_inner = || !name.contains('.') && INNER.iter().any(|inner| name.ends_with(inner));
+    (name == "main" || is_inner()) && is_written_by_nim()
+}
+
 /// Whether a source file is not the node's own.
 pub(super) fn is_source(path: &str) -> bool {
-    let is_below = |folder: &&str| path.match_indices(*folder).any(|(at, _)| path.get(..at).is_some_and(is_nim_home));
+    let is_below =
+        |folder: &&str| path.match_indices(*folder).any(|(at, _)| path.get(..at).is_some_and(is_nim_home));
     let is_nim = || path.ends_with(".nim") && NIM_SOURCES.iter().any(|folder| is_below(&folder));
     SOURCES.iter().any(|folder| path.contains(folder)) || is_nim()
 }
@@ -129,7 +140,16 @@ fn is_nim_home(folder: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_function, is_source};
+    use super::{is_function, is_nim_entry, is_source};
+
+    #[test]
+    fn the_way_into_nim_is_known() {
+        assert!(is_nim_entry("main", Some("/build/node.nim")) && is_nim_entry("main", None));
+        assert!(is_nim_entry("gossipNimMain", Some("/cache/@mnode.nim.c")));
+        for (name, file) in [("main", Some("/build/host.c")), ("node.myNimMain", None)] {
+            assert!(!is_nim_entry(name, file), "{name}");
+        }
+    }
 
     #[test]
     fn nim_is_known_wherever_it_lies() {

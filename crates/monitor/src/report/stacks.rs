@@ -6,7 +6,7 @@ use lifeboat_recorder::RecordView;
 use sentry_types::protocol::v7::{Addr, Frame, RegVal, Stacktrace};
 
 use super::machine::{REGISTER_NAMES, Registers};
-use super::modules::Modules;
+use super::modules::{Module, Modules};
 use super::runtime;
 use super::scrub::Scrubber;
 use super::symbols::{Location, Symbols};
@@ -94,7 +94,16 @@ impl<'m, 's> Stacks<'m, 's> {
             });
             return vec![Frame { function, ..bare }];
         }
-        locations.iter().map(|location| self.located(bare.clone(), location)).collect()
+        let is_entry = |location: &Location| {
+            let name = location.function.as_deref().unwrap_or_default();
+            runtime::is_nim_entry(name, location.file.as_deref()) && module.is_some_and(Module::is_nim)
+        };
+        let frame = |location| match is_entry(location) {
+            // Its file and line are whatever came before it in Nim's output.
+            true => Frame { function: location.function.clone(), in_app: Some(false), ..bare.clone() },
+            false => self.located(bare.clone(), location),
+        };
+        locations.iter().map(frame).collect()
     }
 
     fn located(&self, bare: Frame, location: &Location) -> Frame {
