@@ -29,7 +29,9 @@ proc gossip_start(arguments: cstring): cint {.exportc, cdecl, dynlib, raises: []
     let settings = readArguments(splitLines($arguments))
     # A library has a runtime of its own, and so a hook for exceptions of its own. Its NimMain has just taken the signal
     # handlers of the process.
-    lifeboat.start(app = "nim-library", version = "1.4.2")
+    let status = lifeboat.start(app = "nim-library", version = "1.4.2")
+    if int32(status) > int32(lifeboat.statusAlreadyStarted):
+      stderr.writeLine "nim-library: ", lifeboat.statusText(status)
     network.createThread(runNetwork, settings)
     cint(ord(done))
   except Exception: # Nothing may pass into C.

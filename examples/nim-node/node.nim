@@ -30,7 +30,9 @@ proc main() =
   onSignal(SIGTERM, SIGINT):
     stopNode()
   # After the handlers of the node's own: whoever comes last is asked first.
-  lifeboat.start(app = "nim-node", version = "1.4.2")
+  let status = lifeboat.start(app = "nim-node", version = "1.4.2")
+  if int32(status) > int32(lifeboat.statusOff):
+    stderr.writeLine "nim-node: ", lifeboat.statusText(status)
   runNode(settings)
   lifeboat.stop()
 

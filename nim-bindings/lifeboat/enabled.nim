@@ -154,21 +154,22 @@ proc checked*(name: string, passed: bool, severity: Level, detail: string): int3
   abi.check(cstring(name), cint(passed), uint32(ord(severity)), cstring(detail))
 
 template check*(name: string, passed: bool, severity: Level, detail: string): Status =
-  ## An invariant: counted always, reported when it does not hold.
+  ## An invariant: counted always, reported when it does not hold. In this version it does nothing.
   ifStarted(checked(name, passed, severity, detail))
 
 proc healthSet*(component: string, state: int, detail: string): int32 =
   abi.health(cstring(component), cint(state), cstring(detail))
 
 template health*(component: string, state: int, detail: string): Status =
-  ## A component's state: 0 ok, 1 degraded, 2 failing, -1 unknown.
+  ## A component's state: 0 ok, 1 degraded, 2 failing, -1 unknown. In this version it does nothing.
   ifStarted(healthSet(component, state, detail))
 
 proc heartbeatGiven*(name: string, deadlineMs: uint32): int32 =
   abi.heartbeat(cstring(name), deadlineMs)
 
 template heartbeat*(name: string, deadlineMs: uint32): Status =
-  ## Proof of life of a loop; the next is due within `deadlineMs`. Takes the signal handlers back too, as `rearm`.
+  ## Proof of life of a loop; the next is due within `deadlineMs`. Takes the signal handlers back too, as `rearm`; in this
+  ## version that is all it does, and a missed one is not reported.
   ifStarted(heartbeatGiven(name, deadlineMs))
 
 proc lineLogged*(level: Level, line: string): int32 =

@@ -61,9 +61,7 @@ CALL_ int32_t lifeboat_nim_health(const char *component, int state, const char *
     return (int32_t)lifeboat_health(component, state, detail);
 }
 
-/* A loop that beats also keeps the handlers: a Nim node installs its own after its start, a Nim library in its NimMain. */
 CALL_ int32_t lifeboat_nim_heartbeat(const char *name, uint32_t deadline_ms) {
-    (void)lifeboat_rearm();
     return (int32_t)lifeboat_heartbeat(name, deadline_ms);
 }
 
