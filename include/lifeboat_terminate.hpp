@@ -15,6 +15,7 @@
 #endif
 
 #include <cctype>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -108,9 +109,9 @@ static inline void lifeboat_terminate_next_(std::terminate_handler before, int *
     std::abort();
 }
 
-/* A plugin that is closed leaves its handler in the chain; therefore it stays in memory, as with -z nodelete. A program
-   that is linked statically has no such functions. */
-#ifdef __linux__
+/* A plugin that is closed leaves its handler in the chain; therefore it stays in memory, as with -z nodelete. Only code for
+   shared libraries asks: a linker warns of dlopen in a static program. */
+#if defined(__linux__) && defined(__PIC__) && !defined(__PIE__)
 static int lifeboat_dladdr_(const void *, Dl_info *) __attribute__((__weakref__("dladdr")));
 static void *lifeboat_dlopen_(const char *, int) __attribute__((__weakref__("dlopen")));
 

@@ -4,10 +4,10 @@
 ## calls it for every unhandled exception and Defect, in each of its threads, before it prints and ends the process.
 ##
 ## Nothing in a hook takes memory of Nim's or raises: the heap may be what is broken. Two things are not in our hands: in a
-## library that was loaded later, a thread's first touch of its thread-local values may call malloc, as any touch of Nim's
-## own may; and to walk the stack takes the loader's lock, with musl and glibc before 2.35. Nor does a hook call any procedure of Nim's but the
-## system module's: with exceptions made of gotos the error flag is still up, and behind each such call the compiler asks
-## for it and leaves. Therefore the templates, and the work that is done in C.
+## library that was loaded later, a thread's first touch of its thread-local values may call malloc, as any touch of
+## Nim's own may; and to walk the stack takes the loader's lock, with musl and glibc before 2.35. Nor does a hook call
+## any procedure of Nim's but the system module's: with exceptions made of gotos the error flag is still up, and behind
+## each such call the compiler asks for it and leaves. Therefore the templates, and the work that is done in C.
 
 import ./abi
 

@@ -119,9 +119,9 @@ pub(super) fn is_nim_entry(name: &str, file: Option<&str>) -> bool {
 
 /// Whether a source file is not the node's own.
 pub(super) fn is_source(path: &str) -> bool {
-    let is_below =
-        |folder: &&str| path.match_indices(*folder).any(|(at, _)| path.get(..at).is_some_and(is_nim_home));
-    let is_nim = || path.ends_with(".nim") && NIM_SOURCES.iter().any(|folder| is_below(&folder));
+    let is_home = |at: usize| path.get(..at).is_some_and(is_nim_home);
+    let is_below = |folder: &&str| path.match_indices(*folder).any(|(at, _)| is_home(at));
+    let is_nim = || path.ends_with(".nim") && NIM_SOURCES.iter().any(is_below);
     SOURCES.iter().any(|folder| path.contains(folder)) || is_nim()
 }
 
@@ -158,11 +158,11 @@ mod tests {
             "/nix/store/0123-nim-2.2.4/nim/lib/system.nim",
             "/opt/nim-2.2.4/lib/pure/asyncdispatch.nim",
             "/usr/lib/nim/system/fatal.nim",
-            "/home/user/.choosenim/toolchains/nim-2.2.4/lib/pure/os.nim",
-            "/home/user/.choosenim/toolchains/nim-#devel/lib/std/private/oscommon.nim",
-            "/home/user/.asdf/installs/nim/2.2.4/lib/core/macros.nim",
+            "/srv/user/.choosenim/toolchains/nim-2.2.4/lib/pure/os.nim",
+            "/srv/user/.choosenim/toolchains/nim-#devel/lib/std/private/oscommon.nim",
+            "/srv/user/.asdf/installs/nim/2.2.4/lib/core/macros.nim",
             "/build/vendor/nimbus-build-system/vendor/Nim/lib/system/excpt.nim",
-            "/home/runner/work/node/.nim_runtime/lib/system.nim",
+            "/srv/runner/work/node/.nim_runtime/lib/system.nim",
         ] {
             assert!(is_source(path), "{path}");
         }
