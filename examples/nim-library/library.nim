@@ -29,9 +29,10 @@ proc gossip_start(arguments: cstring): cint {.exportc, cdecl, dynlib, raises: []
     let settings = readArguments(splitLines($arguments))
     # A library has a runtime of its own, and so a hook for exceptions of its own. Its NimMain has just taken the signal
     # handlers of the process.
-    let status = lifeboat.start(app = "nim-library", version = "1.4.2")
-    if int32(status) > int32(lifeboat.statusAlreadyStarted):
-      stderr.writeLine "nim-library: ", lifeboat.statusText(status)
+    let status {.used.} = lifeboat.start(app = "nim-library", version = "1.4.2")
+    when defined(sentry):
+      if int32(status) > int32(lifeboat.statusAlreadyStarted):
+        stderr.writeLine "nim-library: ", lifeboat.statusText(status)
     network.createThread(runNetwork, settings)
     cint(ord(done))
   except Exception: # Nothing may pass into C.

@@ -30,9 +30,10 @@ proc main() =
   onSignal(SIGTERM, SIGINT):
     stopNode()
   # After the handlers of the node's own: whoever comes last is asked first.
-  let status = lifeboat.start(app = "nim-node", version = "1.4.2")
-  if int32(status) > int32(lifeboat.statusOff):
-    stderr.writeLine "nim-node: ", lifeboat.statusText(status)
+  let status {.used.} = lifeboat.start(app = "nim-node", version = "1.4.2")
+  when defined(sentry):
+    if int32(status) > int32(lifeboat.statusOff):
+      stderr.writeLine "nim-node: ", lifeboat.statusText(status)
   runNode(settings)
   lifeboat.stop()
 

@@ -66,7 +66,7 @@ fn check(build: &Build, defects: &[&str]) {
         let frames = values.last().unwrap()["stacktrace"]["frames"].as_array().unwrap();
         let innermost = frames.last().unwrap()["function"].as_str().unwrap();
         let what = format!("{build:?} {arguments:?}: {innermost}");
-        let offset = innermost.strip_prefix("stripped+0x").expect(&what);
+        let offset = innermost.strip_prefix("stripped+0x").unwrap_or_else(|| panic!("{what}"));
         let place = name_at(&symbols, u64::from_str_radix(offset, 16).unwrap());
         let expected = format!("placeof{}", arguments[0]);
         assert!(place.to_lowercase().starts_with(&expected), "{what} is {place}");
