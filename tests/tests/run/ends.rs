@@ -233,3 +233,28 @@ fn without_a_monitor_or_a_place_the_program_runs_all_the_same() {
     assert_eq!(outcome.shell_status(), 3);
     assert!(outcome.stderr.contains("could not be reported"), "{}", outcome.stderr);
 }
+
+#[test]
+fn where_a_helper_cannot_be_made_the_program_runs_all_the_same() {
+    // A user who has no other process, for the limit counts all of his; root is not limited.
+    const LONELY: u32 = 64_123;
+    let bench = Bench::new();
+    let mut limits: Vec<_> = (4..24).map(|count| format!("-n {count}")).collect();
+    if rustix::process::geteuid().is_root() {
+        limits.extend((1..7).map(|count| format!("-u {count}")));
+        let folder = bench.scratch.path().to_str().unwrap();
+        let programs = delivered("bin/lifeboat").parent().unwrap().to_str().unwrap().to_owned();
+        assert!(Run::new("cp").args(["-rL", &programs, folder]).finish().succeeded());
+        assert!(Run::new("chown").args(["-R", &format!("{LONELY}:{LONELY}"), folder]).finish().succeeded());
+    }
+    for limit in limits {
+        let is_lonely = limit.starts_with("-u");
+        let lifeboat = if is_lonely { bench.scratch.join("bin/lifeboat") } else { delivered("bin/lifeboat") };
+        let run = format!("ulimit {limit}; exec {} run -- $0 log-3", lifeboat.display());
+        let run = Run::new("bash").args(["-c", &run]).arg(bench.program()).folder(bench.scratch.path());
+        let run = run.env("LIFEBOAT_STATE_DIR", bench.state_dir());
+        let outcome = if is_lonely { run.user(LONELY, LONELY) } else { run }.finish();
+        assert_eq!(outcome.shell_status(), 3, "{limit}: {}", outcome.stderr);
+        assert!(outcome.stderr.contains("ERR database is gone"), "{limit}: {}", outcome.stderr);
+    }
+}

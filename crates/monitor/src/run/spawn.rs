@@ -10,6 +10,8 @@ use std::os::unix::ffi::OsStringExt;
 
 use rustix::pipe::{PipeFlags, pipe_with};
 
+use crate::watch::ptrace;
+
 use super::signals::Mask;
 
 /// What a shell answers where there is no such program.
@@ -22,6 +24,8 @@ pub(super) struct Waiting {
     pub(super) pid: u32,
     go: File,
     failure: File,
+    /// As long as they are open here nobody takes the streams for ended.
+    outputs: Outputs,
 }
 
 /// Where the program's standard output and error go; nothing where they stay as they are.
@@ -33,8 +37,6 @@ pub(super) struct Outputs {
 
 /// Forks.
 pub(super) fn fork(command: &[OsString], outputs: Outputs, mask: &Mask) -> io::Result<Waiting> {
-    let words = command.iter().map(|word| CString::new(word.clone().into_vec()));
-    let words = words.collect::<Result<Vec<_>, _>>()?;
     let (ready, go) = pipe_with(PipeFlags::CLOEXEC)?;
     let (failure, failed) = pipe_with(PipeFlags::CLOEXEC)?;
     // SAFETY: there is one thread, so the child has all that it needs.
@@ -42,14 +44,14 @@ pub(super) fn fork(command: &[OsString], outputs: Outputs, mask: &Mask) -> io::R
         -1 => Err(io::Error::last_os_error()),
         0 => {
             drop((go, failure));
-            let error = become_program(&words, &outputs, mask, File::from(ready));
+            let error = wait_and_become(command, &outputs, mask, File::from(ready));
             let number = error.raw_os_error().unwrap_or(libc::EINVAL);
             // Nobody is left to tell where this fails.
             let _ = File::from(failed).write_all(&number.to_ne_bytes());
             // SAFETY: ends the child at once, without running what the parent will run at its own end.
             unsafe { libc::_exit(NOT_FOUND) }
         }
-        pid => Ok(Waiting { pid: pid as u32, go: File::from(go), failure: File::from(failure) }),
+        pid => Ok(Waiting { pid: pid as u32, go: File::from(go), failure: File::from(failure), outputs }),
     }
 }
 
@@ -57,13 +59,27 @@ impl Waiting {
     /// Lets the child become the program. The answer is why it could not.
     pub(super) fn go(mut self) -> Result<(), io::Error> {
         self.go.write_all(&[1])?;
-        drop(self.go);
+        drop((self.go, self.outputs));
         let mut number = [0; 4];
         match self.failure.read_exact(&mut number) {
             Ok(()) => Err(io::Error::from_raw_os_error(i32::from_ne_bytes(number))),
             // The pipe was closed by the program's start.
             Err(_) => Ok(()),
         }
+    }
+
+    /// Ends the child, which is not the program yet. What it was to write to stays open: it has not ended for its reader.
+    pub(super) fn abandon(self) {
+        super::kill(self.pid);
+        while let Ok(Some((pid, status))) = ptrace::next_change(true) {
+            if libc::WIFSTOPPED(status) {
+                // Where it is traced it stands still once more.
+                let _ = ptrace::resume(pid, 0);
+            } else if pid == self.pid {
+                break;
+            }
+        }
+        std::mem::forget(self.outputs);
     }
 }
 
@@ -73,7 +89,7 @@ pub(super) fn status_of(error: &io::Error) -> i32 {
 }
 
 /// In the child: answers only where it fails.
-fn become_program(words: &[CString], outputs: &Outputs, mask: &Mask, mut ready: File) -> io::Error {
+fn wait_and_become(command: &[OsString], outputs: &Outputs, mask: &Mask, mut ready: File) -> io::Error {
     if let Err(error) = ready.read_exact(&mut [0]) {
         return error;
     }
@@ -84,10 +100,20 @@ fn become_program(words: &[CString], outputs: &Outputs, mask: &Mask, mut ready: 
             return io::Error::last_os_error();
         }
     }
+    become_program(command, mask)
+}
+
+/// Becomes the program, with the signals that we were started with. Answers only where it fails.
+pub(super) fn become_program(command: &[OsString], mask: &Mask) -> io::Error {
     // Rust ignores SIGPIPE at its start, and the program would inherit that.
     // SAFETY: the default action is no code of ours.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
     mask.restore();
+    let words = command.iter().map(|word| CString::new(word.clone().into_vec()));
+    let words: Vec<CString> = match words.collect() {
+        Ok(words) => words,
+        Err(error) => return io::Error::from(error),
+    };
     let mut arguments: Vec<_> = words.iter().map(|word| word.as_ptr()).collect();
     arguments.push(std::ptr::null());
     let Some(program) = words.first() else { return io::ErrorKind::NotFound.into() };
