@@ -258,3 +258,18 @@ fn where_a_helper_cannot_be_made_the_program_runs_all_the_same() {
         assert!(outcome.stderr.contains("ERR database is gone"), "{limit}: {}", outcome.stderr);
     }
 }
+
+#[test]
+fn whoever_ignores_the_ends_of_children_is_told_ours() {
+    let bench = Bench::new();
+    for (case, status) in [("exit-3", 3), ("null", 139)] {
+        let state_dir = bench.state_dir();
+        let run =
+            Run::new("env").arg("--ignore-signal=CHLD").arg(delivered("bin/lifeboat")).args(["run", "--"]);
+        let run = run.arg(bench.program()).arg(case).env("LIFEBOAT_STATE_DIR", &state_dir);
+        assert_eq!(run.folder(bench.scratch.path()).finish().shell_status(), status, "{case}");
+        assert_eq!(events(&state_dir).len(), 1, "{case}");
+        let kept = std::fs::read_dir(state_dir.join("recorders")).unwrap().count();
+        assert_eq!(kept, 0, "{case}: no raw memory stays on disk");
+    }
+}

@@ -91,6 +91,11 @@ fn what_it_inherits_is_its_own() {
     let masks = "grep -E \"^Sig(Blk|Ign|Cgt)\" /proc/self/status";
     let alone = shell(&bench, &format!("sh -c '{masks}'")).output();
     assert_eq!(shell(&bench, &format!("RUN sh -c '{masks}'")).output(), alone);
+    for ignored in ["PIPE", "CHLD", "PIPE,CHLD"] {
+        let with = format!("env --ignore-signal={ignored}");
+        let alone = shell(&bench, &format!("{with} sh -c '{masks}'")).output();
+        assert_eq!(shell(&bench, &format!("{with} RUN sh -c '{masks}'")).output(), alone, "{ignored}");
+    }
     let numbers = "ls /proc/self/fd";
     assert_eq!(shell(&bench, &format!("RUN {numbers}")).output(), shell(&bench, numbers).output());
 }

@@ -10,6 +10,7 @@ use std::os::unix::ffi::OsStringExt;
 
 use rustix::pipe::{PipeFlags, pipe_with};
 
+use crate::at_start;
 use crate::watch::ptrace;
 
 use super::signals::Mask;
@@ -105,9 +106,7 @@ fn wait_and_become(command: &[OsString], outputs: &Outputs, mask: &Mask, mut rea
 
 /// Becomes the program, with the signals that we were started with. Answers only where it fails.
 pub(super) fn become_program(command: &[OsString], mask: &Mask) -> io::Error {
-    // Rust ignores SIGPIPE at its start, and the program would inherit that.
-    // SAFETY: the default action is no code of ours.
-    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    at_start::restore();
     mask.restore();
     let words = command.iter().map(|word| CString::new(word.clone().into_vec()));
     let words: Vec<CString> = match words.collect() {

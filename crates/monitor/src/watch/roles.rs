@@ -14,6 +14,8 @@ use crate::capture::Capture;
 use crate::hygiene;
 use crate::spool::Spool;
 
+use super::leftovers;
+
 /// This very program, even if its file has been replaced meanwhile.
 const OURSELVES: &str = "/proc/self/exe";
 
@@ -26,7 +28,7 @@ pub(crate) struct Destination {
     pub(crate) dsn: Option<String>,
 }
 
-/// Most captures that are kept on disk: what cannot be reported fills no disk.
+/// Most captures that wait on disk: what cannot be reported fills no disk.
 const KEPT_MAX: usize = 64;
 
 impl Destination {
@@ -70,7 +72,8 @@ impl Destination {
         let name = format!("{}-{}.capture", std::process::id(), now.as_nanos());
         Spool::open(&self.state_dir)?;
         let folder = self.state_dir.join("recorders");
-        let count = fs::read_dir(&folder).map_or(0, Iterator::count);
+        let is_ours = |entry: &fs::DirEntry| leftovers::is_ours(&entry.path());
+        let count = fs::read_dir(&folder).map_or(0, |entries| entries.flatten().filter(is_ours).count());
         if count >= KEPT_MAX {
             return Err(Error::refused(format!("{} holds {count} captures already", folder.display())));
         }
@@ -149,4 +152,24 @@ fn write_through(path: &Path, bytes: &[u8], sync: Sync) -> io::Result<File> {
         file.sync_all()?;
     }
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_waits_for_its_report_takes_room() {
+        let state_dir = tempfile::tempdir().unwrap();
+        let destination = Destination { state_dir: state_dir.path().into(), dsn: None };
+        Spool::open(state_dir.path()).unwrap();
+        for number in 0..KEPT_MAX {
+            let path = state_dir.path().join(format!("recorders/{number}.capture.refused"));
+            File::create(path).unwrap();
+        }
+        for _ in 0..KEPT_MAX {
+            assert!(destination.keep(b"a", Sync::Quick).is_ok());
+        }
+        assert!(destination.keep(b"one too many", Sync::Quick).is_err());
+    }
 }
