@@ -40,11 +40,13 @@ pub(super) struct Outputs {
 pub(super) fn fork(command: &[OsString], outputs: Outputs, mask: &Mask) -> io::Result<Waiting> {
     let (ready, go) = pipe_with(PipeFlags::CLOEXEC)?;
     let (failure, failed) = pipe_with(PipeFlags::CLOEXEC)?;
+    let parent = std::process::id();
     // SAFETY: there is one thread, so the child has all that it needs.
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
         0 => {
             drop((go, failure));
+            die_with(parent);
             let error = wait_and_become(command, &outputs, mask, File::from(ready));
             let number = error.raw_os_error().unwrap_or(libc::EINVAL);
             // Nobody is left to tell where this fails.
@@ -53,6 +55,18 @@ pub(super) fn fork(command: &[OsString], outputs: Outputs, mask: &Mask) -> io::R
             unsafe { libc::_exit(NOT_FOUND) }
         }
         pid => Ok(Waiting { pid: pid as u32, go: File::from(go), failure: File::from(failure), outputs }),
+    }
+}
+
+/// In the child: whoever kills us means the program, and may start the next one at once. The kernel looks at the thread
+/// that forked, which is our first and lives as long as we do; see `PR_SET_PDEATHSIG`.
+fn die_with(parent: u32) {
+    // SAFETY: numbers alone.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong) };
+    // SAFETY: it has no preconditions.
+    if unsafe { libc::getppid() } != parent.cast_signed() {
+        // SAFETY: ends the child at once, without running what the parent will run at its own end.
+        unsafe { libc::_exit(NOT_FOUND) }
     }
 }
 
