@@ -101,6 +101,24 @@ fn what_it_inherits_is_its_own() {
 }
 
 #[test]
+fn what_a_service_manager_hands_to_one_process_is_its_own() {
+    let bench = Bench::new();
+    let print = "printf '%s\\n' $$ \"$LISTEN_PID\" \"$WATCHDOG_PID\" \"$SYSTEMD_EXEC_PID\" \"$LISTEN_FDS\"";
+    let line = format!(
+        "export LISTEN_FDS=1 LISTEN_PID=$$ WATCHDOG_PID=$$ SYSTEMD_EXEC_PID=$$; exec RUN sh -c '{}'",
+        print.replace('\'', "'\\''")
+    );
+    let output = shell(&bench, &line).output();
+    let lines: Vec<_> = output.lines().collect();
+    assert_eq!(lines, [lines[0], lines[0], lines[0], lines[0], "1"]);
+    // Meant for somebody else.
+    let line =
+        format!("export LISTEN_PID=1 WATCHDOG_PID= ; exec RUN sh -c '{}'", print.replace('\'', "'\\''"));
+    let output = shell(&bench, &line).output();
+    assert_eq!(output.lines().skip(1).collect::<Vec<_>>(), ["1", "", "", ""]);
+}
+
+#[test]
 fn secrets_of_the_environment_stay_with_the_program() {
     let bench = Bench::new();
     let dsn = "http://0123456789abcdef@127.0.0.1:9/1";

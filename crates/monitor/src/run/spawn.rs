@@ -19,6 +19,9 @@ use super::signals::Mask;
 const NOT_FOUND: i32 = 127;
 /// What a shell answers where it cannot be executed.
 const NOT_EXECUTABLE: i32 = 126;
+/// Sockets that were opened for a process, a watchdog that it is to calm, and that it is a service's first process. See
+/// `sd_listen_fds(3)`, `sd_watchdog_enabled(3)` and `systemd.exec(5)`.
+const NUMBERED: [&str; 3] = ["LISTEN_PID", "WATCHDOG_PID", "SYSTEMD_EXEC_PID"];
 
 /// A child that waits for the word to become the program.
 pub(super) struct Waiting {
@@ -47,6 +50,7 @@ pub(super) fn fork(command: &[OsString], outputs: Outputs, mask: &Mask) -> io::R
         0 => {
             drop((go, failure));
             die_with(parent);
+            take_over_number(parent);
             let error = wait_and_become(command, &outputs, mask, File::from(ready));
             let number = error.raw_os_error().unwrap_or(libc::EINVAL);
             // Nobody is left to tell where this fails.
@@ -67,6 +71,16 @@ fn die_with(parent: u32) {
     if unsafe { libc::getppid() } != parent.cast_signed() {
         // SAFETY: ends the child at once, without running what the parent will run at its own end.
         unsafe { libc::_exit(NOT_FOUND) }
+    }
+}
+
+/// In the child: what a service manager hands to one process, by its number, is the program's, not ours.
+fn take_over_number(parent: u32) {
+    for name in NUMBERED {
+        if std::env::var(name).is_ok_and(|number| number == parent.to_string()) {
+            // SAFETY: this process is a copy of one that had one thread.
+            unsafe { std::env::set_var(name, std::process::id().to_string()) };
+        }
     }
 }
 
