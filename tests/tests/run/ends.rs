@@ -81,6 +81,11 @@ fn handlers_of_its_own_run_as_ever() {
     let raises = bench.check_one(&[], &["handler-raises"]);
     assert_eq!(title(&raises), "SIGSEGV: null pointer dereference at 0x0 (SEGV_MAPERR)");
     assert!(bench.check(&[], &["handler-survives"]).is_empty());
+    for case in ["handler-repairs-1", "handler-repairs-5"] {
+        let later = bench.check_one(&[], &[case]);
+        assert_eq!(title(&later), "exit: exited with status 3: ERR configuration is wrong", "{case}");
+        assert!(functions(&later).contains(&"end_by_handler".into()), "{case} {:?}", functions(&later));
+    }
 }
 
 #[test]

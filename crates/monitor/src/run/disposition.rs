@@ -24,6 +24,12 @@ impl Disposition {
     }
 }
 
+/// Whether this thread has blocked this signal.
+pub(super) fn is_blocked(tid: u32, signal: i32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{tid}/status")).unwrap_or_default();
+    has(&status, "SigBlk:", signal)
+}
+
 /// A set of signals behind a label, in hexadecimal; the lowest bit is signal 1.
 fn has(status: &str, label: &str, signal: i32) -> bool {
     let line = status.lines().find_map(|line| line.strip_prefix(label));
