@@ -28,6 +28,8 @@ const REASON_AGE_MAX: Duration = Duration::from_secs(2);
 const ERROR_AGE_MAX: Duration = Duration::from_secs(10);
 /// So long the report waits for output that nobody takes.
 const OUTPUT_PATIENCE: Duration = Duration::from_secs(2);
+/// So long the report itself may take: its first try gives up after 20 seconds.
+const REPORT_PATIENCE: Duration = Duration::from_secs(30);
 /// In a container our end may be the delivering process's, too: so long it may take.
 const DELIVERY_PATIENCE: Duration = Duration::from_secs(5);
 const NAP: Duration = Duration::from_millis(10);
@@ -173,7 +175,7 @@ impl Ended {
 
     fn report(&self, destination: &Destination, capture: &Capture) {
         let before = pending(destination);
-        if let Err(error) = destination.report(capture) {
+        if let Err(error) = destination.report_within(Some(REPORT_PATIENCE), capture) {
             super::say(&format!("the death could not be reported: {error}"));
             return;
         }

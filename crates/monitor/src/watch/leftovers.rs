@@ -62,7 +62,7 @@ fn report_one(destination: &Destination, path: &Path) -> bool {
         return false;
     }
     let Ok(input) = file.try_clone() else { return false };
-    let reported = destination.report_of(input).is_ok();
+    let reported = destination.report_of(None, input).is_ok();
     // Should the removal fail the report is made again, under the same event id.
     let _ = if reported { fs::remove_file(path) } else { fs::rename(path, refused(path)) };
     reported
