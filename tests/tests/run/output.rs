@@ -35,6 +35,14 @@ fn a_reader_that_is_slow_or_goes_is_felt() {
 }
 
 #[test]
+fn a_full_disk_does_not_end_it() {
+    let bench = Bench::new();
+    // Alone it would see the error, as the guide says.
+    assert_eq!(shell(&bench, "PROGRAM much > /dev/full").shell_status(), 98);
+    assert_eq!(shell(&bench, "RUN PROGRAM much > /dev/full").shell_status(), 0);
+}
+
+#[test]
 fn two_streams_to_one_place_keep_their_order() {
     let bench = Bench::new();
     let script = "for i in $(seq 300); do echo $i; echo $i >&2; done";

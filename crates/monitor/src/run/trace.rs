@@ -156,7 +156,7 @@ impl Tracer {
             let asks = match disposition {
                 Disposition::Ignored => false,
                 Disposition::Handled => signal != libc::SIGHUP,
-                Disposition::Default => true,
+                Disposition::Default | Disposition::Unknown => true,
             };
             if asks {
                 self.recorder.request_stop(signal);
@@ -165,7 +165,10 @@ impl Tracer {
         }
         match disposition {
             Disposition::Default => self.capture(tid, &info, false),
-            Disposition::Handled if disposition::is_fault(signal) => self.capture_handled(tid, &info),
+            // One that may be survived is captured like one that is.
+            Disposition::Handled | Disposition::Unknown if disposition::is_fault(signal) => {
+                self.capture_handled(tid, &info);
+            }
             _ => {}
         }
         self.is_dying = disposition == Disposition::Default;
