@@ -26,7 +26,8 @@ const C_ROWS: &[Row] = &[
     (&["fault", "thread"], "signal", NULL, WAY),
     (&["abort"], "signal", "SIGABRT: aborted (SI_TKILL)", WAY),
     (&["abort", "thread"], "signal", "SIGABRT: aborted (SI_TKILL)", WAY),
-    (&["assert"], "signal", "…titles.c:19: checksum: Assertion `text' failed.", WAY),
+    (&["assert"], "signal", "…titles.c:40: checksum: Assertion `text' failed.", WAY),
+    (&["survived"], "signal", "SIGABRT: aborted (SI_TKILL)", WAY),
     (&["exit"], "exit", "DatabaseError: disk image is malformed", WAY),
     (&["exit", "thread"], "exit", "DatabaseError: disk image is malformed", WAY),
 ];

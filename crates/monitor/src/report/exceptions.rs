@@ -36,7 +36,7 @@ pub(super) fn all(case: &Case<'_>, stacks: &mut Stacks<'_, '_>, scrubber: &Scrub
             ..of_record(error, stack, stacks, scrubber)
         }];
     }
-    let end = of_end(case, scrubber);
+    let end = of_end(case, whole.as_ref(), scrubber);
     let mut others: Vec<_> =
         case.other_words.iter().map(|words| of_record(words, None, stacks, scrubber)).collect();
     let mut told = match &case.last_words {
@@ -110,10 +110,10 @@ fn is_top_of(given: &Stacktrace, stack: Option<&Stacktrace>) -> bool {
 }
 
 /// The end itself, as the operating system saw it.
-fn of_end(case: &Case<'_>, scrubber: &Scrubber) -> Exception {
+fn of_end(case: &Case<'_>, stack: Option<&Stacktrace>, scrubber: &Scrubber) -> Exception {
     let (ty, value) = match (case.signal(), case.cause) {
         (Some((signal, code, class)), _) => {
-            let said = abort_message(case, scrubber).filter(|_| signal == libc::SIGABRT);
+            let said = abort_message(case, scrubber).filter(|_| signal == libc::SIGABRT && is_of_libc(stack));
             let seen = || signals::sentence(signal, code, class, case.is_bad_jump());
             (signals::name(signal), said.unwrap_or_else(seen))
         }
@@ -127,6 +127,15 @@ fn of_end(case: &Case<'_>, scrubber: &Scrubber) -> Exception {
     mechanism.meta = meta(case.signal());
     let (value, thread_id) = (Some(value), thread_id(case.tid()));
     Exception { ty, value, thread_id, mechanism: Some(mechanism), ..Exception::default() }
+}
+
+/// Whether the C library itself called `abort`: what it said may be of an earlier failure, which the program survived.
+fn is_of_libc(stack: Option<&Stacktrace>) -> bool {
+    let Some(stack) = stack else { return true };
+    let is_abort = |frame: &Frame| frame.function.as_deref() == Some("abort");
+    let Some(abort) = stack.frames.iter().rposition(is_abort) else { return true };
+    let module = |at: usize| stack.frames.get(at).and_then(|frame| frame.package.as_deref());
+    abort.checked_sub(1).is_none_or(|caller| module(caller) == module(abort))
 }
 
 /// What the C library said before it aborted, without the program's name before it.

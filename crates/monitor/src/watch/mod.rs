@@ -1,6 +1,7 @@
 //! The role `watch`: holds the flight recorder, captures what dies, and speaks to no network.
 
 pub(crate) mod abort;
+mod budget;
 mod capture;
 pub(crate) mod end;
 mod errors;

@@ -21,6 +21,8 @@ const WAITING_MAX: usize = lifeboat_recorder::PANICS;
 pub(crate) struct Panics {
     /// How many tickets were looked at.
     seen: u64,
+    /// Those of them whose record was not written yet.
+    missing: Vec<u64>,
     waiting: Vec<Waiting>,
     /// Threads by which the process ends, it seems: their panics wait for its end.
     ending: [u32; 2],
@@ -45,14 +47,17 @@ impl Panics {
     /// Takes note of new ones.
     pub(crate) fn look(&mut self, link: &Link) {
         let next = link.control().panics_next.load(std::sync::atomic::Ordering::Acquire);
-        if self.seen >= next {
+        if self.seen >= next && self.missing.is_empty() {
             return;
         }
         let Ok(copy) = link.copy() else { return };
         let Ok(snapshot) = Snapshot::read(&copy) else { return };
         let seen = self.seen;
+        let oldest = next.saturating_sub(WAITING_MAX as u64);
+        let wanted: Vec<u64> =
+            self.missing.iter().copied().chain(seen..next).filter(|ticket| *ticket >= oldest).collect();
         let mut new =
-            snapshot.panics().filter(|panic| panic.report_if_caught && (seen..next).contains(&panic.ticket));
+            snapshot.panics().filter(|panic| panic.report_if_caught && wanted.contains(&panic.ticket));
         if let Some(first) = new.next() {
             let maps = process::maps(link.pid());
             let images = super::images::images(link.pid(), &maps);
@@ -64,6 +69,9 @@ impl Panics {
                 Waiting { ticket, tid, since, at }
             }));
         }
+        // A ticket is drawn before its record is written: the writer rings again when it is there.
+        let is_there = |ticket: u64| snapshot.panics().any(|panic| panic.ticket == ticket);
+        self.missing = wanted.into_iter().filter(|ticket| !is_there(*ticket)).collect();
         let surplus = self.waiting.len().saturating_sub(WAITING_MAX);
         self.waiting.drain(..surplus);
         self.seen = next;
