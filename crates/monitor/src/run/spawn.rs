@@ -63,7 +63,8 @@ pub(super) fn fork(command: &[OsString], outputs: Outputs, mask: &Mask) -> io::R
 }
 
 /// In the child: whoever kills us means the program, and may start the next one at once. The kernel looks at the thread
-/// that forked, which is our first and lives as long as we do; see `PR_SET_PDEATHSIG`.
+/// that forked, which is our first and lives as long as we do; see `PR_SET_PDEATHSIG`. It forgets this of a program that
+/// changes its rights; of one that is traced the tracer's end tells all the same.
 fn die_with(parent: u32) {
     // SAFETY: numbers alone.
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong) };
