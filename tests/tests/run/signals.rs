@@ -104,7 +104,7 @@ fn a_kill_of_us_ends_a_program_that_changed_its_user_too() {
     }
     let bench = Bench::new();
     let command = ["setpriv", "--reuid", "65534", "--clear-groups", "sleep", "1000"];
-    let mut running = bench.run_command(&[], &command, &bench.state_dir()).spawn();
+    let running = bench.run_command(&[], &command, &bench.state_dir()).spawn();
     let program = child_of(&running);
     let is_sleep = || fs::read_to_string(format!("/proc/{program}/comm")).is_ok_and(|name| name == "sleep\n");
     wait_until("it has another user", is_sleep);
