@@ -3,7 +3,7 @@
 use core::ffi::{CStr, c_char};
 use core::mem::offset_of;
 
-use lifeboat_abi::{Options, option_flags};
+use lifeboat_abi::{Options, Switch, option_flags};
 
 use crate::bell::TIMEOUT_MAX_MS;
 use crate::environ::Environ;
@@ -56,13 +56,12 @@ impl Settings {
         }
     }
 
-    /// Whether `LIFEBOAT=off` forbids it, or nothing turned it on.
+    /// Whether something turned it on and `LIFEBOAT` does not forbid it.
     pub(crate) fn is_on(&self) -> bool {
         let by_flag =
             self.field::<u32>(offset_of!(Options, flags)).is_some_and(|it| it & option_flags::ON != 0);
-        match self.environ.get("LIFEBOAT") {
-            Some(b"off" | b"0" | b"no" | b"false") => false,
-            Some(_) => true,
+        match self.environ.get("LIFEBOAT").and_then(Switch::of) {
+            Some(switch) => switch == Switch::On,
             None => by_flag || self.text("LIFEBOAT_REPORTER", offset_of!(Options, reporter)).is_some(),
         }
     }
