@@ -504,7 +504,12 @@ static void node_start(void) {
     struct sigaction stop = {.sa_handler = want_stop};
     sigaction(SIGTERM, &stop, NULL);
     sigaction(SIGINT, &stop, NULL);
-    lifeboat_start(&(lifeboat_options){LIFEBOAT_OPTIONS, .app = "demo-node", .version = "1.4.2"});
+    lifeboat_status status =
+        lifeboat_start(&(lifeboat_options){LIFEBOAT_OPTIONS, .app = "demo-node", .version = "1.4.2"});
+    /* Disabled and off are what was asked for; a reporter that cannot be loaded is not. */
+    if (status > LIFEBOAT_OFF) {
+        fprintf(stderr, "c-node: %s\n", lifeboat_status_text(status));
+    }
     lifeboat_tag("role", "relay");
     lifeboat_context("node", "peers", "0");
     lifeboat_context("node", "messages", "0");

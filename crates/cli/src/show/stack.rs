@@ -6,7 +6,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::clean;
 use crate::event::Event;
-use crate::show::frames::{self, FRAMES_FIRST, FRAMES_LAST, Frame, is_set, other_threads};
+use crate::show::frames::{self, FRAMES_FIRST, FRAMES_LAST, Frame, other_threads};
 use crate::show::page::{BOLD, CYAN, DIM, PLAIN, Page, YELLOW, cut, cut_start, fit};
 
 const FUNCTION_COLUMNS_MIN: usize = 20;
@@ -16,12 +16,11 @@ const MODULES_NAMED: usize = 3;
 
 /// The stack of the thread that died.
 pub(crate) fn crashed(page: &mut Page, event: &Event<'_>) {
-    let thread = event.threads().iter().find(|thread| is_set(thread, "crashed"));
     let Some(holder) = frames::holder(event) else {
         page.section("STACK", "none was captured");
         return;
     };
-    let name = thread.map(name_of).unwrap_or_default();
+    let name = clean::line(&frames::thread_name(holder, event));
     page.section("STACK", format!("{name}, innermost first").trim_start_matches(", "));
     let frames = frames_of(holder, event);
     let longest = frames.iter().map(|frame| frame.name.width()).max().unwrap_or_default();

@@ -36,8 +36,17 @@ fn cpp(name: &str) -> Option<String> {
     }
     // Compilers add `.part.0`, `.constprop.1`, `.cold`: they are of the same function.
     let bare = name.split_once('.').map_or(name, |(bare, _)| bare);
-    cpp_demangle::Symbol::new(bare).ok()?.demangle().ok()
+    let readable = cpp_demangle::Symbol::new(bare).ok()?.demangle().ok()?;
+    // As programmers write it, whatever libstdc++ calls it inside.
+    Some(STRINGS.iter().fold(readable, |name, (inner, written)| name.replace(inner, written)))
 }
+
+/// Longest first: one is part of another.
+const STRINGS: [(&str, &str); 3] = [
+    ("std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char> >", "std::string"),
+    ("std::basic_string_view<char, std::char_traits<char> >", "std::string_view"),
+    ("std::__cxx11::", "std::"),
+];
 
 /// How `lifeboat_terminate.hpp` writes a type: the symbol of its name, as the Itanium C++ ABI calls it.
 const TYPE_MARK: &str = "_ZTS";
@@ -77,6 +86,10 @@ mod tests {
             ("main", "main"),
             ("_ZN4node5Store4openEPKc", "node::Store::open(char const*)"),
             ("_ZN4node5Store4openEPKc.constprop.0", "node::Store::open(char const*)"),
+            (
+                "_ZN5store4openERKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE",
+                "store::open(std::string const&)",
+            ),
             ("_ZN4core9panicking5panic17h0123456789abcdefE", "core::panicking::panic"),
             ("_RNvCs1234_7mycrate3foo", "mycrate::foo"),
             ("_Znonsense", "_Znonsense"),

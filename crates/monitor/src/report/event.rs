@@ -100,7 +100,7 @@ fn notes(case: &Case<'_>, stacks: &Stacks<'_, '_>) -> Vec<String> {
         notes.push(format!("{} frames were found by searching the stack and may be wrong", stacks.guessed));
     }
     if stacks.truncated > 0 {
-        notes.push(format!("{} stacks are longer than what could be unwound", stacks.truncated));
+        notes.push(format!("stacks that go on where no more could be unwound: {}", stacks.truncated));
     }
     notes
 }
