@@ -76,3 +76,27 @@ impl Settings {
         Some(unsafe { at.cast::<T>().read_unaligned() })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_word_decides_whatever_else_is_set() {
+        let is_on = |word: &CStr, flags: u32| {
+            let environ = [c"LIFEBOAT_REPORTER=/reporter.so".as_ptr(), word.as_ptr(), core::ptr::null()];
+            // SAFETY: no option is the zero of its type.
+            let mut options: Options = unsafe { core::mem::zeroed() };
+            options.struct_size = size_of::<Options>() as u32;
+            (options.flags, options.environ) = (flags, environ.as_ptr());
+            // SAFETY: options and environment are laid out as said, and outlive the settings.
+            unsafe { Settings::new(&raw const options) }.is_some_and(|settings| settings.is_on())
+        };
+        for word in [c"LIFEBOAT=on", c"LIFEBOAT=ON", c"LIFEBOAT=1", c"LIFEBOAT=", c"OTHER=off"] {
+            assert!(is_on(word, 0), "{word:?}");
+        }
+        for word in [c"LIFEBOAT=off", c"LIFEBOAT=OFF", c"LIFEBOAT=0", c"LIFEBOAT=of", c"LIFEBOAT=no"] {
+            assert!(!is_on(word, option_flags::ON), "{word:?}");
+        }
+    }
+}
