@@ -6,6 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use lifeboat_monitor::at_start;
 use lifeboat_monitor::dsn::Dsn;
 use lifeboat_monitor::run::missing;
 use lifeboat_monitor::switch::{self, Reporter};
@@ -99,15 +100,18 @@ fn run_alone(command: &[OsString], why: &str) -> Result<(), Failure> {
     std::process::exit(status)
 }
 
-/// Answers only where it fails. Whoever started us may have blocked signals, and means it for the program.
+/// Answers only where it fails. Whoever started us may have blocked or ignored signals, and means it for the program.
 fn become_program(command: &mut Command) -> io::Error {
     let mask = SigSet::thread_get_mask();
-    let keep_mask = move || match mask {
-        Ok(mask) => mask.thread_set_mask().map_err(io::Error::from),
-        Err(_) => Ok(()),
+    let keep_signals = move || {
+        at_start::restore();
+        match mask {
+            Ok(mask) => mask.thread_set_mask().map_err(io::Error::from),
+            Err(_) => Ok(()),
+        }
     };
-    // SAFETY: it sets the signal mask of a process that has one thread and becomes another program next.
-    unsafe { command.pre_exec(keep_mask) };
+    // SAFETY: it sets signals of a process that has one thread and becomes another program next.
+    unsafe { command.pre_exec(keep_signals) };
     command.exec()
 }
 

@@ -1,6 +1,7 @@
 //! Beside the node: one program with several roles. `watch` holds the flight recorder and captures a death,
 //! `report` turns one capture into one envelope on disk, `post` delivers what is on disk.
 
+pub mod at_start;
 pub mod capture;
 pub mod dsn;
 pub mod envelope;

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use lifeboat_monitor::{Error, VERSION, post, report, run, watch};
+use lifeboat_monitor::{Error, VERSION, at_start, post, report, run, watch};
 
 const USAGE: &str = "\
 lifeboat-monitor is started by the reporter inside a node, or by `lifeboat run`; nobody needs to start it by hand.
@@ -17,6 +17,7 @@ lifeboat-monitor is started by the reporter inside a node, or by `lifeboat run`;
 ";
 
 fn main() -> ExitCode {
+    at_start::expect_children();
     let mut arguments = std::env::args_os().skip(1);
     let role = arguments.next().unwrap_or_default();
     match take_role(role.to_str().unwrap_or_default(), arguments) {

@@ -81,6 +81,11 @@ fn handlers_of_its_own_run_as_ever() {
     let raises = bench.check_one(&[], &["handler-raises"]);
     assert_eq!(title(&raises), "SIGSEGV: null pointer dereference at 0x0 (SEGV_MAPERR)");
     assert!(bench.check(&[], &["handler-survives"]).is_empty());
+    for case in ["handler-repairs-1", "handler-repairs-5"] {
+        let later = bench.check_one(&[], &[case]);
+        assert_eq!(title(&later), "exit: exited with status 3: ERR configuration is wrong", "{case}");
+        assert!(functions(&later).contains(&"end_by_handler".into()), "{case} {:?}", functions(&later));
+    }
 }
 
 #[test]
@@ -280,4 +285,44 @@ fn without_a_monitor_or_a_place_the_program_runs_all_the_same() {
     let outcome = bench.run(&[], &["exit-3"], "/proc/nowhere".as_ref()).finish();
     assert_eq!(outcome.shell_status(), 3);
     assert!(outcome.stderr.contains("could not be reported"), "{}", outcome.stderr);
+}
+
+#[test]
+fn where_a_helper_cannot_be_made_the_program_runs_all_the_same() {
+    // A user who has no other process, for the limit counts all of his; root is not limited.
+    const LONELY: u32 = 64_123;
+    let bench = Bench::new();
+    let mut limits: Vec<_> = (4..24).map(|count| format!("-n {count}")).collect();
+    if rustix::process::geteuid().is_root() {
+        limits.extend((1..7).map(|count| format!("-u {count}")));
+        let folder = bench.scratch.path().to_str().unwrap();
+        let programs = delivered("bin/lifeboat").parent().unwrap().to_str().unwrap().to_owned();
+        assert!(Run::new("cp").args(["-rL", &programs, folder]).finish().succeeded());
+        assert!(Run::new("chown").args(["-R", &format!("{LONELY}:{LONELY}"), folder]).finish().succeeded());
+    }
+    for limit in limits {
+        let is_lonely = limit.starts_with("-u");
+        let lifeboat = if is_lonely { bench.scratch.join("bin/lifeboat") } else { delivered("bin/lifeboat") };
+        let run = format!("ulimit {limit}; exec {} run -- $0 log-3", lifeboat.display());
+        let run = Run::new("bash").args(["-c", &run]).arg(bench.program()).folder(bench.scratch.path());
+        let run = run.env("LIFEBOAT_STATE_DIR", bench.state_dir());
+        let outcome = if is_lonely { run.user(LONELY, LONELY) } else { run }.finish();
+        assert_eq!(outcome.shell_status(), 3, "{limit}: {}", outcome.stderr);
+        assert!(outcome.stderr.contains("ERR database is gone"), "{limit}: {}", outcome.stderr);
+    }
+}
+
+#[test]
+fn whoever_ignores_the_ends_of_children_is_told_ours() {
+    let bench = Bench::new();
+    for (case, status) in [("exit-3", 3), ("null", 139)] {
+        let state_dir = bench.state_dir();
+        let run =
+            Run::new("env").arg("--ignore-signal=CHLD").arg(delivered("bin/lifeboat")).args(["run", "--"]);
+        let run = run.arg(bench.program()).arg(case).env("LIFEBOAT_STATE_DIR", &state_dir);
+        assert_eq!(run.folder(bench.scratch.path()).finish().shell_status(), status, "{case}");
+        assert_eq!(events(&state_dir).len(), 1, "{case}");
+        let kept = std::fs::read_dir(state_dir.join("recorders")).unwrap().count();
+        assert_eq!(kept, 0, "{case}: no raw memory stays on disk");
+    }
 }

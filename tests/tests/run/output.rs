@@ -35,6 +35,14 @@ fn a_reader_that_is_slow_or_goes_is_felt() {
 }
 
 #[test]
+fn a_full_disk_does_not_end_it() {
+    let bench = Bench::new();
+    // Alone it would see the error, as the guide says.
+    assert_eq!(shell(&bench, "PROGRAM much > /dev/full").shell_status(), 98);
+    assert_eq!(shell(&bench, "RUN PROGRAM much > /dev/full").shell_status(), 0);
+}
+
+#[test]
 fn two_streams_to_one_place_keep_their_order() {
     let bench = Bench::new();
     let script = "for i in $(seq 300); do echo $i; echo $i >&2; done";
@@ -91,8 +99,31 @@ fn what_it_inherits_is_its_own() {
     let masks = "grep -E \"^Sig(Blk|Ign|Cgt)\" /proc/self/status";
     let alone = shell(&bench, &format!("sh -c '{masks}'")).output();
     assert_eq!(shell(&bench, &format!("RUN sh -c '{masks}'")).output(), alone);
+    for ignored in ["PIPE", "CHLD", "PIPE,CHLD"] {
+        let with = format!("env --ignore-signal={ignored}");
+        let alone = shell(&bench, &format!("{with} sh -c '{masks}'")).output();
+        assert_eq!(shell(&bench, &format!("{with} RUN sh -c '{masks}'")).output(), alone, "{ignored}");
+    }
     let numbers = "ls /proc/self/fd";
     assert_eq!(shell(&bench, &format!("RUN {numbers}")).output(), shell(&bench, numbers).output());
+}
+
+#[test]
+fn what_a_service_manager_hands_to_one_process_is_its_own() {
+    let bench = Bench::new();
+    let print = "printf '%s\\n' $$ \"$LISTEN_PID\" \"$WATCHDOG_PID\" \"$SYSTEMD_EXEC_PID\" \"$LISTEN_FDS\"";
+    let line = format!(
+        "export LISTEN_FDS=1 LISTEN_PID=$$ WATCHDOG_PID=$$ SYSTEMD_EXEC_PID=$$; exec RUN sh -c '{}'",
+        print.replace('\'', "'\\''")
+    );
+    let output = shell(&bench, &line).output();
+    let lines: Vec<_> = output.lines().collect();
+    assert_eq!(lines, [lines[0], lines[0], lines[0], lines[0], "1"]);
+    // Meant for somebody else.
+    let line =
+        format!("export LISTEN_PID=1 WATCHDOG_PID= ; exec RUN sh -c '{}'", print.replace('\'', "'\\''"));
+    let output = shell(&bench, &line).output();
+    assert_eq!(output.lines().skip(1).collect::<Vec<_>>(), ["1", "", "", ""]);
 }
 
 #[test]

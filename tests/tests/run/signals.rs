@@ -98,7 +98,23 @@ fn it_can_be_stopped_and_continued() {
 }
 
 #[test]
-fn a_kill_of_the_program_is_told_and_one_of_us_is_not_its_end() {
+fn a_kill_of_us_ends_a_program_that_changed_its_user_too() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let bench = Bench::new();
+    let command = ["setpriv", "--reuid", "65534", "--clear-groups", "sleep", "1000"];
+    let running = bench.run_command(&[], &command, &bench.state_dir()).spawn();
+    let program = child_of(&running);
+    let is_sleep = || fs::read_to_string(format!("/proc/{program}/comm")).is_ok_and(|name| name == "sleep\n");
+    wait_until("it has another user", is_sleep);
+    running.signal(Signal::KILL);
+    wait_until("the program has gone with us", || ["", "Z", "X"].contains(&state(program).as_str()));
+    assert_eq!(running.finish().shell_status(), 137);
+}
+
+#[test]
+fn a_kill_of_the_program_is_told_and_one_of_us_is_its_end() {
     let bench = Bench::new();
     let state_dir = bench.state_dir();
     let mut running = bench.run(&[], &["wait"], &state_dir).spawn();
@@ -108,12 +124,12 @@ fn a_kill_of_the_program_is_told_and_one_of_us_is_not_its_end() {
     let killed = event(&state_dir);
     assert_eq!(killed["contexts"]["death"]["cause"], "killed");
     assert!(killed["contexts"]["process"]["resident_bytes"].as_u64() > Some(0), "what it needed is told");
-    let mut running = bench.run(&[], &["wait"], &bench.state_dir()).spawn();
-    running.wait_for("ready");
-    let program = child_of(&running);
-    running.signal(Signal::KILL);
-    let outcome = running.finish();
-    assert_eq!(outcome.shell_status(), 137);
-    assert!(["S", "R"].contains(&state(program).as_str()), "the program lives on: {}", state(program));
-    kill_process(pid(program), Signal::KILL).unwrap();
+    for options in [&[][..], &["--no-trace"]] {
+        let mut running = bench.run(options, &["wait"], &bench.state_dir()).spawn();
+        running.wait_for("ready");
+        let program = child_of(&running);
+        running.signal(Signal::KILL);
+        assert_eq!(running.finish().shell_status(), 137);
+        wait_until("the program has gone with us", || ["", "Z", "X"].contains(&state(program).as_str()));
+    }
 }

@@ -23,14 +23,22 @@ use super::recorder::{OwnRecorder, boottime_ns, realtime_ns};
 use super::trace::{Scene, Tracer};
 
 /// What was said longer before the end is not why.
-const REASON_AGE_MAX: Duration = Duration::from_secs(10);
+const REASON_AGE_MAX: Duration = Duration::from_secs(2);
+/// An error that was logged longer before an exit has nothing to do with it.
+const ERROR_AGE_MAX: Duration = Duration::from_secs(10);
 /// So long the report waits for output that nobody takes.
 const OUTPUT_PATIENCE: Duration = Duration::from_secs(2);
+/// So long the report itself may take: its first try gives up after 20 seconds.
+const REPORT_PATIENCE: Duration = Duration::from_secs(30);
 /// In a container our end may be the delivering process's, too: so long it may take.
 const DELIVERY_PATIENCE: Duration = Duration::from_secs(5);
 const NAP: Duration = Duration::from_millis(10);
 /// By these signals `abort` ends a process, which may have told why; any other fault speaks for itself.
 const ABORT_SIGNALS: [i32; 3] = [libc::SIGABRT, libc::SIGILL, libc::SIGTRAP];
+/// With this status a Nim program ends by an exception that nobody caught.
+const NIM_STATUS: i32 = 1;
+/// And with this one a Rust program whose first thread panicked.
+const PANIC_STATUS: i32 = 101;
 /// What shells add to the number of the signal that ended what they had started.
 const SHELL_SIGNAL: i32 = 128;
 
@@ -50,17 +58,18 @@ pub(super) struct Ended {
 impl Ended {
     /// Reports the death, if it is one, and sees the last output out.
     pub(super) fn conclude(mut self) {
+        let over = (SystemTime::now(), Instant::now());
         self.pumps.settle(OUTPUT_PATIENCE);
         if let Some(destination) = self.destination.take()
-            && let Some(capture) = self.capture()
+            && let Some(capture) = self.capture(over)
         {
             self.report(&destination, &capture);
         }
         self.pumps.finish();
     }
 
-    /// The capture of a death; nothing where the end is none.
-    fn capture(&mut self) -> Option<Capture> {
+    /// The capture of a death that was seen at this moment; nothing where the end is none.
+    fn capture(&mut self, (now, instant): (SystemTime, Instant)) -> Option<Capture> {
         let is_of_fault = self.tracer.is_end_of_fault(self.end);
         if !is_of_fault {
             self.recorder.strike_fault();
@@ -68,8 +77,8 @@ impl Ended {
         let fault = self.tracer.fault.take().filter(|_| is_of_fault);
         let exit = self.tracer.exit.take();
         // Between a fault and the end a core may have been written, which takes its time.
-        let since = fault.as_ref().map_or(Duration::ZERO, |fault| fault.since.elapsed());
-        let died_at = SystemTime::now().checked_sub(since).unwrap_or_else(SystemTime::now);
+        let since = fault.as_ref().map_or(Duration::ZERO, |fault| instant.duration_since(fault.since));
+        let died_at = now.checked_sub(since).unwrap_or(now);
         let tid = fault.as_ref().map(|fault| fault.tid).or(exit.as_ref().map(|exit| exit.tid));
         let signal = match (&fault, self.end) {
             (Some(fault), _) => Some(fault.signal),
@@ -79,7 +88,7 @@ impl Ended {
         let scene = fault.map(|fault| fault.scene).or(exit.map(|exit| exit.scene)).unwrap_or_default();
         let has_stack = is_of_fault || !scene.threads.is_empty();
         let lines = self.pumps.lines();
-        let reason = reason_of(&lines, signal, died_at);
+        let reason = reason_of(&lines, self.end, signal, died_at);
         if !is_of_fault && !self.is_death(reason.is_some()) {
             return None;
         }
@@ -126,7 +135,8 @@ impl Ended {
         }
         if asked.is_empty() && !is_explained {
             let is_error = |line: &&Line| {
-                is_recent(line, died_at) && matches!(level::of(&line.text), Some(Level::Error | Level::Fatal))
+                is_recent(line, died_at, ERROR_AGE_MAX)
+                    && matches!(level::of(&line.text), Some(Level::Error | Level::Fatal))
             };
             if let Some(line) = lines.iter().rfind(is_error) {
                 self.recorder.breadcrumb(line, Level::Error);
@@ -165,7 +175,7 @@ impl Ended {
 
     fn report(&self, destination: &Destination, capture: &Capture) {
         let before = pending(destination);
-        if let Err(error) = destination.report(capture) {
+        if let Err(error) = destination.report_within(Some(REPORT_PATIENCE), capture) {
             super::say(&format!("the death could not be reported: {error}"));
             return;
         }
@@ -181,26 +191,85 @@ impl Ended {
     }
 }
 
-/// What the program said of its end, where it may be believed: not long ago, and not of a fault.
-fn reason_of(lines: &[Line], signal: Option<i32>, died_at: SystemTime) -> Option<(SystemTime, Reason)> {
-    if signal.is_some_and(|signal| !ABORT_SIGNALS.contains(&signal)) {
-        return None;
-    }
+/// What the program said of its end, where it may be believed: just now, and of such an end.
+fn reason_of(
+    lines: &[Line],
+    end: End,
+    signal: Option<i32>,
+    died_at: SystemTime,
+) -> Option<(SystemTime, Reason)> {
     [Stream::Stderr, Stream::Output, Stream::Stdout].into_iter().find_map(|stream| {
         let own: Vec<_> = lines.iter().filter(|line| line.stream == stream).collect();
         let texts: Vec<_> = own.iter().map(|line| line.text.as_str()).collect();
-        let reason = reason::find(&texts)?;
-        let line = own.get(reason.line).filter(|line| is_recent(line, died_at))?;
+        let reason = reason::find_of(&texts, |origin| ends_so(origin, end, signal))?;
+        let line = own.get(reason.line).filter(|line| is_recent(line, died_at, REASON_AGE_MAX))?;
         Some((line.at, reason))
     })
 }
 
-fn is_recent(line: &Line, died_at: SystemTime) -> bool {
-    died_at.duration_since(line.at).unwrap_or_default() <= REASON_AGE_MAX
+/// Whether programs of this origin end so where they have such a reason.
+fn ends_so(origin: Origin, end: End, signal: Option<i32>) -> bool {
+    let exits_with = |status| signal.is_none() && matches!(end, End::Exited(own) if own == status);
+    let aborts = signal.is_some_and(|signal| ABORT_SIGNALS.contains(&signal));
+    match origin {
+        Origin::Nim => exits_with(NIM_STATUS),
+        Origin::Panic => exits_with(PANIC_STATUS) || aborts,
+        _ => aborts,
+    }
+}
+
+fn is_recent(line: &Line, died_at: SystemTime, age_max: Duration) -> bool {
+    died_at.duration_since(line.at).unwrap_or_default() <= age_max
 }
 
 fn pending(destination: &Destination) -> HashSet<uuid::Uuid> {
     let spool = Spool::look(&destination.state_dir).ok();
     let stored = spool.and_then(|spool| spool.pending().ok()).unwrap_or_default();
     stored.into_iter().map(|stored| stored.event_id).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The kind of reason that is believed of such an end, where it was said so long before.
+    fn told(text: &str, end: End, signal: Option<i32>, before: Duration) -> Option<String> {
+        let died_at = SystemTime::now();
+        let at = died_at - before;
+        let line = |text: &str| Line { stream: Stream::Stderr, at, text: text.to_owned() };
+        let lines: Vec<_> = text.lines().map(line).collect();
+        reason_of(&lines, end, signal, died_at).map(|(_, reason)| reason.kind)
+    }
+
+    #[test]
+    fn a_reason_is_believed_of_such_an_end_alone() {
+        let (nim, panic) =
+            ("Error: unhandled exception: a [IOError]", "thread 'a' panicked at b.rs:1:2:\nno");
+        let (cpp, heap) = ("terminate called after throwing an instance of 'int'", "free(): invalid pointer");
+        let aborted = (End::Signaled(libc::SIGABRT), Some(libc::SIGABRT));
+        let fault = (End::Signaled(libc::SIGSEGV), Some(libc::SIGSEGV));
+        let exited = |status| (End::Exited(status), None);
+        for (text, (end, signal), expected) in [
+            (nim, exited(1), Some("IOError")),
+            (nim, exited(3), None),
+            (nim, aborted, None),
+            (panic, exited(101), Some("panic")),
+            (panic, aborted, Some("panic")),
+            (panic, exited(1), None),
+            (panic, fault, None),
+            (cpp, aborted, Some("int")),
+            (cpp, (End::Exited(1), Some(libc::SIGABRT)), Some("int")),
+            (cpp, exited(1), None),
+            (heap, aborted, Some("abort")),
+            (heap, exited(1), None),
+            (heap, fault, None),
+        ] {
+            let told = |seconds| told(text, end, signal, Duration::from_secs(seconds));
+            assert_eq!(told(1).as_deref(), expected, "{text} {end:?}");
+            assert_eq!(told(3), None, "{text} {end:?}");
+        }
+        // A form of another origin does not hide it.
+        let both = format!("{panic}\n{nim}\n");
+        assert_eq!(told(&both, End::Exited(101), None, Duration::ZERO).as_deref(), Some("panic"));
+    }
 }

@@ -8,12 +8,14 @@ pub(super) enum Disposition {
     Default,
     Ignored,
     Handled,
+    /// Nobody can say: the thread has gone meanwhile, or no descriptor is left to read of it.
+    Unknown,
 }
 
 impl Disposition {
     /// That of the process that this thread belongs to, for this signal.
     pub(super) fn of(tid: u32, signal: i32) -> Self {
-        let status = fs::read_to_string(format!("/proc/{tid}/status")).unwrap_or_default();
+        let Ok(status) = fs::read_to_string(format!("/proc/{tid}/status")) else { return Self::Unknown };
         if has(&status, "SigCgt:", signal) {
             Self::Handled
         } else if has(&status, "SigIgn:", signal) {
@@ -22,6 +24,12 @@ impl Disposition {
             Self::Default
         }
     }
+}
+
+/// Whether this thread has blocked this signal.
+pub(super) fn is_blocked(tid: u32, signal: i32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{tid}/status")).unwrap_or_default();
+    has(&status, "SigBlk:", signal)
 }
 
 /// A set of signals behind a label, in hexadecimal; the lowest bit is signal 1.
@@ -63,6 +71,14 @@ pub(super) const fn is_fault(signal: i32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_who_is_gone_nothing_is_known() {
+        let nobody = i32::MAX.cast_unsigned();
+        assert_eq!(Disposition::of(nobody, libc::SIGSEGV), Disposition::Unknown);
+        assert_eq!(Disposition::of(std::process::id(), libc::SIGWINCH), Disposition::Default);
+        assert!(!is_blocked(nobody, libc::SIGSEGV));
+    }
 
     #[test]
     fn sets_of_signals_are_read() {

@@ -47,7 +47,7 @@ pub use pump::pump;
 /// Runs a program to its end and ends as it did.
 ///
 /// # Errors
-/// `is_usage()` where the arguments name no program; else where the program could not be forked.
+/// `is_usage()` where the arguments name no program.
 pub fn run(arguments: impl Iterator<Item = OsString>) -> Result<ExitCode, Error> {
     let arguments = Arguments::from(arguments)?;
     let inherited = inherited();
@@ -55,38 +55,58 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> Result<ExitCode, Error>
     let settings = Settings::read(arguments.state_dir.clone(), &arguments.command);
     ptrace::probe();
     let mask = Mask::block();
-    let failed = |error| Error::system("cannot start the program", error);
-    let (outputs, sources) = if is_quiet { Default::default() } else { output::pipes().map_err(failed)? };
-    let recorder = Arc::new(OwnRecorder::new()?);
-    recorder.describe(&settings);
-    let waiting = spawn::fork(&arguments.command, outputs, &mask).map_err(failed)?;
+    let (waiting, helpers) = match get_ready(&arguments, &settings, is_quiet, &mask) {
+        Ok(ready) => ready,
+        Err(why) => return Ok(run_alone(&arguments, &mask, &why)),
+    };
     let pid = waiting.pid;
     stand_back(&inherited);
-    let tracing = if is_quiet { Tracing::NotAsked } else { begin_tracing(&arguments, pid) };
     if let Err(code) = go(waiting, &arguments) {
         return Ok(code);
     }
-    recorder.set_pid(pid);
+    helpers.recorder.set_pid(pid);
     let destination = settings.destination.filter(|_| !is_quiet);
-    let log_breadcrumbs = arguments.log_breadcrumbs;
-    let begun = Begun { pid, recorder, tracing, destination, log_breadcrumbs };
-    let end = begun.look_after(sources).inspect_err(|_| kill(pid)).map_err(failed)?;
-    Ok(end_so(end, &mask))
+    Ok(end_so(helpers.look_after(pid, destination, arguments.log_breadcrumbs), &mask))
 }
 
-/// The program has begun.
-struct Begun {
-    pid: u32,
+/// All that is needed to look after a program. None of it can fail any more once the program runs.
+struct Helpers {
     recorder: Arc<OwnRecorder>,
+    seen: Arc<Seen>,
     tracing: Tracing,
-    destination: Option<Destination>,
-    log_breadcrumbs: usize,
+    pidfd: OwnedFd,
+    pumps: Pumps,
 }
 
-impl Begun {
-    /// Looks after it until it has ended, and tells of its death.
-    fn look_after(self, sources: Vec<Source>) -> io::Result<End> {
-        let Self { pid, recorder, tracing, destination, log_breadcrumbs } = self;
+/// Forks the child that will become the program, and starts what looks after it.
+fn get_ready(
+    arguments: &Arguments,
+    settings: &Settings,
+    is_quiet: bool,
+    mask: &Mask,
+) -> Result<(Waiting, Helpers), Error> {
+    let failed = |error| Error::system("no pipe, process or thread for it", error);
+    let (outputs, sources) = if is_quiet { Default::default() } else { output::pipes().map_err(failed)? };
+    let recorder = Arc::new(OwnRecorder::new()?);
+    recorder.describe(settings);
+    let waiting = spawn::fork(&arguments.command, outputs, mask).map_err(failed)?;
+    let tracing = if is_quiet { Tracing::NotAsked } else { begin_tracing(arguments, waiting.pid) };
+    match Helpers::start(waiting.pid, recorder, tracing, sources) {
+        Ok(helpers) => Ok((waiting, helpers)),
+        Err(error) => {
+            waiting.abandon();
+            Err(failed(error))
+        }
+    }
+}
+
+impl Helpers {
+    fn start(
+        pid: u32,
+        recorder: Arc<OwnRecorder>,
+        tracing: Tracing,
+        sources: Vec<Source>,
+    ) -> io::Result<Self> {
         let number = Pid::from_raw(pid.cast_signed()).ok_or(io::ErrorKind::InvalidInput)?;
         let pidfd = rustix::process::pidfd_open(number, PidfdFlags::empty())?;
         let seen = Arc::new(Seen::default());
@@ -98,14 +118,25 @@ impl Begun {
             pidfd: pidfd.try_clone()?,
         };
         forwarder.start()?;
-        let pumps = Pumps::start(sources)?;
+        Ok(Self { recorder, seen, tracing, pidfd, pumps: Pumps::start(sources)? })
+    }
+
+    /// Looks after the program until it has ended, and tells of its death.
+    fn look_after(self, pid: u32, destination: Option<Destination>, log_breadcrumbs: usize) -> End {
+        let Self { recorder, seen, tracing, pidfd, pumps } = self;
         prepare(destination.as_ref(), &pidfd);
         let mut tracer = Tracer::new(pid, Arc::clone(&recorder), seen);
         let end = tracer.run();
         let ended = Ended { end, pid, pidfd, recorder, tracer, tracing, destination, log_breadcrumbs, pumps };
         ended.conclude();
-        Ok(end)
+        end
     }
+}
+
+/// Becomes the program: a node without a report is better than no node. Answers only where that fails.
+fn run_alone(arguments: &Arguments, mask: &Mask, why: &Error) -> ExitCode {
+    say(&format!("nobody looks after the program: {why}"));
+    cannot_run(arguments, &spawn::become_program(&arguments.command, mask))
 }
 
 /// Whether there will be stacks.
@@ -150,11 +181,15 @@ fn gains_rights(program: &OsStr) -> bool {
 fn go(waiting: Waiting, arguments: &Arguments) -> Result<(), ExitCode> {
     let pid = waiting.pid;
     let Err(error) = waiting.go() else { return Ok(()) };
-    let program = arguments.command.first().map(OsString::as_os_str).unwrap_or_default();
-    say(&format!("cannot run {}: {}", program.display(), missing::reason(program, &error)));
     // It may stand still at its exit, for us to look at.
     kill(pid);
-    Err(ExitCode::from(u8::try_from(spawn::status_of(&error)).unwrap_or(1)))
+    Err(cannot_run(arguments, &error))
+}
+
+fn cannot_run(arguments: &Arguments, error: &io::Error) -> ExitCode {
+    let program = arguments.command.first().map(OsString::as_os_str).unwrap_or_default();
+    say(&format!("cannot run {}: {}", program.display(), missing::reason(program, error)));
+    ExitCode::from(u8::try_from(spawn::status_of(error)).unwrap_or(1))
 }
 
 /// A sentence for whoever started us. Where nobody reads, nobody misses it.
@@ -185,6 +220,7 @@ fn stand_back(inherited: &[i32]) {
     if let Ok(null) = std::fs::File::open("/dev/null") {
         let _ = rustix::stdio::dup2_stdin(&null);
     }
+    // The threads that are at work by now carry bytes and signals alone.
     settings::forget_environment();
     hygiene::stand_apart();
 }

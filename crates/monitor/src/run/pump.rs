@@ -75,7 +75,7 @@ pub(super) fn run(
         };
         let bytes = buffer.get(..count).unwrap_or_default();
         heard(bytes);
-        if write_all(to, bytes) == Err(Errno::PIPE) {
+        if matches!(write_all(to, bytes), Err(Errno::PIPE | Errno::CONNRESET)) {
             return None;
         }
         left = left.map(|left| left.saturating_sub(count));
@@ -125,7 +125,7 @@ fn is_closed(from: BorrowedFd<'_>) -> bool {
 }
 
 /// Writes all, also where the other side has made the file non-blocking. What cannot be written for another reason
-/// than a closed pipe, such as a full disk, is lost: the program goes on.
+/// than that nobody reads, such as a full disk, is lost: to close the pipe would end a program that lives with the error.
 fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Errno> {
     while !bytes.is_empty() {
         match rustix::io::write(to, bytes) {

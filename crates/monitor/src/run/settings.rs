@@ -65,11 +65,11 @@ pub(super) fn is_left_to_others() -> bool {
     switch::reporter() != switch::Reporter::NotNamed
 }
 
-/// Takes out of our own environment what only the program needs. Nobody else may be at work in this process.
+/// Takes out of our own environment what only the program needs. No other thread of this process may read it meanwhile.
 pub(super) fn forget_environment() {
     for (name, _) in std::env::vars_os() {
         if !KEPT.iter().any(|kept| name == *kept) {
-            // SAFETY: there is one thread yet, as the caller saw to.
+            // SAFETY: nobody else reads the environment, as the caller saw to.
             unsafe { std::env::remove_var(name) };
         }
     }

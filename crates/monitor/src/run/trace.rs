@@ -44,6 +44,8 @@ pub(super) struct Fault {
     pub(super) tid: u32,
     pub(super) signal: i32,
     is_handled: bool,
+    /// The same came again, and was not captured: so the first call of the handler had come back.
+    is_repaired: bool,
     pub(super) since: Instant,
     pub(super) scene: Scene,
 }
@@ -52,6 +54,8 @@ pub(super) struct Fault {
 pub(super) struct Exit {
     pub(super) tid: u32,
     pub(super) scene: Scene,
+    /// The thread was within the handler of the fault.
+    is_in_handler: bool,
 }
 
 /// The one who looks after the program; of its thread the program is a child, and traced.
@@ -94,11 +98,13 @@ impl Tracer {
     /// Whether this fault is why the process ended so.
     pub(super) fn is_end_of_fault(&self, end: End) -> bool {
         let Some(fault) = &self.fault else { return false };
-        let by_same_thread = self.exit.as_ref().is_some_and(|exit| exit.tid == fault.tid);
+        let by_handler = self.exit.as_ref().is_some_and(|exit| exit.tid == fault.tid && exit.is_in_handler);
         match end {
             End::Signaled(signal) => signal == fault.signal,
             End::Exited(0) => false,
-            _ => fault.is_handled && by_same_thread && fault.since.elapsed() < HANDLER_TO_END,
+            _ => {
+                fault.is_handled && !fault.is_repaired && by_handler && fault.since.elapsed() < HANDLER_TO_END
+            }
         }
     }
 
@@ -150,7 +156,7 @@ impl Tracer {
             let asks = match disposition {
                 Disposition::Ignored => false,
                 Disposition::Handled => signal != libc::SIGHUP,
-                Disposition::Default => true,
+                Disposition::Default | Disposition::Unknown => true,
             };
             if asks {
                 self.recorder.request_stop(signal);
@@ -159,7 +165,10 @@ impl Tracer {
         }
         match disposition {
             Disposition::Default => self.capture(tid, &info, false),
-            Disposition::Handled if disposition::is_fault(signal) => self.capture_handled(tid, &info),
+            // One that may be survived is captured like one that is.
+            Disposition::Handled | Disposition::Unknown if disposition::is_fault(signal) => {
+                self.capture_handled(tid, &info);
+            }
             _ => {}
         }
         self.is_dying = disposition == Disposition::Default;
@@ -168,9 +177,11 @@ impl Tracer {
 
     /// A fault that a handler of the program's own comes for.
     fn capture_handled(&mut self, tid: u32, info: &SignalInfo) {
-        let is_due = self.fault.as_ref().is_none_or(|fault| fault.since.elapsed() >= BETWEEN_HANDLED);
-        if is_due {
-            self.capture(tid, info, true);
+        match &mut self.fault {
+            Some(last) if last.since.elapsed() < BETWEEN_HANDLED => {
+                last.is_repaired |= last.tid == tid && last.signal == info.number;
+            }
+            _ => self.capture(tid, info, true),
         }
     }
 
@@ -186,7 +197,7 @@ impl Tracer {
             scene.abort_message = abort::message(tid, &scene.maps);
         }
         self.recorder.fault(&own, info, is_handled);
-        self.fault = Some(Fault { tid, signal, is_handled, since, scene });
+        self.fault = Some(Fault { tid, signal, is_handled, is_repaired: false, since, scene });
     }
 
     /// A handler that gives up puts the default action back and raises the signal again: the first time is what tells.
@@ -207,15 +218,21 @@ impl Tracer {
             End::Exited(_) if self.is_end_of_process(tid) => {
                 self.recorder.control().exit_tid.store(tid, std::sync::atomic::Ordering::Relaxed);
                 let scene = Scene { threads: vec![threads::of_stopped(self.pid, tid)], ..self.scene(tid) };
-                self.exit = Some(Exit { tid, scene });
+                self.exit = Some(Exit { tid, scene, is_in_handler: self.is_in_handler(tid) });
             }
             End::Exited(_) => {}
             // Its memory is still there, which tells what it needed; its stack would tell only where it happened to be.
             _ => {
-                self.exit =
-                    Some(Exit { tid, scene: Scene { process: process::process(tid), ..Scene::default() } })
+                let scene = Scene { process: process::process(tid), ..Scene::default() };
+                self.exit = Some(Exit { tid, scene, is_in_handler: false });
             }
         }
+    }
+
+    /// Whether this thread is still within the handler of the fault: for so long the signal is blocked, unless the handler
+    /// was installed with `SA_NODEFER`.
+    fn is_in_handler(&self, tid: u32) -> bool {
+        self.fault.as_ref().is_some_and(|fault| disposition::is_blocked(tid, fault.signal))
     }
 
     fn scene(&self, tid: u32) -> Scene {

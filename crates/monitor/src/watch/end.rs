@@ -5,7 +5,8 @@ use std::io::ErrorKind;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::capture::End;
 
@@ -34,6 +35,21 @@ struct PidfdInfo {
 pub(crate) fn wait(pidfd: BorrowedFd<'_>) {
     let mut polled = [PollFd::from_borrowed_fd(pidfd, PollFlags::IN)];
     while poll(&mut polled, None) == Err(rustix::io::Errno::INTR) {}
+}
+
+/// Whether a child of ours ends within this time. Where nobody can say we take it that it will.
+pub(crate) fn comes_within(child: u32, patience: Duration) -> bool {
+    let pid = Pid::from_raw(child.cast_signed());
+    let Some(Ok(pidfd)) = pid.map(|pid| pidfd_open(pid, PidfdFlags::empty())) else { return true };
+    let until = Instant::now() + patience;
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        let left = Timespec::try_from(left).unwrap_or_default();
+        match poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&left)) {
+            Err(rustix::io::Errno::INTR) => {}
+            ended => return ended.is_ok_and(|ended| ended > 0),
+        }
+    }
 }
 
 /// How the process behind this pidfd ended, once it has.

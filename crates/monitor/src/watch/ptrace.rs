@@ -65,8 +65,10 @@ pub(crate) fn seize_for_exit(tid: u32) -> io::Result<()> {
 }
 
 /// Becomes the tracer of a program: its threads follow, and each stops once more when it exits. Its children do not.
+/// It is killed where the tracer ends before it.
 pub(crate) fn seize_program(pid: u32) -> io::Result<()> {
-    let options = libc::PTRACE_O_TRACECLONE | libc::PTRACE_O_TRACEEXEC | libc::PTRACE_O_TRACEEXIT;
+    let events = libc::PTRACE_O_TRACECLONE | libc::PTRACE_O_TRACEEXEC | libc::PTRACE_O_TRACEEXIT;
+    let options = events | libc::PTRACE_O_EXITKILL;
     request(libc::PTRACE_SEIZE, pid, null_mut(), options as usize as *mut libc::c_void)
 }
 

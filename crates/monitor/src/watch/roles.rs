@@ -5,7 +5,8 @@ use std::io::{self, Seek, Write};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 
@@ -13,6 +14,8 @@ use crate::Error;
 use crate::capture::Capture;
 use crate::hygiene;
 use crate::spool::Spool;
+
+use super::{end, leftovers};
 
 /// This very program, even if its file has been replaced meanwhile.
 const OURSELVES: &str = "/proc/self/exe";
@@ -26,7 +29,7 @@ pub(crate) struct Destination {
     pub(crate) dsn: Option<String>,
 }
 
-/// Most captures that are kept on disk: what cannot be reported fills no disk.
+/// Most captures that wait on disk: what cannot be reported fills no disk.
 const KEPT_MAX: usize = 64;
 
 impl Destination {
@@ -35,10 +38,18 @@ impl Destination {
     /// # Errors
     /// Where neither could be written.
     pub(crate) fn report(&self, capture: &Capture) -> Result<(), Error> {
+        self.report_within(None, capture)
+    }
+
+    /// The same for somebody who cannot wait for ever: a report that is not made in time is left to the next monitor.
+    ///
+    /// # Errors
+    /// As above.
+    pub(crate) fn report_within(&self, patience: Option<Duration>, capture: &Capture) -> Result<(), Error> {
         let bytes = crate::capture::encode(capture)?;
         let reported = memory_file(&bytes)
             .map_err(|error| Error::system("cannot hand the capture over", error))
-            .and_then(|file| self.report_of(file));
+            .and_then(|file| self.report_of(patience, file));
         match reported {
             Ok(()) => Ok(()),
             Err(_) => self.keep(&bytes, Sync::Whole).map(drop),
@@ -48,12 +59,14 @@ impl Destination {
     /// Turns an open capture file into a report.
     ///
     /// # Errors
-    /// Where the role could not be started or says no.
-    pub(crate) fn report_of(&self, capture: File) -> Result<(), Error> {
+    /// Where the role could not be started, says no or takes too long.
+    pub(crate) fn report_of(&self, patience: Option<Duration>, capture: File) -> Result<(), Error> {
         let mut role = Command::new(OURSELVES);
         role.arg("report").arg("--state-dir").arg(&self.state_dir).stdin(capture);
         role.stdout(Stdio::null()).stderr(Stdio::null());
-        let status = role.status().map_err(|error| Error::system("cannot start the role `report`", error))?;
+        let failed = |error| Error::system("the role `report` failed", error);
+        let mut role = role.spawn().map_err(failed)?;
+        let status = wait(&mut role, patience).map_err(failed)?;
         if status.success() {
             Ok(())
         } else {
@@ -70,7 +83,8 @@ impl Destination {
         let name = format!("{}-{}.capture", std::process::id(), now.as_nanos());
         Spool::open(&self.state_dir)?;
         let folder = self.state_dir.join("recorders");
-        let count = fs::read_dir(&folder).map_or(0, Iterator::count);
+        let is_ours = |entry: &fs::DirEntry| leftovers::is_ours(&entry.path());
+        let count = fs::read_dir(&folder).map_or(0, |entries| entries.flatten().filter(is_ours).count());
         if count >= KEPT_MAX {
             return Err(Error::refused(format!("{} holds {count} captures already", folder.display())));
         }
@@ -111,6 +125,17 @@ impl Destination {
     }
 }
 
+fn wait(role: &mut Child, patience: Option<Duration>) -> io::Result<ExitStatus> {
+    if let Some(patience) = patience
+        && !end::comes_within(role.id(), patience)
+    {
+        // One that hangs in the kernel may not even die of it: nobody waits for that.
+        role.kill()?;
+        return Err(io::ErrorKind::TimedOut.into());
+    }
+    role.wait()
+}
+
 fn memory_file(bytes: &[u8]) -> io::Result<File> {
     let fd = rustix::fs::memfd_create("capture", rustix::fs::MemfdFlags::CLOEXEC)?;
     let mut file = File::from(fd);
@@ -149,4 +174,34 @@ fn write_through(path: &Path, bytes: &[u8], sync: Sync) -> io::Result<File> {
         file.sync_all()?;
     }
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_that_hangs_is_given_up() {
+        let mut role = Command::new("sleep").arg("1000").spawn().unwrap();
+        let given_up = wait(&mut role, Some(Duration::from_millis(10)));
+        assert_eq!(given_up.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert!(!role.wait().unwrap().success());
+        let mut role = Command::new("false").spawn().unwrap();
+        assert_eq!(wait(&mut role, Some(Duration::from_secs(60))).unwrap().code(), Some(1));
+    }
+
+    #[test]
+    fn only_what_waits_for_its_report_takes_room() {
+        let state_dir = tempfile::tempdir().unwrap();
+        let destination = Destination { state_dir: state_dir.path().into(), dsn: None };
+        Spool::open(state_dir.path()).unwrap();
+        for number in 0..KEPT_MAX {
+            let path = state_dir.path().join(format!("recorders/{number}.capture.refused"));
+            File::create(path).unwrap();
+        }
+        for _ in 0..KEPT_MAX {
+            assert!(destination.keep(b"a", Sync::Quick).is_ok());
+        }
+        assert!(destination.keep(b"one too many", Sync::Quick).is_err());
+    }
 }

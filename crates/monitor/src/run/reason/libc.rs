@@ -2,7 +2,7 @@
 
 use lifeboat_abi::Origin;
 
-use super::{Frame, Reason, bare};
+use super::{Frame, Reason, bare, level};
 
 /// How glibc starts its complaints; each is a line of its own.
 const COMPLAINTS: [&str; 12] = [
@@ -31,6 +31,11 @@ pub(super) fn at(_: &[&str], line: &str, _: &[&str]) -> Option<Reason> {
 /// ``prog: file.c:12: function: Assertion `x' failed.``
 fn by_glibc(line: &str) -> Option<Reason> {
     let (before, condition) = line.split_once(": Assertion ")?;
+    // The line starts with the program's name, a word; a log's starts otherwise.
+    let name = before.split_once(':')?.0;
+    if name.contains(char::is_whitespace) || level::of(before).is_some() {
+        return None;
+    }
     let condition = condition.trim_end().trim_end_matches('.').strip_suffix(" failed")?;
     // The function may be a whole C++ signature, with colons of its own: the first number between colons is the line.
     let mut from = 0;

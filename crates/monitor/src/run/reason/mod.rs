@@ -7,7 +7,9 @@ mod libc;
 mod nim;
 mod rust;
 
-use lifeboat_abi::Origin;
+use lifeboat_abi::{Level, Origin};
+
+use super::level;
 
 /// Most lines that a message may go on for.
 const MESSAGE_LINES_MAX: usize = 32;
@@ -27,6 +29,8 @@ pub struct Reason {
     pub frames: Vec<Frame>,
     /// The line that it was found in, counted from the first that was handed in.
     pub line: usize,
+    /// How many lines it takes.
+    pub lines: usize,
 }
 
 /// One frame of a traceback.
@@ -45,19 +49,28 @@ pub struct Frame {
 /// The last reason among these lines, oldest first, without their ends and without terminal escapes.
 #[must_use]
 pub fn find(lines: &[&str]) -> Option<Reason> {
+    find_of(lines, |_| true)
+}
+
+/// The last reason of these origins. A form counts only at the start of a line: elsewhere somebody quotes it, a log or what
+/// a peer sent. And it counts only as the last thing that went wrong: who logs an error behind it lived on.
+pub(super) fn find_of(lines: &[&str], may_be: impl Fn(Origin) -> bool) -> Option<Reason> {
     let forms = [nim::at, rust::at, cpp::at, libc::at];
-    (0..lines.len()).rev().find_map(|at| {
+    let last = (0..lines.len()).rev().find_map(|at| {
         let (before, from) = lines.split_at_checked(at)?;
         let (first, after) = from.split_first()?;
         let told = forms.iter().find_map(|form| form(before, first, after))?;
-        Some(Reason { line: at, ..told })
-    })
+        may_be(told.origin).then_some(Reason { line: at, ..told })
+    })?;
+    let behind = lines.get(last.line.saturating_add(last.lines)..).unwrap_or_default();
+    let is_error = |line: &&str| matches!(level::of(line), Some(Level::Error | Level::Fatal));
+    (!behind.iter().any(is_error)).then_some(last)
 }
 
 /// A reason that needs no traceback.
 fn bare(origin: Origin, kind: &str, message: &str) -> Reason {
     let (kind, message) = (kind.to_owned(), message.trim().to_owned());
-    Reason { origin, kind, message, frames: Vec::new(), line: 0 }
+    Reason { origin, kind, message, frames: Vec::new(), line: 0, lines: 1 }
 }
 
 /// `src/main.rs:3:5` as file, line and column; the last may be missing.

@@ -13,24 +13,24 @@ const ASYNC_TRACEBACK: &str = "Async traceback:";
 const TRACEBACK_LINES_MAX: usize = 256;
 
 pub(super) fn at(before: &[&str], line: &str, after: &[&str]) -> Option<Reason> {
-    // Another program's output may stand before it on the same line.
-    let (_, said) = line.split_once(ERROR)?;
-    let (message, kind) = message_and_kind(said, after);
-    Some(Reason { frames: frames(before), ..bare(Origin::Nim, kind, &message) })
+    let said = line.strip_prefix(ERROR)?;
+    let (message, kind, lines) = message_and_kind(said, after);
+    Some(Reason { frames: frames(before), lines, ..bare(Origin::Nim, kind, &message) })
 }
 
-/// The message goes on until a line ends with the type.
-fn message_and_kind<'a>(said: &'a str, after: &[&'a str]) -> (String, &'a str) {
+/// The message goes on until a line ends with the type. The last answer is how many lines these are.
+fn message_and_kind<'a>(said: &'a str, after: &[&'a str]) -> (String, &'a str, usize) {
     let mut message: Vec<&str> = Vec::new();
     for line in std::iter::once(said).chain(after.iter().copied()).take(MESSAGE_LINES_MAX) {
         if let Some((rest, kind)) = kind_at_end(line) {
             message.push(rest);
+            let lines = message.len();
             let told = message.iter().take_while(|line| !line.starts_with(ASYNC_TRACEBACK));
-            return (told.copied().collect::<Vec<_>>().join("\n"), kind);
+            return (told.copied().collect::<Vec<_>>().join("\n"), kind, lines);
         }
         message.push(line);
     }
-    (said.to_owned(), "Exception")
+    (said.to_owned(), "Exception", 1)
 }
 
 /// `MESSAGE [TYPE]` in its parts.

@@ -10,39 +10,40 @@ const PANICKED: &str = " panicked at ";
 const BELOW: [&str; 2] = ["note: run with `RUST_BACKTRACE=", "stack backtrace:"];
 
 pub(super) fn at(_: &[&str], line: &str, after: &[&str]) -> Option<Reason> {
-    let (_, named) = line.split_once(THREAD)?;
-    let (thread, told) = named.split_once(PANICKED)?;
+    let (thread, told) = line.strip_prefix(THREAD)?.split_once(PANICKED)?;
     // Newer ones tell the thread's number too: `thread 'main' (4711) panicked at`.
     if !thread.ends_with('\'') && !thread.ends_with(')') {
         return None;
     }
-    let (message, at) = match told.strip_suffix(':').and_then(place) {
-        Some(at) => (message_below(after), at),
+    let (message, lines, at) = match told.strip_suffix(':').and_then(place) {
+        Some(at) => {
+            let below = message_below(after);
+            (below.join("\n"), below.len() + 1, at)
+        }
         None => quoted(told, after)?,
     };
     let (file, line, column) = at;
     let frame = Frame { function: String::new(), file: file.to_owned(), line, column };
-    Some(Reason { frames: vec![frame], ..bare(Origin::Panic, "panic", &message) })
+    Some(Reason { frames: vec![frame], lines, ..bare(Origin::Panic, "panic", &message) })
 }
 
 /// All lines down to what Rust writes below a message; the first alone where that does not come.
-fn message_below(after: &[&str]) -> String {
+fn message_below<'a, 'text>(after: &'a [&'text str]) -> &'a [&'text str] {
     let near = after.get(..after.len().min(MESSAGE_LINES_MAX)).unwrap_or_default();
     let is_below = |line: &&str| BELOW.iter().any(|below| line.starts_with(below));
     let end = near.iter().position(is_below);
-    let lines = near.get(..end.unwrap_or(1).min(near.len())).unwrap_or_default();
-    lines.join("\n")
+    near.get(..end.unwrap_or(1).min(near.len())).unwrap_or_default()
 }
 
-/// `'MESSAGE', src/main.rs:3:5`, of which the message may have several lines.
-fn quoted<'a>(told: &'a str, after: &[&'a str]) -> Option<(String, (&'a str, u32, u32))> {
+/// `'MESSAGE', src/main.rs:3:5`, of which the message may have several lines; so many are the second answer.
+fn quoted<'a>(told: &'a str, after: &[&'a str]) -> Option<(String, usize, (&'a str, u32, u32))> {
     let mut message = Vec::new();
     let first = told.strip_prefix('\'')?;
     for line in std::iter::once(first).chain(after.iter().copied()).take(MESSAGE_LINES_MAX) {
         let end = line.rsplit_once("', ").and_then(|(rest, at)| Some((rest, place(at)?)));
         if let Some((rest, at)) = end {
             message.push(rest);
-            return Some((message.join("\n"), at));
+            return Some((message.join("\n"), message.len(), at));
         }
         message.push(line);
     }

@@ -170,3 +170,34 @@ fn ordinary_lines_tell_nothing() {
     assert_eq!(told(""), None);
     assert_eq!(told("INF 2026-01-01 peer connected\nERR dial failed: thread pool is full\n"), None);
 }
+
+#[test]
+fn what_others_said_tells_nothing() {
+    for quoted in [
+        "Error: unhandled exception: gone [IOError]",
+        "thread 'main' panicked at src/main.rs:3:5:",
+        "thread 'a' panicked at 'no', b.rs:1:2",
+        "terminate called after throwing an instance of 'int'",
+        "terminate called without an active exception",
+        "terminating due to uncaught exception of type std::runtime_error: no",
+        "node: peer.c:12: connect_to: Assertion `x' failed.",
+        "Assertion failed: x > 1 (a.c: main: 12)",
+        "free(): invalid pointer",
+    ] {
+        assert!(told(quoted).is_some(), "{quoted}");
+        for before in ["ERR peer says: ", "WRN ", "peer says: ", "2026-01-02T03:04:05Z ERROR node: "] {
+            assert_eq!(told(&format!("{before}{quoted}")), None, "{before}{quoted}");
+        }
+        assert_eq!(told(&format!("{quoted}\nmore\nERR the database is gone")), None, "{quoted}");
+        assert!(told(&format!("{quoted}\nmore\nINF the database is closed")).is_some(), "{quoted}");
+    }
+}
+
+#[test]
+fn an_error_within_the_message_is_the_message() {
+    let below = "note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace";
+    let panic = format!("thread 'a' panicked at b.rs:1:2:\nfirst\nERROR: second\n{below}");
+    check(&panic, Origin::Panic, "panic", "first\nERROR: second", &[" b.rs:1:2"]);
+    let nim = "Error: unhandled exception: first\nERR second [IOError]";
+    check(nim, Origin::Nim, "IOError", "first\nERR second", &[]);
+}
