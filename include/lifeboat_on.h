@@ -78,6 +78,31 @@ static inline lifeboat_str lifeboat_text_(const char *text) {
     return result;
 }
 
+/* Whether the text is this word, which has small letters; the text's case does not matter, nor does the locale. */
+static inline int lifeboat_is_word_(const char *text, const char *word) {
+    int letter;
+    do {
+        letter = *text++;
+        if (letter >= 'A' && letter <= 'Z') {
+            letter += 'a' - 'A';
+        }
+        if (letter != *word) {
+            return 0;
+        }
+    } while (*word++);
+    return 1;
+}
+
+/* What LIFEBOAT asks for: 1 on, 0 off, -1 nothing. A word for neither turns off: it may be a mistyped `off`. */
+LIFEBOAT_SHARED_ int lifeboat_switch_(void) {
+    const char *text = getenv("LIFEBOAT");
+    if (!text || !*text) {
+        return -1;
+    }
+    return lifeboat_is_word_(text, "on") || lifeboat_is_word_(text, "1") || lifeboat_is_word_(text, "yes") ||
+           lifeboat_is_word_(text, "true");
+}
+
 #ifdef LIFEBOAT_LOAD
 #include "lifeboat_load.h"
 #else
@@ -88,8 +113,7 @@ extern char **environ;
 
 /* The linked reporter's table, where it is turned on. `start` is the caller's copy, to be completed. */
 LIFEBOAT_SHARED_ lifeboat_status lifeboat_find_(lifeboat_options *start, const lifeboat_table **out_table) {
-    const char *wish = getenv("LIFEBOAT");
-    if (!(start->flags & LIFEBOAT_OPTION_ON) && !(wish && strcmp(wish, "on") == 0)) {
+    if (!(start->flags & LIFEBOAT_OPTION_ON) && lifeboat_switch_() != 1) {
         return LIFEBOAT_OFF;
     }
 #if defined(__linux__) && (defined(__x86_64__) || defined(__aarch64__))
@@ -137,10 +161,9 @@ LIFEBOAT_SHARED_ lifeboat_status lifeboat_start_first_(lifeboat_options *start) 
 LIFEBOAT_SHARED_ lifeboat_status lifeboat_start_(const lifeboat_options *options) {
     lifeboat_options start;
     const lifeboat_table *table = LIFEBOAT_TABLE_();
-    const char *wish = getenv("LIFEBOAT");
     int saved_errno = errno;
     lifeboat_status status;
-    if (wish && strcmp(wish, "off") == 0) {
+    if (lifeboat_switch_() == 0) {
         return LIFEBOAT_OFF;
     }
     memset(&start, 0, sizeof start);

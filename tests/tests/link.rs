@@ -22,8 +22,12 @@ fn linked_reporter_waits_to_be_turned_on() {
         let node =
             sources.iter().fold(compile, |compile, path| compile.source(path)).build(scratch.join("node"));
         let run = |variable: (&str, &str)| Run::new(&node).env(variable.0, variable.1).finish().output();
-        assert!(run(("LIFEBOAT", "on")).contains("status 0 errno 42 ok\nis_on 1 1\ntag role=store\n"));
-        for off in [("UNRELATED", "on"), ("LIFEBOAT", "off"), ("LIFEBOAT", ""), ("LIFEBOAT_REPORTER", "/x")] {
+        for on in ["on", "ON", "1", "yes", "True"] {
+            let said = run(("LIFEBOAT", on));
+            assert!(said.contains("status 0 errno 42 ok\nis_on 1 1\ntag role=store\n"), "{on}: {said}");
+        }
+        let words = ["off", "", "of", "onn", "o", "0"].map(|word| ("LIFEBOAT", word));
+        for off in words.into_iter().chain([("UNRELATED", "on"), ("LIFEBOAT_REPORTER", "/x")]) {
             let said = run(off);
             assert!(
                 said.contains("status 2 errno 42 ") && said.contains("is_on 0 0\ntag 4\n"),
@@ -45,7 +49,9 @@ fn option_turns_the_linked_reporter_on() {
     let compile = Compile::new(Compiler::Gcc).flag("-DLIFEBOAT_LINK").source(source);
     let node = compile.source(repository("tests/fixtures/reporter.c")).build(scratch.join("node"));
     assert_eq!(Run::new(&node).finish().shell_status(), 0);
-    assert_eq!(Run::new(&node).env("LIFEBOAT", "off").finish().shell_status(), 2);
+    for word in ["off", "OFF", "No", "of"] {
+        assert_eq!(Run::new(&node).env("LIFEBOAT", word).finish().shell_status(), 2, "{word}");
+    }
 }
 
 #[test]

@@ -232,9 +232,12 @@ fn off_makes_no_system_call() {
         let without = bench.host("without", &["-DWITHOUT"]);
         let expected = system_calls(&bench.scratch, &without, &[]);
         assert!(expected.iter().any(|call| call == "execve"), "strace shows nothing: {expected:?}");
-        let off: [&[(&str, &str)]; 3] = [
+        let good = ("LIFEBOAT_REPORTER", good.to_str().unwrap());
+        let off: [&[(&str, &str)]; 5] = [
             &[],
-            &[("LIFEBOAT", "off"), ("LIFEBOAT_REPORTER", good.to_str().unwrap())],
+            &[("LIFEBOAT", "off"), good],
+            &[("LIFEBOAT", "No"), good],
+            &[("LIFEBOAT", "of"), good],
             &[("LIFEBOAT", "on"), ("LIFEBOAT_REPORTER", "")],
         ];
         for environment in off {

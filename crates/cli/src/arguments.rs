@@ -18,9 +18,9 @@ const STYLES: Styles = Styles::styled()
 const EXAMPLES: &str = "\
 Examples:
   lifeboat reports                    what has died here, newest first
-  lifeboat show last                  the newest report, as a page
+  lifeboat show latest                the newest report, as a page
   lifeboat show 9ec7                  the report whose id begins so
-  lifeboat show last --json | jq .tags
+  lifeboat show latest --json | jq .tags
   lifeboat doctor                     can this machine capture, store and deliver?
   lifeboat audit ./node               does this program hold telemetry code?
   lifeboat run -- ./node --port 9000  look after a program that knows nothing of Lifeboat
@@ -29,7 +29,7 @@ Exit codes: 0 done, 1 the answer is no (nothing found, a check failed), 2 wrong 
 
 /// Reads what a node's lifeboat brought ashore: crash reports on this machine.
 #[derive(Debug, Parser)]
-#[command(name = "lifeboat", version, styles = STYLES, after_help = EXAMPLES)]
+#[command(name = "lifeboat", version = lifeboat_monitor::VERSION, styles = STYLES, after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -46,7 +46,7 @@ Examples:
 A report is `pending` until a server takes it (`sent`; the last 20 are kept) or refuses it for good
 (`set-aside`; `lifeboat show` says why). Without a server all stay pending, and that is no fault.")]
     Reports {
-        /// One JSON object a line: event_id, timestamp, cause, title, node, state
+        /// One JSON object a line: event_id, timestamp, cause, title, node, release, state
         #[arg(long)]
         json: bool,
         #[command(flatten)]
@@ -55,7 +55,7 @@ A report is `pending` until a server takes it (`sent`; the last 20 are kept) or 
     /// Show one report: what died, where, and what led to it
     #[command(after_help = "\
 Examples:
-  lifeboat show last
+  lifeboat show latest
   lifeboat show 9ec7 --json > event.json
   lifeboat show 9ec7 --html > report.html
 
@@ -63,7 +63,7 @@ In a stack the innermost function comes first. Bright frames are the program's o
 system; a frame marked `inlined` was compiled into the one below it; `libfoo.so+0x1a2b` stands where a
 function has no name here.")]
     Show {
-        /// The report's id, the beginning of it, or `last`
+        /// The report's id, the beginning of it, or `latest`
         id: String,
         /// The Sentry event itself, as JSON
         #[arg(long)]
@@ -126,9 +126,9 @@ of output tell one: a Nim exception, a Rust panic, a C++ exception, a failed ass
 somebody asked for the stop, by SIGTERM or SIGINT.
 
 It reads the environment as a node with the reporter does: LIFEBOAT_STATE_DIR, LIFEBOAT_FLEET, LIFEBOAT_NODE,
-LIFEBOAT_TAGS, LIFEBOAT_COMMIT, SENTRY_DSN, SENTRY_RELEASE, SENTRY_ENVIRONMENT. Where LIFEBOAT or
-LIFEBOAT_REPORTER is set the program has a reporter of its own, or all is off: then it only hands on signals,
-reaps, and returns the status. Unset them for a program that has none.
+LIFEBOAT_TAGS, LIFEBOAT_COMMIT, SENTRY_DSN, SENTRY_RELEASE (else the program's file name), SENTRY_ENVIRONMENT.
+Where LIFEBOAT=on or LIFEBOAT_REPORTER is set the program has a reporter of its own, and with LIFEBOAT=off all is
+off: then it only hands on signals, reaps, and returns the status. Unset them for a program that has none.
 
 Only the program itself is looked after, not what it starts: let a shell script `exec` it. To a terminal it
 writes directly, and its output is not read.

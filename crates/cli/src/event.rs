@@ -37,8 +37,16 @@ impl<'a> Event<'a> {
         values(self.value, "threads")
     }
 
-    pub(crate) fn breadcrumbs(&self) -> &'a [Value] {
-        values(self.value, "breadcrumbs")
+    /// Oldest first, whatever order they were written in; one without a time stays behind the one before it.
+    pub(crate) fn breadcrumbs(&self) -> Vec<&'a Value> {
+        let mut last = None;
+        let timed = values(self.value, "breadcrumbs").iter().map(|crumb| {
+            last = crumb.get("timestamp").and_then(moment).or(last);
+            (last, crumb)
+        });
+        let mut timed: Vec<_> = timed.collect();
+        timed.sort_by_key(|(when, _)| *when);
+        timed.into_iter().map(|(_, crumb)| crumb).collect()
     }
 
     /// "SIGSEGV: null pointer dereference", as good as it is known.
@@ -97,6 +105,13 @@ pub(crate) fn title_of(exception: &Value) -> String {
         (kind, value) if value.starts_with(kind) => value.to_owned(),
         (kind, value) => format!("{kind}: {value}"),
     }
+}
+
+/// How an exception of the chain belongs to the one in the title: a signal came of it, anything else came with it.
+pub(crate) fn link_of(exception: &Value) -> &'static str {
+    let field = |pointer| exception.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let is_signal = field("/mechanism/type") == "signalhandler" || field("/type").starts_with("SIG");
+    if is_signal { "then" } else { "with" }
 }
 
 /// A moment as Sentry writes it: seconds since 1970, or RFC 3339.

@@ -45,6 +45,14 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// How many columns a table may take, where something bounds it: who reads from a pipe wants whole texts.
+pub(crate) fn table_width() -> Option<usize> {
+    let stdout = io::stdout();
+    let terminal = terminal_size::terminal_size_of(&stdout).map(|(width, _)| usize::from(width.0));
+    let named = || std::env::var("COLUMNS").ok()?.parse().ok();
+    terminal.or_else(named).map(|width: usize| width.max(60))
+}
+
 /// How many columns there are to fill.
 pub(crate) fn width() -> usize {
     let terminal = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));

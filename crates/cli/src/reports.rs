@@ -7,18 +7,21 @@ use serde_json::json;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
+use unicode_width::UnicodeWidthStr;
 
 use crate::event::Event;
-use crate::output::{Failure, print, width};
-use crate::show::page::{BOLD, DIM, GREEN, Page, RED, YELLOW, fit};
+use crate::output::{Failure, print, table_width};
+use crate::show::page::{BOLD, DIM, GREEN, Page, RED, YELLOW, cut, cut_start, fit};
 use crate::{clean, state};
+
+/// So many columns the title keeps before the release is left out.
+const TITLE_MIN: usize = 24;
+/// A release that is cut to less tells nothing.
+const RELEASE_MIN: usize = 8;
 
 /// Lists the reports.
 pub(crate) fn run(state_dir: &Path, json: bool) -> Result<(), Failure> {
     let (_, reports) = state::reports(state_dir)?;
-    if reports.is_empty() {
-        return Err(Failure::no(format!("no reports in {}", state_dir.display())));
-    }
     let rows: Vec<Row> = reports.iter().map(Row::of).collect();
     print(&if json { rows.iter().map(Row::json).collect() } else { table(&rows) })
 }
@@ -30,6 +33,7 @@ struct Row {
     cause: String,
     title: String,
     node: String,
+    release: String,
 }
 
 impl Row {
@@ -42,12 +46,14 @@ impl Row {
             cause: String::new(),
             title: "(cannot be read)".to_owned(),
             node: String::new(),
+            release: String::new(),
         };
         if let Ok(value) = state::event(stored) {
             let event = Event::new(&value);
             row.when = event.timestamp().unwrap_or(row.when);
             (row.cause, row.node) = (event.cause().to_owned(), event.node().to_owned());
             row.title = event.title();
+            row.release = event.text("/release").unwrap_or_default().to_owned();
         }
         row
     }
@@ -59,6 +65,7 @@ impl Row {
             "cause": self.cause,
             "title": self.title,
             "node": self.node,
+            "release": self.release,
             "state": self.state.word(),
         });
         format!("{}\n", clean::json(&object.to_string()))
@@ -66,17 +73,22 @@ impl Row {
 }
 
 fn table(rows: &[Row]) -> String {
-    let widest = |field: fn(&Row) -> &str, most: usize| {
-        rows.iter().map(|row| field(row).chars().count()).max().unwrap_or_default().clamp(5, most)
-    };
-    let (cause, node) = (widest(|row| &row.cause, 13), widest(|row| &row.node, 20));
-    let mut page = Page::new(width());
-    let title_width = page.width().saturating_sub(8 + 2 + 16 + 2 + 9 + 2 + cause + 2 + node + 2);
+    let width = table_width();
+    let columns = Columns::of(rows, width);
+    let Columns { cause, node, release, title } = columns;
+    let mut page = Page::new(width.unwrap_or(usize::MAX));
+    let named =
+        |name: &str, width: Option<usize>| width.map(|width| fit(name, width) + "  ").unwrap_or_default();
     page.line(&[(
         DIM,
         &format!(
-            "{:8}  {:16}  {:9}  {:cause$}  {:node$}  TITLE",
-            "ID", "WHEN (UTC)", "STATE", "CAUSE", "NODE"
+            "{:8}  {:16}  {:9}  {:cause$}  {:node$}  {}TITLE",
+            "ID",
+            "WHEN (UTC)",
+            "STATE",
+            "CAUSE",
+            "NODE",
+            named("RELEASE", release)
         ),
     )]);
     let format = format_description!("[year]-[month]-[day] [hour]:[minute]");
@@ -86,13 +98,44 @@ fn table(rows: &[Row]) -> String {
             State::Sent => GREEN,
             State::SetAside => RED,
         };
+        // The end of a release says more: there is its version.
+        let cut_release = cut_start(&row.release, release.unwrap_or_default());
         page.line(&[
             (BOLD, row.event_id.get(..8).unwrap_or(&row.event_id)),
             (DIM, &format!("  {}  ", row.when.format(&format).unwrap_or_default())),
             (colour, &format!("{:9}  ", row.state.word())),
             (DIM, &format!("{}  {}  ", fit(&row.cause, cause), fit(&row.node, node))),
-            (BOLD, fit(&row.title, title_width).trim_end()),
+            (DIM, &named(&cut_release, release)),
+            (BOLD, cut(&clean::line(&row.title), title).trim_end()),
         ]);
     }
     page.into_text()
+}
+
+/// How wide the columns are whose texts differ in length.
+struct Columns {
+    cause: usize,
+    node: usize,
+    /// None where no report has a release, or the titles need the room.
+    release: Option<usize>,
+    title: usize,
+}
+
+impl Columns {
+    fn of(rows: &[Row], width: Option<usize>) -> Self {
+        let widest = |field: fn(&Row) -> &str| {
+            rows.iter().map(|row| clean::line(field(row)).width()).max().unwrap_or_default()
+        };
+        let (cause, node) = (widest(|row| &row.cause).max(5), widest(|row| &row.node).max(5));
+        let full = widest(|row| &row.release);
+        let wanted = Some(full.max(RELEASE_MIN)).filter(|_| full > 0);
+        let Some(width) = width else {
+            return Self { cause, node, release: wanted, title: usize::MAX };
+        };
+        let (cause, node) = (cause.min(13), node.min(20));
+        let room = width.saturating_sub(8 + 2 + 16 + 2 + 9 + 2 + cause + 2 + node + 2);
+        let left = room.saturating_sub(TITLE_MIN + 2);
+        let release = wanted.map(|wanted| wanted.min(left)).filter(|release| *release >= RELEASE_MIN);
+        Self { cause, node, release, title: room.saturating_sub(release.map_or(0, |release| release + 2)) }
+    }
 }

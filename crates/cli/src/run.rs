@@ -3,12 +3,16 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use lifeboat_monitor::at_start;
+use lifeboat_monitor::dsn::Dsn;
+use lifeboat_monitor::run::missing;
+use lifeboat_monitor::switch::{self, Reporter};
 use nix::sys::signal::SigSet;
 
+use crate::clean;
 use crate::output::Failure;
 
 /// What was asked for.
@@ -22,6 +26,8 @@ pub(crate) struct Wish {
 
 /// Becomes the monitor, and where there is none the program itself: a node without a report is better than no node.
 pub(crate) fn run(wish: Wish) -> Result<(), Failure> {
+    refuse_detached_count(&wish)?;
+    look_at_environment(&wish)?;
     let Some(monitor) = monitor() else { return run_alone(&wish.command, "no place of it is known") };
     let mut role = Command::new(&monitor);
     role.arg("run");
@@ -39,6 +45,47 @@ pub(crate) fn run(wish: Wish) -> Result<(), Failure> {
     run_alone(&wish.command, &format!("{}: {error}", monitor.display()))
 }
 
+/// `--log-breadcrumbs 5 -- node` would run a program called 5.
+fn refuse_detached_count(wish: &Wish) -> Result<(), Failure> {
+    let first = wish.command.first().map(OsString::as_os_str).unwrap_or_default();
+    let is_number = first.as_encoded_bytes().iter().all(u8::is_ascii_digit);
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let is_behind = |pair: &[OsString]| matches!(pair, [option, count] if option == "--log-breadcrumbs" && count == first);
+    if wish.log_breadcrumbs.is_some() && is_number && words.windows(2).any(is_behind) {
+        return Err(Failure::usage(format!("write --log-breadcrumbs={}", first.display())));
+    }
+    Ok(())
+}
+
+/// Tells what the environment says and whoever wrote it may not have meant.
+fn look_at_environment(wish: &Wish) -> Result<(), Failure> {
+    match switch::reporter() {
+        Reporter::Nobody => return Ok(()),
+        Reporter::Own(variable) => {
+            anstream::eprintln!(
+                "lifeboat: {variable} is set: the program is taken to have a reporter of its own, and is not looked after"
+            );
+            return Ok(());
+        }
+        Reporter::NotNamed => {}
+    }
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    if let Some(named) = set("LIFEBOAT_STATE_DIR").filter(|_| wish.state_dir.is_none())
+        && !Path::new(&named).is_absolute()
+    {
+        return Err(Failure::usage(format!(
+            "LIFEBOAT_STATE_DIR={} is not absolute: write it from the root on",
+            named.display()
+        )));
+    }
+    // The parser's sentence does not repeat the DSN, which may hold a secret.
+    if let Some(Err(error)) = set("SENTRY_DSN").map(|dsn| Dsn::parse(&dsn.to_string_lossy())) {
+        let sentence = error.to_string().replacen("the DSN", "SENTRY_DSN", 1);
+        anstream::eprintln!("lifeboat: {sentence}; reports stay on this machine");
+    }
+    Ok(())
+}
+
 fn run_alone(command: &[OsString], why: &str) -> Result<(), Failure> {
     let Some((program, arguments)) = command.split_first() else {
         return Err(Failure::usage("name the program to run"));
@@ -48,7 +95,8 @@ fn run_alone(command: &[OsString], why: &str) -> Result<(), Failure> {
     );
     let error = become_program(Command::new(program).args(arguments));
     let status = if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 };
-    anstream::eprintln!("lifeboat: cannot run {}: {error}", program.display());
+    let reason = clean::line(&missing::reason(program, &error));
+    anstream::eprintln!("lifeboat: cannot run {}: {reason}", program.display());
     std::process::exit(status)
 }
 

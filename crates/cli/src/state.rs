@@ -8,6 +8,9 @@ use serde_json::Value;
 
 use crate::output::Failure;
 
+/// What may be wrong where nothing is found.
+const ELSEWHERE: &str = "has anything died yet? name another by --state-dir";
+
 /// The same rule by which a node finds it.
 pub(crate) fn default_directory() -> Result<PathBuf, Failure> {
     let variable = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
@@ -23,13 +26,16 @@ pub(crate) fn default_directory() -> Result<PathBuf, Failure> {
         .ok_or_else(|| Failure::usage("no state directory: name it with --state-dir or LIFEBOAT_STATE_DIR"))
 }
 
-/// Every report on disk, newest first.
+/// Every report on disk, newest first; that there is none is a failure.
 pub(crate) fn reports(state_dir: &Path) -> Result<(Spool, Vec<Stored>), Failure> {
     let spool = Spool::look(state_dir).map_err(|error| match error.is_missing() {
-        true => Failure::no(format!("there is no state directory at {}", state_dir.display())),
+        true => Failure::no(format!("there is no state directory at {}: {ELSEWHERE}", state_dir.display())),
         false => Failure::no(error.to_string()),
     })?;
     let mut all = spool.list().map_err(|error| Failure::no(error.to_string()))?;
+    if all.is_empty() {
+        return Err(Failure::no(format!("no reports in {}: {ELSEWHERE}", state_dir.display())));
+    }
     all.reverse();
     Ok((spool, all))
 }

@@ -3,7 +3,7 @@
 use core::ffi::{CStr, c_char};
 use core::mem::offset_of;
 
-use lifeboat_abi::{Options, option_flags};
+use lifeboat_abi::{Options, Switch, option_flags};
 
 use crate::bell::TIMEOUT_MAX_MS;
 use crate::environ::Environ;
@@ -56,13 +56,12 @@ impl Settings {
         }
     }
 
-    /// Whether `LIFEBOAT=off` forbids it, or nothing turned it on.
+    /// Whether something turned it on and `LIFEBOAT` does not forbid it.
     pub(crate) fn is_on(&self) -> bool {
         let by_flag =
             self.field::<u32>(offset_of!(Options, flags)).is_some_and(|it| it & option_flags::ON != 0);
-        match self.environ.get("LIFEBOAT") {
-            Some(b"off" | b"0" | b"no" | b"false") => false,
-            Some(_) => true,
+        match self.environ.get("LIFEBOAT").and_then(Switch::of) {
+            Some(switch) => switch == Switch::On,
             None => by_flag || self.text("LIFEBOAT_REPORTER", offset_of!(Options, reporter)).is_some(),
         }
     }
@@ -75,5 +74,29 @@ impl Settings {
         let at = unsafe { self.options.byte_add(offset) };
         // SAFETY: as above; the struct may stand at any address.
         Some(unsafe { at.cast::<T>().read_unaligned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_word_decides_whatever_else_is_set() {
+        let is_on = |word: &CStr, flags: u32| {
+            let environ = [c"LIFEBOAT_REPORTER=/reporter.so".as_ptr(), word.as_ptr(), core::ptr::null()];
+            // SAFETY: no option is the zero of its type.
+            let mut options: Options = unsafe { core::mem::zeroed() };
+            options.struct_size = size_of::<Options>() as u32;
+            (options.flags, options.environ) = (flags, environ.as_ptr());
+            // SAFETY: options and environment are laid out as said, and outlive the settings.
+            unsafe { Settings::new(&raw const options) }.is_some_and(|settings| settings.is_on())
+        };
+        for word in [c"LIFEBOAT=on", c"LIFEBOAT=ON", c"LIFEBOAT=1", c"LIFEBOAT=", c"OTHER=off"] {
+            assert!(is_on(word, 0), "{word:?}");
+        }
+        for word in [c"LIFEBOAT=off", c"LIFEBOAT=OFF", c"LIFEBOAT=0", c"LIFEBOAT=of", c"LIFEBOAT=no"] {
+            assert!(!is_on(word, option_flags::ON), "{word:?}");
+        }
     }
 }

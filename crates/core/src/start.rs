@@ -17,6 +17,10 @@ const F_ADD_SEALS: usize = 1033;
 /// Nobody may shrink what two processes have mapped: the next access would be a SIGBUS.
 const F_SEAL_SIZE: usize = 2 | 4;
 
+/// Version and commit of this build; `lifeboat doctor` finds it in the library's file by its first word.
+const VERSION: &str =
+    concat!("lifeboat-reporter ", env!("CARGO_PKG_VERSION"), " (", env!("LIFEBOAT_BUILD_COMMIT"), ")");
+
 /// Where each setting comes from.
 const SETTINGS: [(Setting, &str, usize); 7] = [
     (Setting::App, "", offset_of!(Options, app)),
@@ -121,7 +125,7 @@ fn describe(recorder: Recorder, settings: &Settings) {
     let mut state_dir = [0; state::PathBuffer::ROOM];
     let length = state::STATE_DIR.copy_to(&mut state_dir);
     let _ = recorder.setting(Setting::StateDir, state_dir.get(..length).unwrap_or(&[]));
-    let _ = recorder.setting(Setting::Reporter, env!("CARGO_PKG_VERSION").as_bytes());
+    let _ = recorder.setting(Setting::Reporter, VERSION.as_bytes());
     let mut program = [0; state::PathBuffer::ROOM];
     if let Ok(program) = sys::readlink(c"/proc/self/exe", &mut program) {
         let _ = recorder.setting(Setting::Program, program);

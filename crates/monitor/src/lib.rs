@@ -13,6 +13,10 @@ pub mod report;
 mod rest;
 pub mod run;
 pub mod spool;
+pub mod switch;
 pub mod watch;
 
 pub use error::Error;
+
+/// Version and commit of this build: `0.1.0 (3ec908a4f0d2)`.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("LIFEBOAT_BUILD_COMMIT"), ")");

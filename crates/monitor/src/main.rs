@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use lifeboat_monitor::{Error, at_start, post, report, run, watch};
+use lifeboat_monitor::{Error, VERSION, at_start, post, report, run, watch};
 
 const USAGE: &str = "\
 lifeboat-monitor is started by the reporter inside a node, or by `lifeboat run`; nobody needs to start it by hand.
@@ -37,7 +37,7 @@ fn take_role(role: &str, arguments: impl Iterator<Item = OsString>) -> Result<Ex
         "report" => report::run(arguments)?,
         "post" => post::run(post::Config::from_arguments(arguments)?)?,
         "--help" | "-h" | "help" => print!("{USAGE}"),
-        "--version" | "-V" => println!("lifeboat-monitor {}", env!("CARGO_PKG_VERSION")),
+        "--version" | "-V" => println!("lifeboat-monitor {VERSION}"),
         _ => {
             eprint!("{USAGE}");
             return Err(Error::usage(format!("there is no role {role:?}")));

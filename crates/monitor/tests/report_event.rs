@@ -106,6 +106,13 @@ mod event {
         assert_eq!(event["tags"]["dc"], "do-ams3");
         assert_eq!(event["contexts"]["node"]["peers"], "17");
         assert_eq!(event["contexts"]["death"]["fault_address_class"], "null page");
+        let package = |name: &str, version: &str| serde_json::json!({"name": name, "version": version});
+        let packages = [
+            package("lifeboat-monitor", lifeboat_monitor::VERSION),
+            package("lifeboat-reporter", "0.1.0 (0123456789ab)"),
+        ];
+        assert_eq!(event["sdk"]["packages"], serde_json::json!(packages));
+        assert_eq!(event["sdk"]["version"], env!("CARGO_PKG_VERSION"));
         let text = event.to_string();
         assert!(!text.contains(&format!("{OTHER_REGISTER:x}")) && !text.contains("203.0.113.7"));
     }

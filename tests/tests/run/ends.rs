@@ -191,11 +191,59 @@ fn what_is_told_of_the_node_comes_from_the_environment() {
 #[test]
 fn a_program_with_a_reporter_is_left_to_it() {
     let bench = Bench::new();
-    for (name, value) in [("LIFEBOAT", "on"), ("LIFEBOAT", "off"), ("LIFEBOAT_REPORTER", "/a/reporter.so")] {
+    let own = [("LIFEBOAT", "on"), ("LIFEBOAT", "YES"), ("LIFEBOAT_REPORTER", "/a/reporter.so")];
+    let off = [("LIFEBOAT", "off"), ("LIFEBOAT", "OFF"), ("LIFEBOAT", "of")];
+    for (name, value) in own.into_iter().chain(off) {
         let state_dir = bench.state_dir();
         let outcome = bench.run(&[], &["null"], &state_dir).env(name, value).finish();
         assert_eq!((outcome.shell_status(), state_dir.exists()), (139, false), "{name}={value}");
+        let told =
+            format!("lifeboat: {name} is set: the program is taken to have a reporter of its own, and");
+        assert_eq!(outcome.stderr.contains(&told), own.contains(&(name, value)), "{}", outcome.stderr);
     }
+}
+
+#[test]
+fn a_dsn_that_is_none_is_told_and_not_repeated() {
+    let bench = Bench::new();
+    let state_dir = bench.state_dir();
+    let outcome =
+        bench.run(&[], &["exit-1"], &state_dir).env("SENTRY_DSN", "https://secretkey@host").finish();
+    assert_eq!(outcome.shell_status(), 1);
+    let said = &outcome.stderr;
+    assert!(said.contains("lifeboat: SENTRY_DSN cannot be read ("), "{said}");
+    assert!(said.contains("; reports stay on this machine\n") && !said.contains("secretkey"), "{said}");
+    assert!(notes(&event(&state_dir)).contains("the DSN cannot be read"));
+    let show = Run::new(delivered("bin/lifeboat")).args(["show", "latest", "--state-dir"]).arg(&state_dir);
+    let page = show.finish().output();
+    assert!(page.contains("the DSN cannot be read: the report stays here"), "{page}");
+}
+
+#[test]
+fn what_is_missing_for_a_start_is_named() {
+    let bench = Bench::new();
+    let state_dir = bench.state_dir();
+    let script = bench.scratch.write("script", "#!/nowhere/sh\n");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&script, mode).unwrap();
+    let script = script.to_str().unwrap();
+    for monitor in [delivered("bin/lifeboat-monitor").to_str().unwrap(), "/nowhere"] {
+        for (command, reason) in
+            [("not-in-path", "not found in PATH"), (script, "its interpreter /nowhere/sh is missing")]
+        {
+            let run = bench.run_command(&[], &[command], &state_dir).env("LIFEBOAT_MONITOR", monitor);
+            let outcome = run.finish();
+            let told = format!("lifeboat: cannot run {command}: {reason}\n");
+            assert!(outcome.stderr.ends_with(&told), "{}", outcome.stderr);
+            assert_eq!(outcome.shell_status(), 127, "{command}");
+        }
+    }
+}
+
+#[test]
+fn without_a_release_the_program_is_named_by_its_file() {
+    let bench = Bench::new();
+    assert_eq!(bench.check_one(&[], &["exit-1"])["release"], "program");
 }
 
 #[test]

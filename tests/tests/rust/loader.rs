@@ -51,6 +51,22 @@ fn good_reporter_starts_once() {
 }
 
 #[test]
+fn a_word_for_neither_on_nor_off_turns_nothing_on() {
+    let bench = Bench::new();
+    let said = |word| {
+        let run = bench.on(&node(), &bench.state_dir()).arg("start");
+        run.env("LIFEBOAT_REPORTER", bench.reporter()).env("LIFEBOAT", word).finish().output()
+    };
+    for word in ["off", "OFF", "0", "of"] {
+        assert!(said(word).starts_with(&format!("status 2 tag 4\n{OFF}\n")), "{word}");
+    }
+    for word in ["ON", "1", "", "true"] {
+        assert!(said(word).starts_with("status 0 tag 0\n"), "{word}");
+    }
+    bench.settle();
+}
+
+#[test]
 fn bad_paths_and_contents() {
     let bench = Bench::new();
     let bytes = fs::read(bench.reporter()).unwrap();

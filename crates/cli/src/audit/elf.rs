@@ -5,6 +5,9 @@ use std::fs::File;
 use object::read::elf::{ElfFile, FileHeader};
 use object::{Object, ObjectSection, ObjectSymbol, ReadCache, ReadRef, SectionFlags, elf};
 
+/// How an archive begins, whole or thin. See <https://man7.org/linux/man-pages/man5/ar.5.html>.
+const ARCHIVES: [&[u8]; 2] = [b"!<arch>\n", b"!<thin>\n"];
+
 /// What of the file matters here.
 #[derive(Debug, Default)]
 pub(super) struct Structure {
@@ -40,6 +43,10 @@ pub(super) fn read(file: &File) -> Result<Structure, String> {
     match object::FileKind::parse(&cache) {
         Ok(object::FileKind::Elf64) => Ok(structure::<elf::FileHeader64<object::Endianness>, _>(&cache)),
         Ok(object::FileKind::Elf32) => Ok(structure::<elf::FileHeader32<object::Endianness>, _>(&cache)),
+        _ if (&cache).read_bytes_at(0, 8).is_ok_and(|head| ARCHIVES.contains(&head)) => {
+            Err("an archive: audit the program that it is linked into, or each object of it (ar x)"
+                .to_owned())
+        }
         _ => Err("is not an ELF file".to_owned()),
     }
 }

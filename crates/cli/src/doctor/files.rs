@@ -6,6 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use lifeboat_monitor::switch::Switch;
 use object::{Object, ObjectSymbol};
 
 use crate::doctor::Finding;
@@ -50,7 +51,11 @@ pub(super) fn library() -> Finding {
         return finding;
     }
     match foreign(&bytes) {
-        None => Finding::fine(CHECK, format!("{place}, {} KiB, exports {API_SYMBOL}", bytes.len() / 1024)),
+        None => {
+            let version = reporter_version(&bytes).unwrap_or("its version is not known");
+            let size = bytes.len() / 1024;
+            Finding::fine(CHECK, format!("{place}, {version}, {size} KiB, exports {API_SYMBOL}"))
+        }
         Some(reason) => Finding::failed(
             CHECK,
             format!("{place} {reason}"),
@@ -84,7 +89,7 @@ pub(super) fn monitor() -> Finding {
         .map(|output| (output.status.success(), String::from_utf8_lossy(&output.stdout).trim().to_owned()));
     match words {
         Ok((true, words)) if words.starts_with("lifeboat-monitor ") => {
-            let own = env!("CARGO_PKG_VERSION");
+            let own = lifeboat_monitor::VERSION;
             if words.ends_with(own) {
                 return Finding::fine(CHECK, format!("{place}, {words}"));
             }
@@ -118,18 +123,20 @@ fn monitor_path() -> Option<PathBuf> {
 /// Whether a node that is started in this environment would turn Lifeboat on.
 pub(super) fn switch() -> Finding {
     const CHECK: &str = "switch";
-    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    match (set("LIFEBOAT").as_deref(), set("LIFEBOAT_REPORTER")) {
-        (Some("off"), _) => Finding::warning(CHECK, "LIFEBOAT=off turns everything off", "unset it"),
-        (_, Some(_)) => Finding::fine(CHECK, "LIFEBOAT_REPORTER is set: nodes in load mode are on"),
-        (Some("on"), None) => {
-            Finding::fine(CHECK, "LIFEBOAT=on: nodes in link mode are on, those in load mode off")
-        }
-        (Some(other), None) => Finding::warning(
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    let (word, reporter) = (set("LIFEBOAT").unwrap_or_default(), set("LIFEBOAT_REPORTER"));
+    let told = format!("LIFEBOAT={}", word.display());
+    match (Switch::of(word.as_encoded_bytes()), reporter) {
+        (Some(Switch::Off), _) => Finding::warning(CHECK, format!("{told} turns everything off"), "unset it"),
+        (Some(Switch::Unknown), _) => Finding::warning(
             CHECK,
-            format!("LIFEBOAT={other} means nothing"),
+            format!("{told} is no word for on or off: it turns everything off"),
             "write LIFEBOAT=on or LIFEBOAT=off",
         ),
+        (_, Some(_)) => Finding::fine(CHECK, "LIFEBOAT_REPORTER is set: nodes in load mode are on"),
+        (Some(Switch::On), None) => {
+            Finding::fine(CHECK, format!("{told}: nodes in link mode are on, those in load mode off"))
+        }
         (None, None) => Finding::warning(
             CHECK,
             "off in this environment: neither LIFEBOAT_REPORTER nor LIFEBOAT=on is set",
@@ -188,6 +195,16 @@ fn foreign(bytes: &[u8]) -> Option<String> {
         names if names.contains(&API_SYMBOL) => Some(format!("exports {} symbols, not one", names.len())),
         _ => Some(format!("does not export {API_SYMBOL}")),
     }
+}
+
+/// "lifeboat-reporter 0.1.0 (3ec908a4f0d2)": the text that it writes into each recorder.
+fn reporter_version(bytes: &[u8]) -> Option<&str> {
+    const NAME: &[u8] = b"lifeboat-reporter ";
+    const LENGTH_MAX: usize = 80;
+    let at = bytes.windows(NAME.len()).position(|window| window == NAME)?;
+    let rest = bytes.get(at..)?;
+    let length = rest.iter().take(LENGTH_MAX).position(|byte| *byte == b')')?;
+    std::str::from_utf8(rest.get(..=length)?).ok()
 }
 
 fn own_architecture() -> object::Architecture {

@@ -29,7 +29,7 @@ pub(crate) fn summary(page: &mut Page, event: &Event<'_>, stored: &Stored) {
 
 /// The tags, as many on a line as fit.
 pub(crate) fn tags(page: &mut Page, event: &Event<'_>) {
-    let tags = event.tags();
+    let tags = untold_tags(event);
     if tags.is_empty() {
         return;
     }
@@ -39,11 +39,47 @@ pub(crate) fn tags(page: &mut Page, event: &Event<'_>) {
     page.wrapped(PLAIN, "  ", &words.join("  "));
 }
 
+/// The tags that the head of the page has not told.
+pub(super) fn untold_tags<'a>(event: &Event<'a>) -> Vec<(&'a str, String)> {
+    let is_told = |key: &str, value: &str| match key {
+        "cause" => event.cause() == value,
+        "fleet" => event.fleet() == value,
+        "node" => event.node() == value,
+        _ => false,
+    };
+    let mut tags = event.tags();
+    tags.retain(|(key, value)| !is_told(key, value));
+    tags
+}
+
+/// The death without what the head of the page says: its cause, its status, how long the node lived.
+fn untold_death(event: &Event<'_>, death: &Map<String, Value>) -> Map<String, Value> {
+    let status = death.get("exit_status").and_then(Value::as_i64);
+    let is_titled = status.is_some_and(|status| {
+        let title = event.title();
+        let words: Vec<&str> = title.split(|letter: char| !letter.is_ascii_alphanumeric()).collect();
+        words.windows(2).any(|pair| matches!(pair, ["status", number] if *number == status.to_string()))
+    });
+    let is_told = |key: &str, value: &Value| match key {
+        "cause" => true,
+        "uptime_seconds" | "uptime" => event.timestamp().is_some(),
+        "exit_status" => is_titled,
+        "end" => match value.as_str() {
+            Some("exited") => status.is_some(),
+            Some("ended by a signal") => death.contains_key("signal"),
+            _ => false,
+        },
+        _ => false,
+    };
+    let untold = death.iter().filter(|(key, value)| !is_told(key, value));
+    untold.map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
 /// The death in full, then the other contexts, one paragraph each.
 pub(crate) fn contexts(page: &mut Page, event: &Event<'_>) {
     let Some(all) = event.fields("/contexts") else { return };
     if let Some(Value::Object(death)) = all.get("death") {
-        in_full(page, "DEATH", death);
+        in_full(page, "DEATH", &untold_death(event, death));
     }
     let rest = all.keys().map(String::as_str).filter(|name| *name != "death" && !ORDER.contains(name));
     let ordered = ORDER.into_iter().chain(rest);

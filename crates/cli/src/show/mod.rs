@@ -11,10 +11,11 @@ use std::path::Path;
 
 use lifeboat_monitor::dsn::Dsn;
 use lifeboat_monitor::envelope::{self, Envelope};
+use lifeboat_monitor::report::DSN_UNREADABLE;
 use lifeboat_monitor::spool::{State, Stored};
 use serde_json::Value;
 
-use crate::event::{Event, title_of};
+use crate::event::{Event, link_of, title_of};
 use crate::output::{Failure, print, width};
 use crate::{clean, state};
 use page::{BOLD, DIM, GREEN, Page, RED, YELLOW};
@@ -60,7 +61,8 @@ fn server(stored: &Stored) -> Option<String> {
 
 fn find<'a>(reports: &'a [Stored], id: &str) -> Result<&'a Stored, Failure> {
     let Some(newest) = reports.first() else { return Err(Failure::no("there are no reports")) };
-    if matches!(id, "last" | "latest") {
+    // `last` is what it was called before.
+    if matches!(id, "latest" | "last") {
         return Ok(newest);
     }
     let wanted: String = id.chars().filter(|letter| *letter != '-').flat_map(char::to_lowercase).collect();
@@ -68,7 +70,7 @@ fn find<'a>(reports: &'a [Stored], id: &str) -> Result<&'a Stored, Failure> {
     let found: Vec<&Stored> = reports.iter().filter(begins).collect();
     match found.as_slice() {
         _ if wanted.is_empty() => {
-            Err(Failure::usage("name a report: its id, the beginning of it, or `last`"))
+            Err(Failure::usage("name a report: its id, the beginning of it, or `latest`"))
         }
         [one] => Ok(one),
         [] => Err(Failure::no(format!("no report's id begins with {id}: `lifeboat reports` lists them"))),
@@ -94,22 +96,26 @@ fn render(value: &Value, stored: &Stored, way: &Delivery, size: Size) -> String 
     facts::tags(&mut page, &event);
     facts::contexts(&mut page, &event);
     facts::notes(&mut page, &event);
-    delivery(&mut page, stored, way);
+    delivery(&mut page, &event, stored, way);
     page.into_text()
 }
 
 fn headline(page: &mut Page, event: &Event<'_>) {
     page.wrapped(RED.bold(), "", &event.title());
     for cause in event.exceptions().iter().skip(1) {
-        page.wrapped(DIM, "  caused by  ", &title_of(cause));
+        page.wrapped(DIM, &format!("  {}  ", link_of(cause)), &title_of(cause));
     }
     page.blank();
 }
 
-fn delivery(page: &mut Page, stored: &Stored, way: &Delivery) {
+fn delivery(page: &mut Page, event: &Event<'_>, stored: &Stored, way: &Delivery) {
     page.section("DELIVERY", "");
     let server = way.server.as_deref();
+    let is_unreadable = facts::all_notes(event).iter().any(|note| note.as_str() == Some(DSN_UNREADABLE));
     let (colour, words) = match (stored.state, server) {
+        (State::Pending, None) if is_unreadable => {
+            (RED, "the DSN cannot be read: the report stays here".to_owned())
+        }
         (State::Pending, None) => (YELLOW, "no server is named in the report: it stays here".to_owned()),
         (State::Pending, Some(server)) => (YELLOW, format!("waits for {server}")),
         (State::Sent, server) => (GREEN, format!("taken by {}", server.unwrap_or("its server"))),

@@ -149,10 +149,83 @@ fn a_report_is_found_by_its_beginning_and_never_by_half_a_guess() {
         stored_at: SystemTime::now(),
     };
     let reports = [stored(0xabc1 << 112), stored(0xabc2 << 112)];
-    assert_eq!(find(&reports, "last").unwrap(), &reports[0]);
+    for word in ["latest", "last"] {
+        assert_eq!(find(&reports, word).unwrap(), &reports[0]);
+    }
     assert_eq!(find(&reports, "ABC2").unwrap(), &reports[1]);
     assert_eq!(find(&reports, &reports[1].event_id.hyphenated().to_string()).unwrap(), &reports[1]);
     assert!(find(&reports, "abc").unwrap_err().to_string().contains("2 reports"));
     assert!(find(&reports, "ffff").unwrap_err().to_string().contains("no report"));
     assert!(find(&reports, "").is_err() && find(&[], "last").is_err());
+}
+
+#[test]
+fn breadcrumbs_stand_in_the_order_of_their_times_with_those_after_the_death_last() {
+    let crumb = |message: &str, when: f64| json!({"message": message, "timestamp": when});
+    let crumbs =
+        json!([crumb("after", 1000.5), crumb("at", 1000.0), {"message": "with it"}, crumb("first", 990.0)]);
+    let value = json!({"message": "gone", "timestamp": 1000.0, "breadcrumbs": {"values": crumbs}});
+    let page = page_of(&value, 100);
+    let trail: Vec<String> = page
+        .lines()
+        .skip_while(|line| !line.starts_with("BREADCRUMBS"))
+        .skip(1)
+        .take(4)
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    assert_eq!(trail, ["−10.0 s first", "0 at", "with it", "+500 ms after"]);
+    let html = html::page(&value, Uuid::nil());
+    let at = |text: &str| html.find(text).unwrap_or_else(|| panic!("{text} in\n{html}"));
+    assert!(at(">first<") < at(">with it<") && at(">with it<") < at("crumb end"), "{html}");
+    assert!(at("crumb end") < at(">+500 ms<") && at(">+500 ms<") < at(">after<"), "{html}");
+    assert!(!page.contains("−0") && !html.contains("−0"));
+}
+
+#[test]
+fn what_the_head_says_is_not_said_again() {
+    let value = json!({
+        "exception": {"values": [{"type": "exit", "value": "exited with status 3: no disk"}]},
+        "timestamp": 1000.0,
+        "tags": {"cause": "exit", "node": "n-1", "fleet": "f", "dc": "ams"},
+        "contexts": {"death": {"cause": "exit", "exit_status": 3, "end": "exited", "uptime_seconds": 4.0, "thread_id": 7}},
+    });
+    let page = page_of(&value, 100);
+    for (word, times) in
+        [("exit ", 0), ("exited", 1), ("n-1", 1), ("4.0 s", 1), ("dc=ams", 1), ("thread id  7", 1)]
+    {
+        assert_eq!(page.matches(word).count(), times, "{word} in\n{page}");
+    }
+    assert!(page.contains("cause     exit\n"), "{page}");
+    // Where the title does not tell the status, the death does; and an end that is no usual one is told.
+    let mut other = value.clone();
+    other["exception"]["values"][0]["value"] = json!("gone");
+    other["contexts"]["death"]["end"] = json!("not seen");
+    let page = page_of(&other, 100);
+    assert!(page.contains("exit status  3") && page.contains("not seen"), "{page}");
+}
+
+#[test]
+fn what_came_of_an_exception_follows_it() {
+    let signal = json!({"type": "SIGABRT", "value": "aborted", "mechanism": {"type": "signalhandler"}});
+    let other = json!({"type": "DatabaseError", "value": "disk full"});
+    let nim = json!({"type": "IndexDefect", "value": "index 5 not in 0 .. 3"});
+    let value = json!({"exception": {"values": [other, signal, nim]}});
+    let page = page_of(&value, 100);
+    assert!(
+        page.starts_with(
+            "IndexDefect: index 5 not in 0 .. 3\n  then  SIGABRT: aborted\n  with  DatabaseError: disk full\n"
+        ),
+        "{page}"
+    );
+    let html = html::page(&value, Uuid::nil());
+    for link in ["Then</span> SIGABRT: aborted", "With</span> DatabaseError: disk full"] {
+        assert!(html.contains(link), "{link} in {html}");
+    }
+}
+
+#[test]
+fn a_dsn_that_is_none_is_not_told_as_no_dsn() {
+    let note = json!({"contexts": {"death": {"notes": [DSN_UNREADABLE]}}});
+    assert!(page_of(&note, 100).contains("pending  the DSN cannot be read: the report stays here"));
+    assert!(page_of(&json!({}), 100).contains("pending  no server is named in the report"));
 }

@@ -40,13 +40,15 @@ pub(crate) fn breadcrumbs(page: &mut Page, event: &Event<'_>, shown_max: usize) 
     }
 }
 
-/// "−400 µs", "−1.4 ms", "−12 ms", "−1.4 s", "−3 min 20 s", "−2 h 10 min".
+/// "0", "−400 µs", "−1.4 ms", "−12 ms", "−1.4 s", "−3 min 20 s", "−2 h 10 min".
 pub(crate) fn distance(death: OffsetDateTime, when: OffsetDateTime) -> String {
     let seconds = (death - when).as_seconds_f64();
     let sign = if seconds < 0.0 { '+' } else { '−' };
     let span = seconds.abs();
-    if span < 0.001 {
-        return format!("{sign}{:.0} µs", span * 1e6);
+    match (span * 1e6).round() {
+        0.0 => return "0".to_owned(),
+        microseconds @ ..1e3 => return format!("{sign}{microseconds} µs"),
+        _ => {}
     }
     if span < 0.01 {
         return format!("{sign}{:.1} ms", span * 1e3);
@@ -113,6 +115,11 @@ mod tests {
             (120.0, "−2 min"),
             (356_400.0, "−4 d 3 h"),
             (-1.5, "+1.5 s"),
+            (0.0, "0"),
+            (0.000_000_4, "0"),
+            (-0.000_000_4, "0"),
+            (0.000_999_8, "−1.0 ms"),
+            (-0.000_002, "+2 µs"),
         ];
         for (seconds, expected) in cases {
             assert_eq!(distance(death, death - time::Duration::seconds_f64(seconds)), expected);

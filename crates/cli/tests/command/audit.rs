@@ -120,6 +120,10 @@ fn other_crash_reporters_are_a_warning() {
 #[test]
 fn what_is_no_program_is_wrong_use() {
     let dir = tempfile::tempdir().unwrap();
+    let archive = dir.path().join("libnode.a");
+    fs::write(&archive, "!<arch>\nlifeboat").unwrap();
+    let said = run(lifeboat().arg("audit").arg(archive));
+    assert!(said.code == 2 && said.stderr.contains("libnode.a: an archive: "), "{}", said.stderr);
     let text = dir.path().join("text");
     fs::write(&text, "lifeboat").unwrap();
     for path in [text, dir.path().join("absent"), dir.path().to_path_buf()] {

@@ -20,7 +20,7 @@ impl Machine {
         let dir = tempfile::tempdir().unwrap();
         let machine = Self { dir };
         machine.library("int lifeboat_api_v1(void) { return 0; }");
-        machine.monitor("echo lifeboat-monitor 0.1.0");
+        machine.monitor(&format!("echo 'lifeboat-monitor {}'", lifeboat_monitor::VERSION));
         machine
     }
 
@@ -78,6 +78,37 @@ fn a_sound_machine_is_told_so() {
     assert_eq!((code, checks), (0, expected.to_vec()), "{findings:?}");
     assert_eq!(machine.path("state").metadata().unwrap().permissions().mode() & 0o7777, 0o700);
     assert!(Path::new(&machine.path("state/spool")).is_dir());
+}
+
+#[test]
+fn the_switch_is_told_as_a_node_reads_it() {
+    let machine = Machine::new();
+    let switch = |word: &str| {
+        let mut command = lifeboat();
+        command.args(["doctor", "--json", "--state-dir"]).arg(machine.path("state"));
+        command.env("LIFEBOAT_REPORTER", machine.path("reporter.so")).env("LIFEBOAT", word);
+        let said = run(&mut command).stdout;
+        let findings = said.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let finding = findings.into_iter().find(|finding| finding["check"] == "switch").unwrap();
+        (finding["result"] == "ok", finding["detail"].as_str().unwrap().to_owned())
+    };
+    for word in ["off", "OFF", "0", "False"] {
+        assert_eq!(switch(word), (false, format!("LIFEBOAT={word} turns everything off")));
+    }
+    let told = "LIFEBOAT=of is no word for on or off: it turns everything off";
+    assert_eq!(switch("of"), (false, told.to_owned()));
+    for word in ["on", "Yes", ""] {
+        assert!(switch(word).0, "{word}");
+    }
+}
+
+#[test]
+fn versions_are_told_where_they_are_known() {
+    let machine = Machine::new();
+    assert!(machine.finding("library", "").1.contains("its version is not known"));
+    machine.library("const char *lifeboat_api_v1(void) { return \"lifeboat-reporter 0.1.0 (abc)\"; }");
+    assert!(machine.finding("library", "").1.contains(", lifeboat-reporter 0.1.0 (abc), "));
+    assert!(machine.finding("monitor", "").1.ends_with(lifeboat_monitor::VERSION));
 }
 
 #[test]

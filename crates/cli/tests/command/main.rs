@@ -23,6 +23,7 @@ struct Said {
 fn lifeboat() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lifeboat"));
     for variable in [
+        "LIFEBOAT",
         "LIFEBOAT_STATE_DIR",
         "LIFEBOAT_REPORTER",
         "LIFEBOAT_MONITOR",
@@ -85,7 +86,7 @@ fn help_teaches_and_wrong_use_is_two() {
     let help = run(lifeboat().arg("--help"));
     assert_eq!(help.code, 0);
     assert!(
-        help.stdout.contains("lifeboat show last") && help.stdout.contains("Exit codes"),
+        help.stdout.contains("lifeboat show latest") && help.stdout.contains("Exit codes"),
         "{}",
         help.stdout
     );
@@ -96,10 +97,31 @@ fn help_teaches_and_wrong_use_is_two() {
         &["reports", "--nonsense"],
         &["run"],
         &["run", "--log-breadcrumbs=0", "--", "true"],
+        &["run", "--log-breadcrumbs", "5", "--", "true"],
     ] {
         let said = run(lifeboat().args(arguments));
         assert!(said.code == 2 && said.stdout.is_empty() && !said.stderr.is_empty(), "{arguments:?}");
     }
+}
+
+#[test]
+fn run_refuses_what_was_meant_otherwise() {
+    let detached = run(lifeboat().args(["run", "--log-breadcrumbs", "5", "--", "true"]));
+    assert_eq!(detached.stderr, "lifeboat: write --log-breadcrumbs=5\n");
+    // A program's own option is the program's.
+    let own = run(lifeboat().args(["run", "--", "echo", "--log-breadcrumbs", "5"]).env("LIFEBOAT", "off"));
+    assert_eq!((own.code, own.stdout.as_str()), (0, "--log-breadcrumbs 5\n"));
+    let relative = run(lifeboat().args(["run", "--", "true"]).env("LIFEBOAT_STATE_DIR", "state"));
+    assert_eq!(relative.code, 2);
+    assert!(relative.stderr.contains("LIFEBOAT_STATE_DIR=state is not absolute"), "{}", relative.stderr);
+}
+
+#[test]
+fn every_program_tells_the_commit_that_it_was_built_from() {
+    let said = run(lifeboat().arg("--version")).stdout;
+    assert_eq!(said, format!("lifeboat {}\n", lifeboat_monitor::VERSION));
+    let version = env!("CARGO_PKG_VERSION");
+    assert!(said.starts_with(&format!("lifeboat {version} (")) && said.ends_with(")\n"), "{said}");
 }
 
 #[test]
@@ -108,9 +130,15 @@ fn the_state_directory_is_found_as_a_node_finds_it() {
     scene.store(1, &event());
     let said = run(lifeboat().arg("reports").env("LIFEBOAT_STATE_DIR", scene.state_dir()));
     assert_eq!(said.code, 0);
-    let absent = run(lifeboat().args(["reports", "--state-dir", "/nowhere/at/all"]));
-    assert_eq!(absent.code, 1);
-    assert!(absent.stderr.contains("/nowhere/at/all"), "{}", absent.stderr);
+    let absent = ["reports", "show"].map(|command| {
+        let id: &[&str] = if command == "show" { &["latest"] } else { &[] };
+        run(lifeboat().arg(command).args(id).args(["--state-dir", "/nowhere/at/all"]))
+    });
+    for said in absent {
+        let told = "lifeboat: there is no state directory at /nowhere/at/all: has anything died yet? \
+                    name another by --state-dir\n";
+        assert_eq!((said.code, said.stderr.as_str()), (1, told));
+    }
     assert!(scene.dir.path().read_dir().unwrap().count() == 1);
     assert!(scene.spool.folder(State::Pending).exists());
 }

@@ -27,6 +27,7 @@ fn reports_come_one_object_a_line_with_their_state() {
         "cause": "signal",
         "title": "SIGSEGV: null pointer dereference at 0x18",
         "node": "node-03.do-ams3",
+        "release": "wakunode2@0.36.0",
         "state": "pending",
     });
     assert_eq!(rows[2], expected);
@@ -44,7 +45,39 @@ fn the_newest_comes_first_and_is_the_last_to_show() {
     let listed = scene.run(&["reports", "--json"]).stdout;
     let position = |title| listed.find(title).unwrap();
     assert!(position("number 2") < position("number 3") && position("number 3") < position("number 1"));
-    assert!(scene.run(&["show", "last"]).stdout.starts_with("number 2\n"));
+    for word in ["latest", "last"] {
+        assert!(scene.run(&["show", word]).stdout.starts_with("number 2\n"), "{word}");
+    }
+}
+
+#[test]
+fn a_release_gives_way_to_the_title_and_a_pipe_has_room_for_all() {
+    let scene = Scene::new();
+    let title = "a title that goes on and on, with words and more words, to far beyond the end of any line";
+    let release = format!("wakunode2@0.36.0-{}", "rc.".repeat(20));
+    let node = "x".repeat(30);
+    scene.store(1, &json!({"message": title, "release": release, "tags": {"node": node}}));
+    let table = |columns: Option<&str>| {
+        let mut command = lifeboat();
+        command.args(["reports", "--state-dir"]).arg(scene.state_dir()).env_remove("COLUMNS");
+        command.envs(columns.map(|columns| ("COLUMNS", columns)));
+        run(&mut command).stdout
+    };
+    let whole = table(None);
+    for text in [title, &release, &node] {
+        assert!(whole.contains(text), "{text} in {whole}");
+    }
+    assert!(whole.lines().next().unwrap().contains("  RELEASE  "), "{whole}");
+    let cut = table(Some("120"));
+    assert!(
+        cut.contains("  RELEASE") && cut.contains("rc.rc.  a title") && !cut.contains("wakunode2"),
+        "{cut}"
+    );
+    let narrow = table(Some("90"));
+    assert!(!narrow.contains("RELEASE") && narrow.contains("  a title"), "{narrow}");
+    for (table, width) in [(cut, 120), (narrow, 90)] {
+        assert!(table.lines().all(|line| line.chars().count() <= width), "{table}");
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ mod reporter;
 mod status;
 mod text;
 
-use lifeboat_abi::{Frame, Origin, Str, Table};
+use lifeboat_abi::{Frame, Origin, Str, Switch, Table};
 
 pub use options::Options;
 pub use status::{Error, Status};
@@ -41,7 +41,7 @@ const LONG_MAX: usize = 4096;
 /// }
 /// ```
 pub fn start(options: Options<'_>) -> Status {
-    if std::env::var_os("LIFEBOAT").is_some_and(|wish| wish == "off") {
+    if switch().is_some_and(Switch::forbids) {
         return Status::OFF;
     }
     let started = match reporter::find(&options) {
@@ -203,6 +203,11 @@ fn call(entry: impl FnOnce(&Table) -> Option<i32>) -> Status {
         Some(table) => entry(table).map_or(Status::NOT_SUPPORTED, Status::from_number),
         None => Status::NOT_STARTED,
     }
+}
+
+/// What the environment asks for.
+fn switch() -> Option<Switch> {
+    Switch::of(std::env::var_os("LIFEBOAT")?.as_encoded_bytes())
 }
 
 fn parts(frames: &[Frame]) -> (*const Frame, u64) {

@@ -5,6 +5,7 @@ mod spool;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use lifeboat_abi::Switch;
 use sentry::protocol::Envelope;
 use sentry::types::Dsn;
 use sentry::{Transport, TransportFactory, TransportOptions};
@@ -50,8 +51,9 @@ impl SpoolTransport {
 
 impl TransportFactory for SpoolTransport {
     fn create_transport_with_options(&self, options: TransportOptions) -> Arc<dyn Transport> {
-        let is_off = std::env::var_os("LIFEBOAT").is_some_and(|wish| wish == "off");
-        let spool = if is_off { None } else { Spool::of(self.state_dir.clone()) };
+        let switch = std::env::var_os("LIFEBOAT").and_then(|value| Switch::of(value.as_encoded_bytes()));
+        let spool =
+            if switch.is_some_and(Switch::forbids) { None } else { Spool::of(self.state_dir.clone()) };
         Arc::new(Writer { spool, dsn: options.dsn })
     }
 }

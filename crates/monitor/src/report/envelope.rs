@@ -1,13 +1,13 @@
 //! One envelope: a header and one event, small enough for every server.
 
 use lifeboat_recorder::Setting;
-use sentry_types::Dsn;
 use sentry_types::protocol::v7::Event;
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::Error;
 use crate::capture::Capture;
+use crate::dsn::Dsn;
 
 use super::case::Case;
 use super::event;
@@ -64,7 +64,7 @@ pub fn make(capture: &Capture, detail: Detail) -> Result<Made, Error> {
     let modules = Modules::open(&store, case.maps(), &capture.images, &capture.process.program);
     let event = serialized(event::event(&case, &modules))?;
     let event_id = case.event_id();
-    let dsn = case.setting(Setting::Dsn).filter(|dsn| dsn.parse::<Dsn>().is_ok());
+    let dsn = case.setting(Setting::Dsn).filter(|dsn| Dsn::parse(dsn).is_ok());
     let mut envelope = line(&Header { event_id, dsn: dsn.as_deref() })?;
     envelope.extend(line(&ItemHeader { kind: "event", length: event.len() })?);
     envelope.extend(event);

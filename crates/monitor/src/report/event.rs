@@ -6,11 +6,14 @@ use std::time::{Duration, SystemTime};
 
 use lifeboat_recorder::Setting;
 use sentry_types::protocol::v7::{
-    Breadcrumb, ClientSdkInfo, DebugImage, DebugMeta, Event, Level, SymbolicDebugImage, Thread,
+    Breadcrumb, ClientSdkInfo, ClientSdkPackage, DebugImage, DebugMeta, Event, Level, SymbolicDebugImage,
+    Thread,
 };
 use sentry_types::{CodeId, DebugId, Uuid};
 
+use crate::VERSION;
 use crate::capture::{End, Subject};
+use crate::dsn::Dsn;
 
 use super::case::{Case, Cause};
 use super::modules::{Module, Modules};
@@ -20,6 +23,9 @@ use super::text::{clean, cut, hex, one_line};
 use super::unwind::Stack;
 use super::{contexts, exceptions, grouping, machine, signals};
 
+/// The note of a report that names no server because its node's DSN is none.
+pub const DSN_UNREADABLE: &str =
+    "the DSN cannot be read: the report names no server and stays on the node's machine";
 /// How many breadcrumbs a report shows.
 const BREADCRUMBS_MAX: usize = 100;
 const TAG_VALUE_MAX: usize = 200;
@@ -61,7 +67,7 @@ pub(super) fn event(case: &Case<'_>, modules: &Modules<'_>) -> Event<'static> {
         breadcrumbs: breadcrumbs(case, &scrubber).into(),
         contexts: contexts::all(case, &scrubber, &notes),
         debug_meta: Cow::Owned(debug_meta(modules, &stacks.seen, &scrubber)),
-        sdk: Some(Cow::Owned(sdk())),
+        sdk: Some(Cow::Owned(sdk(case))),
         ..Event::default()
     }
 }
@@ -86,6 +92,9 @@ fn notes(case: &Case<'_>, stacks: &Stacks<'_, '_>) -> Vec<String> {
     }
     if case.fault.is_some_and(|fault| fault.maps_truncated) {
         notes.push("the list of mappings was too long to be kept whole".into());
+    }
+    if case.setting(Setting::Dsn).is_some_and(|dsn| Dsn::parse(&dsn).is_err()) {
+        notes.push(DSN_UNREADABLE.into());
     }
     if stacks.guessed > 0 {
         notes.push(format!("{} frames were found by searching the stack and may be wrong", stacks.guessed));
@@ -229,12 +238,17 @@ fn debug_id(build_id: &[u8]) -> DebugId {
     DebugId::from_uuid(Uuid::from_bytes_le(bytes))
 }
 
-fn sdk() -> ClientSdkInfo {
-    let (integrations, packages) = (Vec::new(), Vec::new());
+/// Which builds made the report: the monitor's, and the reporter's where one was in the node.
+fn sdk(case: &Case<'_>) -> ClientSdkInfo {
+    let package = |name: &str, version: String| ClientSdkPackage { name: name.into(), version };
+    let reporter = case.setting(Setting::Reporter).map(|told| one_line(&told, TAG_VALUE_MAX));
+    let reporter = reporter.map(|told| told.trim_start_matches("lifeboat-reporter ").to_owned());
+    let monitor = package("lifeboat-monitor", VERSION.to_owned());
+    let packages = [monitor].into_iter().chain(reporter.map(|version| package("lifeboat-reporter", version)));
     ClientSdkInfo {
         name: "lifeboat".into(),
         version: env!("CARGO_PKG_VERSION").into(),
-        integrations,
-        packages,
+        integrations: Vec::new(),
+        packages: packages.collect(),
     }
 }

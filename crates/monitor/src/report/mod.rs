@@ -29,4 +29,5 @@ mod unwind;
 mod words;
 
 pub use envelope::{Detail, Made, make};
+pub use event::DSN_UNREADABLE;
 pub use role::run;

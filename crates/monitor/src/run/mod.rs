@@ -7,6 +7,7 @@ mod conclude;
 mod disposition;
 pub mod level;
 mod lines;
+pub mod missing;
 mod output;
 mod pump;
 pub mod reason;
@@ -51,7 +52,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> Result<ExitCode, Error>
     let arguments = Arguments::from(arguments)?;
     let inherited = inherited();
     let is_quiet = settings::is_left_to_others();
-    let settings = Settings::read(arguments.state_dir.clone());
+    let settings = Settings::read(arguments.state_dir.clone(), &arguments.command);
     ptrace::probe();
     let mask = Mask::block();
     let (waiting, helpers) = match get_ready(&arguments, &settings, is_quiet, &mask) {
@@ -173,12 +174,7 @@ fn gains_rights(program: &OsStr) -> bool {
         let is_set_id = path.metadata().is_ok_and(|file| file.is_file() && file.mode() & SET_ID != 0);
         is_set_id || rustix::fs::getxattr(path, "security.capability", &mut [0_u8; 64]).is_ok()
     };
-    if program.as_encoded_bytes().contains(&b'/') {
-        return gains(Path::new(program));
-    }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).map(|folder| folder.join(program)).find(|path| path.is_file());
-    found.is_some_and(|path| gains(&path))
+    missing::place(program).is_some_and(|path| gains(&path))
 }
 
 /// Lets the child become the program; where it cannot, the answer is a shell's, with a sentence.
@@ -192,7 +188,7 @@ fn go(waiting: Waiting, arguments: &Arguments) -> Result<(), ExitCode> {
 
 fn cannot_run(arguments: &Arguments, error: &io::Error) -> ExitCode {
     let program = arguments.command.first().map(OsString::as_os_str).unwrap_or_default();
-    say(&format!("cannot run {}: {error}", program.display()));
+    say(&format!("cannot run {}: {}", program.display(), missing::reason(program, error)));
     ExitCode::from(u8::try_from(spawn::status_of(error)).unwrap_or(1))
 }
 

@@ -2,10 +2,11 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use lifeboat_recorder::Setting;
 
+use crate::switch;
 use crate::watch::roles::Destination;
 
 /// What is written into the recorder, and where it comes from.
@@ -44,21 +45,24 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// Reads them; a state directory that was named on the command line wins.
-    pub(super) fn read(state_dir: Option<PathBuf>) -> Self {
+    /// Reads them; a state directory that was named on the command line wins. Without `SENTRY_RELEASE` the program's
+    /// own name stands for the release.
+    pub(super) fn read(state_dir: Option<PathBuf>, command: &[OsString]) -> Self {
         let dsn = variable("SENTRY_DSN").map(|dsn| dsn.to_string_lossy().into_owned());
         // We leave the folder that a relative path starts from.
         let state_dir = state_dir.or_else(default_state_dir).and_then(|path| std::path::absolute(path).ok());
         let destination = state_dir.map(|state_dir| Destination { state_dir, dsn });
         let text = |(setting, name): &(Setting, &str)| Some((*setting, variable(name)?.into_vec()));
         let tags = variable("LIFEBOAT_TAGS").map(|tags| pairs(tags.as_bytes())).unwrap_or_default();
-        Self { destination, texts: TEXTS.iter().filter_map(text).collect(), tags }
+        let app = command.first().and_then(|program| Path::new(program).file_name());
+        let app = app.map(|name| (Setting::App, name.as_bytes().to_vec()));
+        Self { destination, texts: TEXTS.iter().filter_map(text).chain(app).collect(), tags }
     }
 }
 
 /// Whether somebody else reports, or nobody is to: the program carries a reporter and it is on, or all is off.
 pub(super) fn is_left_to_others() -> bool {
-    variable("LIFEBOAT").is_some() || variable("LIFEBOAT_REPORTER").is_some()
+    switch::reporter() != switch::Reporter::NotNamed
 }
 
 /// Takes out of our own environment what only the program needs. No other thread of this process may read it meanwhile.

@@ -21,13 +21,14 @@ pub(crate) fn recorder() -> Recorder {
 /// A recorder as a node of the test fleet would have it.
 pub(crate) fn declared() -> Recorder {
     let recorder = recorder();
-    let settings: [(Setting, &str); 6] = [
+    let settings: [(Setting, &str); 7] = [
         (Setting::App, "testnode"),
         (Setting::Version, "1.2.3"),
         (Setting::Commit, "0123abcd"),
         (Setting::Environment, "sandbox"),
         (Setting::Fleet, "test.fleet"),
         (Setting::Node, "node-01"),
+        (Setting::Reporter, "lifeboat-reporter 0.1.0 (0123456789ab)"),
     ];
     for (setting, value) in settings {
         let _ = recorder.setting(setting, value.as_bytes());

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{row, stack};
 use crate::event::{Event, plain};
-use crate::show::facts::{ORDER, all_notes, shown};
+use crate::show::facts::{ORDER, all_notes, shown, untold_tags};
 
 /// The last values of the node's metrics.
 pub(super) fn metrics(event: &Event<'_>) -> Markup {
@@ -39,7 +39,7 @@ pub(super) fn tables(event: &Event<'_>) -> Markup {
     let named = ORDER.into_iter().chain(rest).filter_map(|name| Some((name, all?.get(name)?.as_object()?)));
     let extra = event.fields("/extra").map(|extra| ("extra", extra));
     let contexts = named.chain(extra).map(|(name, fields)| (name, shown(fields).collect::<Vec<_>>()));
-    let tags = event.tags().into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+    let tags = untold_tags(event).into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
     let tables: Vec<(&str, Vec<(String, String)>)> =
         [("tags", tags)].into_iter().chain(contexts).filter(|(_, rows)| !rows.is_empty()).collect();
     html! {

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::{breakable, counted, row};
-use crate::event::{Event, title_of};
+use crate::event::{Event, link_of, title_of};
 use crate::show::frames::{
     FRAMES_FIRST, FRAMES_LAST, Frame, frames_of, has_frames, holder, name_of, other_threads, text,
 };
@@ -43,7 +43,10 @@ pub(super) fn chained(event: &Event<'_>) -> Markup {
                     @for exception in behind {
                         @let stack = Some(*exception).filter(|it| has_frames(it) && Some(*it) != told);
                         li {
-                            p class="message" { (title_of(exception)) }
+                            p class="message" {
+                                span class="note" { (if link_of(exception) == "then" { "Then" } else { "With" }) }
+                                " " (title_of(exception))
+                            }
                             @if let Some(kind) = exception.get("mechanism").and_then(|it| text(it, "type")) {
                                 p class="note" { "mechanism " (kind) }
                             }

@@ -15,7 +15,14 @@ const TITLE_MAX: usize = 120;
 /// The trail, oldest first.
 pub(super) fn section(event: &Event<'_>) -> Markup {
     let all = event.breadcrumbs();
-    let (earlier, last) = all.split_at_checked(all.len().saturating_sub(SHOWN_MAX)).unwrap_or((&[], all));
+    let is_after = |crumb: &&Value| {
+        let when = crumb.get("timestamp").and_then(moment);
+        when.zip(event.timestamp()).is_some_and(|(when, death)| when > death)
+    };
+    let (before, after) =
+        all.split_at_checked(all.iter().position(is_after).unwrap_or(all.len())).unwrap_or((&all, &[]));
+    let (earlier, last) =
+        before.split_at_checked(before.len().saturating_sub(SHOWN_MAX)).unwrap_or((&[], before));
     html! {
         section {
             h2 {
@@ -37,6 +44,7 @@ pub(super) fn section(event: &Event<'_>) -> Markup {
                         span class="before" { "0" }
                         span class="said" { (shortened(&event.title(), TITLE_MAX)) }
                     }
+                    @for crumb in after { (breadcrumb(crumb, event)) }
                 }
             }
         }

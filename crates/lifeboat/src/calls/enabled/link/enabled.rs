@@ -5,7 +5,7 @@ use super::super::status::Status;
 
 /// The reporter in this program, where it is turned on.
 pub(in super::super) fn find(is_turned_on: bool) -> Result<Reporter, Status> {
-    let is_wished = std::env::var_os("LIFEBOAT").is_some_and(|wish| wish == "on");
+    let is_wished = super::super::switch() == Some(lifeboat_abi::Switch::On);
     if !is_wished && !is_turned_on {
         return Err(Status::OFF);
     }
