@@ -37,8 +37,12 @@ impl Scene {
         assert!(offset + size <= self.metrics.plan().bytes());
         // SAFETY: the range lies within the memory.
         let start = unsafe { self.base.as_ptr().add(offset) };
-        // SAFETY: as above; what other threads write meanwhile is read as they leave it.
-        (0..size).map(|at| unsafe { start.add(at).read_volatile() }).collect()
+        let word = |at: usize| {
+            let byte = start.wrapping_add(at);
+            // SAFETY: as above; what other threads write meanwhile is read as they leave it.
+            unsafe { byte.read_volatile() }
+        };
+        (0..size).map(word).collect()
     }
 
     pub(crate) fn snapshot(&self) -> MetricsSnapshot {
