@@ -303,9 +303,9 @@ typedef struct lifeboat_options {
      */
     uint32_t capture_timeout_ms;
     /**
-     * Reserved, zero.
+     * `LIFEBOAT_SERIES_MAX`: the most series of metrics, histograms by their buckets; 0 means 10,000.
      */
-    uint32_t reserved;
+    uint32_t series_max;
     /**
      * The process's environment, null-terminated; the loader fills it in.
      */

@@ -203,7 +203,7 @@ fn layouts() -> Vec<Layout> {
             reporter,
             monitor,
             capture_timeout_ms,
-            reserved,
+            series_max,
             environ
         ),
         table_layout(),

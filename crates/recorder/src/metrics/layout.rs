@@ -116,6 +116,10 @@ impl Plan {
         self.row(ROWS + 1)
     }
 
+    pub(crate) const fn index_len(&self) -> usize {
+        self.index
+    }
+
     pub(crate) const fn row_bytes(&self) -> usize {
         (self.slots * 8).div_ceil(PAGE) * PAGE
     }

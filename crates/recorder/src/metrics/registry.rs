@@ -246,6 +246,12 @@ impl Metrics {
         unsafe { self.base.add(offset) }
     }
 
+    pub(crate) fn word_at(&self, word: usize) -> &'static AtomicU64 {
+        let at = self.place(word * 8);
+        // SAFETY: the place is 8-aligned and within the memory, whose size is a whole number of pages.
+        unsafe { at.cast::<AtomicU64>().as_ref() }
+    }
+
     /// One slot of a row; row 0 is the one that all threads share.
     pub(crate) fn slot(&self, row: usize, slot: u32) -> &'static AtomicU64 {
         let slot = if (slot as usize) < self.plan.slots { slot as usize } else { 0 };
