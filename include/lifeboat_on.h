@@ -106,6 +106,8 @@ LIFEBOAT_SHARED_ lifeboat_status lifeboat_find_(lifeboat_options *start, const l
 }
 #endif
 
+static inline void lifeboat_watch_forks_(void);
+
 /* Asks the table to start; it decides what a second start means. */
 LIFEBOAT_SHARED_ lifeboat_status lifeboat_start_with_(const lifeboat_table *table, const lifeboat_options *start) {
     if (!LIFEBOAT_HAS_(table, start)) {
@@ -128,6 +130,7 @@ LIFEBOAT_SHARED_ lifeboat_status lifeboat_start_first_(lifeboat_options *start) 
     }
     /* Another shared library of this process may have started the same reporter: then this one's calls go there too. */
     if (status == LIFEBOAT_OK || status == LIFEBOAT_ALREADY_STARTED) {
+        lifeboat_watch_forks_();
         __atomic_store_n(&lifeboat_table_, table, __ATOMIC_RELEASE);
     }
     __atomic_store_n(&lifeboat_starting_, 0, __ATOMIC_RELEASE);
@@ -247,17 +250,11 @@ LIFEBOAT_SHARED_ const char *lifeboat_status_text_(lifeboat_status status) {
 
 static inline const char *lifeboat_status_text(lifeboat_status status) { return lifeboat_status_text_(status); }
 
-static inline void lifeboat_counter_add(lifeboat_counter *counter, uint64_t value) {
-    LIFEBOAT_METER_(counter_add, counter, value)
-}
+#include "lifeboat_metrics.h"
 
 static inline void lifeboat_gauge_set(lifeboat_gauge *gauge, double value) { LIFEBOAT_METER_(gauge_set, gauge, value) }
 
 static inline void lifeboat_gauge_add(lifeboat_gauge *gauge, double value) { LIFEBOAT_METER_(gauge_add, gauge, value) }
-
-static inline void lifeboat_histogram_observe(lifeboat_histogram *histogram, double value) {
-    LIFEBOAT_METER_(histogram_observe, histogram, value)
-}
 
 LIFEBOAT_SHARED_ void lifeboat_bind_(lifeboat_metric *metric, uint32_t kind, const char *const texts[4],
                                      const lifeboat_metric_label *labels, size_t labels_count) {
