@@ -7,7 +7,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use lifeboat_benches::{Host, Sample, Table, build_host, dist};
+use lifeboat_benches::{Host, Sample, Table, argument, build_host, dist, machine, write_section};
 
 /// Between runs, so that one death's work does not weigh on the next.
 const PAUSE: Duration = Duration::from_millis(30);
@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let text = format!("{}; {runs} runs each; milliseconds where nothing else is said\n\n{table}", machine());
     println!("\n{text}");
     if let Some(file) = argument("--write") {
-        std::fs::write(file, format!("{HEADING}{text}"))?;
+        write_section(file.as_ref(), &format!("{HEADING}{text}"))?;
     }
     Ok(())
 }
@@ -109,18 +109,4 @@ fn rest(table: &mut Table, host: &Host, state: &Path) -> Result<(), Box<dyn Erro
 fn runs() -> u32 {
     const DEFAULT: u32 = 30;
     argument("--runs").and_then(|runs| runs.parse().ok()).unwrap_or(DEFAULT)
-}
-
-/// What follows this option.
-fn argument(option: &str) -> Option<String> {
-    std::env::args().skip_while(|argument| argument != option).nth(1)
-}
-
-fn machine() -> String {
-    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
-    let model = model.trim_start_matches([' ', '\t', ':']);
-    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    format!("{processors} × {model}, Linux {}", kernel.trim())
 }

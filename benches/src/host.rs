@@ -31,6 +31,8 @@ pub struct Host {
 /// What a death took, nanoseconds from just before the fault.
 #[derive(Clone, Copy, Debug)]
 pub struct Death {
+    /// When the fault came, on the clock of [`now_ns`].
+    pub fault_ns: u64,
     /// What a bare child took that ended at once: the machine's own measure for a start.
     pub child_ns: u64,
     /// What `lifeboat_start` took.
@@ -63,7 +65,7 @@ impl Host {
         child.wait()?;
         let death_ns = now_ns().saturating_sub(fault_ns);
         let report_ns = spool.map(|spool| spool.wait()).transpose()?.map(|at| at.saturating_sub(fault_ns));
-        Ok(Death { child_ns, start_ns, death_ns, report_ns })
+        Ok(Death { fault_ns, child_ns, start_ns, death_ns, report_ns })
     }
 
     /// Starts the host and lets it rest.
@@ -197,7 +199,9 @@ fn resident_kib(process: &Path) -> Result<u64> {
     Ok(line.and_then(|line| line.split_whitespace().next()).unwrap_or("0").parse()?)
 }
 
-fn now_ns() -> u64 {
+/// The monotonic clock, which the host reads too.
+#[must_use]
+pub fn now_ns() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     (now.tv_sec as u64).saturating_mul(1_000_000_000).saturating_add(now.tv_nsec as u64)
 }

@@ -1,4 +1,5 @@
-//! Helpers of the tests that compile C programs and run them: [`Compile`], [`Run`], [`Scratch`].
+//! Helpers of the tests that compile C programs and run them: [`Compile`], [`Run`], [`Scratch`]; and a server that
+//! takes their reports: [`Server`].
 //!
 //! They panic with the sentence that mends it, as a test should; nothing that ships depends on them.
 #![expect(clippy::panic, reason = "a helper of tests fails the test that called it")]
@@ -6,7 +7,9 @@
 mod compile;
 mod run;
 mod scratch;
+mod server;
 
 pub use compile::{Compile, Compiler, repository};
 pub use run::{Outcome, Run, Running, tool};
 pub use scratch::Scratch;
+pub use server::{Event, Issue, Project, Server};

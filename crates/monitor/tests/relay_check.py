@@ -13,7 +13,7 @@ from sentry_relay.processing import StoreNormalizer
 # What the server must keep as it was sent.
 KEPT = [
     "event_id", "level", "platform", "release", "dist", "environment", "tags", "exception", "threads", "breadcrumbs",
-    "contexts", "debug_meta",
+    "contexts", "debug_meta", "fingerprint", "transaction",
 ]
 # Fields of a debug image that the server knows by another name.
 RENAMED = {"name": "code_file", "id": "debug_id"}

@@ -13,7 +13,7 @@ mod names {
     use lifeboat_monitor::report::Detail;
     use serde_json::Value;
 
-    use crate::common::event::{event, line, own_frames};
+    use crate::common::event::{event, function, line, own_frames};
     use crate::common::{Node, compile, recorder, run};
 
     const FLAGS: [&str; 3] = ["-O2", "-g", "-fomit-frame-pointer"];
@@ -166,11 +166,7 @@ mod names {
         let event = event(&capture, Detail::Full);
         let frames = event["exception"]["values"][0]["stacktrace"]["frames"].as_array().unwrap();
         let package = program.to_str().unwrap().replace("/root/", "~/");
-        assert!(
-            frames
-                .iter()
-                .all(|frame| frame["package"] != package.as_str() || frame.get("function").is_none())
-        );
+        assert!(frames.iter().all(|frame| frame["package"] != package.as_str() || function(frame).is_none()));
     }
 
     #[test]
@@ -208,7 +204,7 @@ mod names {
         let capture = recorder::capture(&node, &recorder::declared(), End::Exited(1));
         let event = event(&capture, Detail::CaptureOnly);
         let frames = event["exception"]["values"][0]["stacktrace"]["frames"].as_array().unwrap();
-        assert!(!frames.is_empty() && frames.iter().all(|frame| frame.get("function").is_none()));
+        assert!(!frames.is_empty() && frames.iter().all(|frame| function(frame).is_none()));
         assert!(frames[0]["image_addr"].is_string() && frames[0]["instruction_addr"].is_string());
     }
 

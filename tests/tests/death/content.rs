@@ -98,6 +98,9 @@ fn declared_metadata_is_there() {
     }
     assert_eq!(event["contexts"]["peers"]["connected"], "17");
     assert_eq!(event["contexts"]["peers"]["minimum"], "4");
+    // Where it happened, and so which issue it belongs to.
+    assert_eq!(event["transaction"], OWN[0]);
+    assert_eq!(event["fingerprint"], serde_json::json!(["{{ default }}", OWN[0]]));
     assert_eq!(event["exception"]["values"][0]["value"], "null pointer dereference at 0x4 (SEGV_MAPERR)");
 }
 

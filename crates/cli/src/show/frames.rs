@@ -70,7 +70,9 @@ fn place(frame: &Value) -> String {
     let Some(file) = source(frame) else {
         let module = text(frame, "package").map(file_name).unwrap_or_default();
         // Where the name is already module and offset, the module is not said twice.
-        return text(frame, "function").map_or(String::new(), |_| module.to_owned());
+        let says_module = |name: &str| name.strip_prefix(module).is_some_and(|rest| rest.starts_with("+0x"));
+        let name = text(frame, "function").filter(|name| !says_module(name));
+        return name.map_or(String::new(), |_| module.to_owned());
     };
     match frame.get("lineno").and_then(Value::as_u64).filter(|line| *line > 0) {
         Some(line) => format!("{file}:{line}"),

@@ -30,6 +30,7 @@ fn the_stack_stands_innermost_first_with_inlined_and_unnamed_frames() {
     let value = json!({
         "exception": {"values": [{"type": "SIGSEGV", "value": "null", "thread_id": 7, "stacktrace": {"frames": [
             {"package": "/lib/libc.so.6", "instruction_addr": "0x7f0000029d90"},
+            {"function": "libssl.so.3+0x1c", "package": "/lib/libssl.so.3", "instruction_addr": "0x7e000000001c"},
             {"function": "far", "filename": "net.c", "abs_path": "/a/b/deep/src/net.c", "lineno": 30},
             frame("outer", 10, "0x1000"),
             frame("inner", 20, "0x1000"),
@@ -44,6 +45,8 @@ fn the_stack_stands_innermost_first_with_inlined_and_unnamed_frames() {
     assert!(position("net-io (7), innermost first") < position("inner "));
     assert!(position("src/net.c:20  inlined") < position("outer "));
     assert!(position("src/net.c:10\n") < position("libc.so.6+0x29d90\n"));
+    // Module and offset in the place of a name: the module is not said twice.
+    assert!(page.contains("libssl.so.3+0x1c\n"), "{page}");
     // The bare name of a file is given its folders back.
     assert!(page.contains("deep/src/net.c:30\n"), "{page}");
     assert!(position("OTHER THREADS  1") < position("main (8)  no stack was captured"));

@@ -18,7 +18,7 @@ use super::scrub::Scrubber;
 use super::stacks::Stacks;
 use super::text::{clean, cut, hex, one_line};
 use super::unwind::Stack;
-use super::{contexts, exceptions, machine, signals};
+use super::{contexts, exceptions, grouping, machine, signals};
 
 /// How many breadcrumbs a report shows.
 const BREADCRUMBS_MAX: usize = 100;
@@ -38,10 +38,13 @@ pub(super) fn event(case: &Case<'_>, modules: &Modules<'_>) -> Event<'static> {
     let mut stacks = Stacks::new(modules, &scrubber);
     let exception = exceptions::all(case, &mut stacks, &scrubber);
     let threads = threads(case, &mut stacks, &scrubber);
+    let place = grouping::place(&exception);
     let notes = notes(case, &stacks);
     Event {
         event_id: case.event_id(),
         level: level(case),
+        fingerprint: grouping::fingerprint(place.as_deref()),
+        transaction: place,
         platform: "native".into(),
         timestamp: timestamp(case),
         release: release(case).map(Cow::Owned),

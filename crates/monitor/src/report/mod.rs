@@ -11,6 +11,7 @@ mod elf;
 mod envelope;
 mod event;
 mod exceptions;
+mod grouping;
 mod machine;
 mod modules;
 mod nim;

@@ -84,7 +84,13 @@ impl<'m, 's> Stacks<'m, 's> {
         };
         let locations = self.symbols.look_up(frame.lookup());
         if locations.is_empty() {
-            return vec![bare];
+            // Servers show a frame by its function; without any it would be a bare address to them.
+            let offset = module.map(|module| frame.address.saturating_sub(module.start));
+            let function = bare.package.as_deref().zip(offset).map(|(path, offset)| {
+                let name = cut(base_name(path).to_owned(), TEXT_MAX);
+                format!("{name}+{offset:#x}")
+            });
+            return vec![Frame { function, ..bare }];
         }
         locations.iter().map(|location| self.located(bare.clone(), location)).collect()
     }

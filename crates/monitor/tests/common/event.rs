@@ -28,10 +28,22 @@ pub(crate) fn own_frames(event: &Value, program: &Path) -> Vec<(String, u64)> {
     let own = frames.iter().rev().filter(|frame| frame["package"] == package.as_str());
     let own = own.filter(|frame| frame["in_app"] == true);
     own.map(|frame| {
-        let function = frame["function"].as_str().unwrap_or("?").to_owned();
+        let function = function(frame).unwrap_or("?").to_owned();
         (function, frame["lineno"].as_u64().unwrap_or(0))
     })
     .collect()
+}
+
+/// The function that a frame names. One without a name says module and offset in its place, and says them right.
+pub(crate) fn function(frame: &Value) -> Option<&str> {
+    let number = |key: &str| u64::from_str_radix(frame[key].as_str()?.trim_start_matches("0x"), 16).ok();
+    let module = frame["package"].as_str().and_then(|path| path.rsplit('/').next());
+    let place = || Some(format!("{}+{:#x}", module?, number("instruction_addr")? - number("image_addr")?));
+    let function = frame["function"].as_str();
+    if function.is_none() {
+        assert_eq!(module, None, "{frame}");
+    }
+    function.filter(|function| place().is_none_or(|place| place != *function))
 }
 
 /// The line of the fixture that has this word.

@@ -1,0 +1,31 @@
+//! What makes two reports one issue for a server: what it would go by itself, and where it happened.
+//!
+//! Bugsink goes by title alone, with numbers left out (its `issues/grouping_mechanisms/v2.py`): without the place every
+//! null dereference of a program would be one issue. Sentry goes by the own frames, of which the place is one, so that
+//! it tells the same issues apart as before.
+
+use std::borrow::Cow;
+
+use sentry_types::protocol::v7::Exception;
+
+use super::text::one_line;
+
+/// Sentry's limit for a transaction, which is what a server shows the place as.
+const PLACE_MAX: usize = 200;
+/// What the server would go by.
+const DEFAULT: &str = "{{ default }}";
+
+/// Where it happened: the innermost own function of the exception that gives the title. In a report that has no frame
+/// of the node's own, such as one of a library's thread, the innermost of all.
+pub(super) fn place(exceptions: &[Exception]) -> Option<String> {
+    let frames = &exceptions.last()?.stacktrace.as_ref()?.frames;
+    let named = || frames.iter().rev().filter(|frame| frame.function.is_some());
+    let frame = named().find(|frame| frame.in_app == Some(true)).or_else(|| named().next())?;
+    Some(one_line(frame.function.as_deref()?, PLACE_MAX)).filter(|place| !place.is_empty())
+}
+
+/// The event's fingerprint.
+pub(super) fn fingerprint(place: Option<&str>) -> Cow<'static, [Cow<'static, str>]> {
+    let place = place.map(|place| Cow::Owned(place.to_owned()));
+    Cow::Owned([Cow::Borrowed(DEFAULT)].into_iter().chain(place).collect())
+}
