@@ -534,6 +534,10 @@ typedef struct lifeboat_table {
                         struct lifeboat_str message,
                         const struct lifeboat_frame *frames,
                         uint64_t frames_count);
+    /**
+     * The row of slots that all threads share, for gauges, or null; every write must be atomic.
+     */
+    uint64_t *(*metric_shared)(void);
 } lifeboat_table;
 
 #ifdef __cplusplus

@@ -8,6 +8,9 @@
 /* The calling thread's row; null until its first use after start, in a fork's child, and where there is none left. */
 LIFEBOAT_SHARED_ __thread uint64_t *lifeboat_row_ = 0;
 
+/* The row of all threads, for gauges; null until the first use of one after start. */
+LIFEBOAT_SHARED_ uint64_t *lifeboat_gauges_ = 0;
+
 /* A slot that a handle may have: neither unresolved nor refused. */
 #define LIFEBOAT_IS_SLOT_(slot) ((uint32_t)((slot)-1u) < 0xfffffffeu)
 
@@ -22,7 +25,10 @@ extern int lifeboat_register_atfork_(void (*prepare)(void), void (*parent)(void)
 #endif
 
 /* The row is the parent's: two writers would lose counts. */
-LIFEBOAT_SHARED_ void lifeboat_in_child_(void) { lifeboat_row_ = 0; }
+LIFEBOAT_SHARED_ void lifeboat_in_child_(void) {
+    lifeboat_row_ = 0;
+    lifeboat_gauges_ = 0;
+}
 
 /* Once in a program or shared library, at its first start. */
 static inline void lifeboat_watch_forks_(void) {
@@ -74,6 +80,52 @@ static inline void lifeboat_counter_add(lifeboat_counter *counter, uint64_t valu
         lifeboat_store_(row + slot, row[slot] + value);
     } else if (LIFEBOAT_RARE_(LIFEBOAT_TABLE_() != 0)) {
         lifeboat_count_first_(&counter->metric, value);
+    }
+}
+
+/* A gauge's slot, got where it was missing; null where there is none. */
+LIFEBOAT_SHARED_ uint64_t *lifeboat_gauge_first_(lifeboat_metric *metric) {
+    const lifeboat_table *table = LIFEBOAT_TABLE_();
+    uint64_t *row;
+    if (!table || !LIFEBOAT_HAS_(table, metric_resolve) || !LIFEBOAT_HAS_(table, metric_shared)) {
+        return 0;
+    }
+    if (table->metric_resolve(metric) != LIFEBOAT_OK || !(row = table->metric_shared())) {
+        return 0;
+    }
+    __atomic_store_n(&lifeboat_gauges_, row, __ATOMIC_RELAXED);
+    return row + __atomic_load_n(&metric->slot, __ATOMIC_ACQUIRE);
+}
+
+static inline uint64_t *lifeboat_gauge_(lifeboat_metric *metric) {
+    uint64_t *row = __atomic_load_n(&lifeboat_gauges_, __ATOMIC_RELAXED);
+    uint32_t slot = __atomic_load_n(&metric->slot, __ATOMIC_RELAXED);
+    if (__builtin_expect(row != 0 && LIFEBOAT_IS_SLOT_(slot), 1)) {
+        return row + slot;
+    }
+    return LIFEBOAT_RARE_(LIFEBOAT_TABLE_() != 0) ? lifeboat_gauge_first_(metric) : 0;
+}
+
+static inline void lifeboat_gauge_set(lifeboat_gauge *gauge, double value) {
+    uint64_t *slot = lifeboat_gauge_(&gauge->metric);
+    uint64_t bits;
+    if (slot) {
+        memcpy(&bits, &value, sizeof bits);
+        lifeboat_store_(slot, bits);
+    }
+}
+
+static inline void lifeboat_gauge_add(lifeboat_gauge *gauge, double value) {
+    uint64_t *slot = lifeboat_gauge_(&gauge->metric);
+    if (slot) {
+        uint64_t before = __atomic_load_n(slot, __ATOMIC_RELAXED);
+        uint64_t after;
+        double sum;
+        do {
+            memcpy(&sum, &before, sizeof sum);
+            sum += value;
+            memcpy(&after, &sum, sizeof after);
+        } while (!__atomic_compare_exchange_n(slot, &before, after, 1, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
     }
 }
 

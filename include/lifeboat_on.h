@@ -36,7 +36,7 @@ LIFEBOAT_ASSERT_(sizeof(lifeboat_metric_label) == 32, "lifeboat_metric_label is 
 LIFEBOAT_ASSERT_(sizeof(lifeboat_metric) == 72, "lifeboat_metric of ABI 1");
 LIFEBOAT_ASSERT_(sizeof(lifeboat_options) == 112, "lifeboat_options of ABI 1");
 LIFEBOAT_ASSERT_(offsetof(lifeboat_table, start) == 8, "the table's head is two uint32_t");
-LIFEBOAT_ASSERT_(sizeof(lifeboat_table) == 184, "lifeboat_table of ABI 1");
+LIFEBOAT_ASSERT_(sizeof(lifeboat_table) == 192, "lifeboat_table of ABI 1");
 #endif
 
 #ifdef __cplusplus
@@ -65,13 +65,6 @@ LIFEBOAT_SHARED_ int lifeboat_starting_ = 0;
         return (lifeboat_status)table->entry arguments;         \
     }                                                           \
     return LIFEBOAT_NOT_STARTED
-
-/* Calls an entry of a metric. */
-#define LIFEBOAT_METER_(entry, handle, value)                                   \
-    const lifeboat_table *table = LIFEBOAT_TABLE_();                            \
-    if (LIFEBOAT_RARE_(table != 0) && handle && LIFEBOAT_HAS_(table, entry)) {  \
-        (void)table->entry(&(handle)->metric, value);                           \
-    }
 
 static inline lifeboat_str lifeboat_text_(const char *text) {
     lifeboat_str result = {text, text ? strlen(text) : 0};
@@ -252,10 +245,6 @@ static inline const char *lifeboat_status_text(lifeboat_status status) { return 
 
 #include "lifeboat_metrics.h"
 
-static inline void lifeboat_gauge_set(lifeboat_gauge *gauge, double value) { LIFEBOAT_METER_(gauge_set, gauge, value) }
-
-static inline void lifeboat_gauge_add(lifeboat_gauge *gauge, double value) { LIFEBOAT_METER_(gauge_add, gauge, value) }
-
 LIFEBOAT_SHARED_ void lifeboat_bind_(lifeboat_metric *metric, uint32_t kind, const char *const texts[4],
                                      const lifeboat_metric_label *labels, size_t labels_count) {
     if (!metric) {
@@ -301,5 +290,4 @@ static inline lifeboat_status lifeboat_start(const lifeboat_options_builder &opt
 #endif
 
 #undef LIFEBOAT_CALL_
-#undef LIFEBOAT_METER_
 #endif /* LIFEBOAT_ON_H */

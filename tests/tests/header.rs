@@ -237,7 +237,8 @@ fn table_layout() -> Layout {
         heartbeat,
         metrics_text,
         status_text,
-        uncaught
+        uncaught,
+        metric_shared
     )
 }
 

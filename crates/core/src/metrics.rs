@@ -72,6 +72,11 @@ pub(crate) fn row() -> *mut u64 {
     metrics().and_then(own_row).map_or(null_mut(), NonNull::as_ptr)
 }
 
+/// The row of all threads.
+pub(crate) fn shared() -> *mut u64 {
+    metrics().map_or(null_mut(), |metrics| metrics.shared_row().as_ptr())
+}
+
 fn own_row(metrics: Metrics) -> Option<NonNull<u64>> {
     let pid = sys::getpid();
     metrics.row(sys::gettid(), |tid| !sys::thread_lives(pid, tid))

@@ -33,6 +33,7 @@ static TABLE: Table = Table {
     metrics_text: None,
     status_text: Some(status_text),
     uncaught: Some(uncaught),
+    metric_shared: Some(metric_shared),
 };
 
 /// The table, or null where the host was built for another major version.
@@ -106,6 +107,10 @@ unsafe extern "C" fn metric_resolve(metric: *mut Metric) -> i32 {
 
 extern "C" fn metric_row() -> *mut u64 {
     metrics::row()
+}
+
+extern "C" fn metric_shared() -> *mut u64 {
+    metrics::shared()
 }
 
 unsafe extern "C" fn counter_add(metric: *mut Metric, value: u64) -> i32 {

@@ -18,6 +18,12 @@ impl Metrics {
         Some(NonNull::from(self.slot(row + 1, 0)).cast())
     }
 
+    /// The row that all threads share, for gauges. Every write must be atomic.
+    #[must_use]
+    pub fn shared_row(&self) -> NonNull<u64> {
+        NonNull::from(self.slot(0, 0)).cast()
+    }
+
     /// Adds to a slot of the row that all threads share, for who has none.
     pub fn add_shared(&self, slot: u32, value: u64) {
         self.slot(0, slot).fetch_add(value, Ordering::Relaxed);
