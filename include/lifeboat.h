@@ -163,7 +163,7 @@ LIFEBOAT_FUNCTION_ lifeboat_status lifeboat_check(const char *name, int passed, 
 /** A component's state: 0 ok, 1 degraded, 2 failing, -1 unknown. */
 LIFEBOAT_FUNCTION_ lifeboat_status lifeboat_health(const char *component, int state, const char *detail);
 
-/** Proof of life of a loop; the next is due within `deadline_ms`. */
+/** Proof of life of a loop; the next is due within `deadline_ms`. Takes the signal handlers back, as lifeboat_rearm. */
 LIFEBOAT_FUNCTION_ lifeboat_status lifeboat_heartbeat(const char *name, uint32_t deadline_ms);
 
 /**

@@ -561,7 +561,7 @@ const lifeboat_table *lifeboat_api_v1(uint32_t host_abi, uint32_t host_size);
     X(LIFEBOAT_OFF, "Lifeboat is off: set LIFEBOAT_REPORTER (load) or LIFEBOAT=on (link) to turn it on") \
     X(LIFEBOAT_ALREADY_STARTED, "Lifeboat has been started before: the first start stays in force") \
     X(LIFEBOAT_NOT_STARTED, "Lifeboat is not started: call lifeboat_start first") \
-    X(LIFEBOAT_NOT_SUPPORTED, "the loaded reporter does not know this call: use a newer reporter") \
+    X(LIFEBOAT_NOT_SUPPORTED, "the loaded reporter does not do this: use a newer one, where there is one") \
     X(LIFEBOAT_INVALID_ARGUMENT, "an argument was null or out of range") \
     X(LIFEBOAT_NO_ROOM, "the bounded store for this kind of record is full") \
     X(LIFEBOAT_BUSY, "another thread was writing the same record: this write was dropped and counted") \

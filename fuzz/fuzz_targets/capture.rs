@@ -125,6 +125,7 @@ fn capture(image: &mut Image, described: Described<'_>) -> Capture {
             threads,
             fds_max,
         },
+        abort_message: described.texts.last().unwrap_or(&"").to_string(),
         notes: described.texts.iter().map(|text| (*text).to_owned()).collect(),
     }
 }

@@ -5,11 +5,13 @@
 #![expect(clippy::panic, reason = "a helper of tests fails the test that called it")]
 
 mod compile;
+mod deaths;
 mod run;
 mod scratch;
 mod server;
 
 pub use compile::{Compile, Compiler, repository};
+pub use deaths::note_death;
 pub use run::{Outcome, Run, Running, tool};
 pub use scratch::Scratch;
 pub use server::{Event, Issue, Project, Server};

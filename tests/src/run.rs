@@ -161,6 +161,28 @@ impl Running {
         }
     }
 
+    /// Reads on until a line of its standard output begins and ends so, and answers that line.
+    ///
+    /// # Panics
+    /// As [`Running::wait_for`].
+    pub fn wait_for_line(&mut self, begin: &str, end: &str) -> String {
+        loop {
+            let said = String::from_utf8_lossy(&self.stdout.bytes).into_owned();
+            let whole = said.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
+            if let Some(line) = whole.into_iter().find(|line| line.starts_with(begin) && line.ends_with(end))
+            {
+                return line.to_owned();
+            }
+            let ended = self.step() || self.stdout.pipe.is_none();
+            assert!(
+                !ended,
+                "{} ended without a line {begin:?}…{end:?}; it said {said:?} and {:?}",
+                self.name.display(),
+                String::from_utf8_lossy(&self.stderr.bytes)
+            );
+        }
+    }
+
     /// Waits for its end. A grandchild that keeps a pipe open does not prolong it.
     ///
     /// # Panics

@@ -122,6 +122,26 @@ fn compiles_everywhere_in_every_mode() {
 }
 
 #[test]
+fn cxx_header_compiles_with_less_of_the_language() {
+    let scratch = Scratch::new("cxx");
+    let source = scratch.write(
+        "user.cpp",
+        "#include <lifeboat.hpp>\n#include <lifeboat.hpp>\nlifeboat::session begin();\n\
+         lifeboat::session begin() { return lifeboat_session(LIFEBOAT_OPTIONS.app(\"user\")); }\n",
+    );
+    for compiler in Compiler::CXX {
+        for standard in ["-std=c++11", "-std=c++14", "-std=c++17", "-std=gnu++20"] {
+            for without in ["-DALL", "-fno-exceptions", "-fno-rtti"] {
+                let compile = Compile::new(compiler).flags(WARNINGS).flags([standard, "-O1", "-c", without]);
+                for mode in ["-DPUBLIC", "-DLIFEBOAT_LOAD", "-DLIFEBOAT_LINK"] {
+                    compile.clone().flag(mode).source(&source).build(scratch.join("user.o"));
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn both_modes_are_refused() {
     let scratch = Scratch::new("both");
     let source = scratch.write("user.c", "#include <lifeboat.h>\n");

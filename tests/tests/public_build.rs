@@ -13,6 +13,11 @@ const LEVELS: [&str; 4] = ["-O0", "-O1", "-O2", "-O3"];
 const WARNINGS: [&str; 6] =
     ["-Wall", "-Wextra", "-Wpedantic", "-Wunused-value", "-Wunused-variable", "-Wshadow"];
 
+/// Every call of lifeboat.h.
+const CALLS: &str = "public.c";
+/// What lifeboat.hpp adds.
+const SESSION: &str = "public_session.cpp";
+
 /// What becomes of the fixture's marked lines.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Lines {
@@ -45,12 +50,25 @@ fn same_bytes_with_handles_in_cxx_by_clangxx() {
     check_levels(Compiler::Clangxx);
 }
 
+/// At -O0 clang keeps the name of a session, and what is called of it stays a call.
+#[test]
+fn same_bytes_with_sessions() {
+    check_same(Compiler::Gxx, SESSION, "-O0", false, Some("-Wl,--build-id=none"));
+    for compiler in Compiler::CXX {
+        for level in ["-O1", "-O2", "-O3"] {
+            check_same(compiler, SESSION, level, true, None);
+        }
+    }
+}
+
 #[test]
 fn no_argument_is_evaluated() {
-    for compiler in [Compiler::Gcc, Compiler::Clang, Compiler::Gxx, Compiler::Clangxx] {
+    let of_sessions = Compiler::CXX.map(|compiler| (compiler, SESSION));
+    let of_calls = [Compiler::Gcc, Compiler::Clang, Compiler::Gxx, Compiler::Clangxx];
+    for (compiler, fixture) in of_calls.map(|compiler| (compiler, CALLS)).into_iter().chain(of_sessions) {
         let scratch = Scratch::new("evaluated");
         let build = |flag: &str, name: &str| {
-            let source = write_fixture(&scratch, Lines::Kept, true);
+            let source = write_fixture(&scratch, fixture, Lines::Kept, true);
             let program =
                 Compile::new(compiler).flags(["-O0", flag]).source(source).build(scratch.join(name));
             Run::new(program).finish().output()
@@ -68,9 +86,16 @@ fn no_compiler_warns() {
         false => ["-std=c99", "-std=c11", "-std=gnu17"],
     };
     let scratch = Scratch::new("warnings");
-    let source = write_fixture(&scratch, Lines::Kept, true);
+    let source = write_fixture(&scratch, CALLS, Lines::Kept, true);
     for compiler in Compiler::C.into_iter().chain(Compiler::CXX) {
         for standard in standards(compiler) {
+            let compile = Compile::new(compiler).flags(WARNINGS).flags([standard, "-O2"]);
+            compile.source(&source).build(scratch.join("program"));
+        }
+    }
+    let source = write_fixture(&scratch, SESSION, Lines::Kept, true);
+    for compiler in Compiler::CXX {
+        for standard in ["-std=c++11", "-std=c++14", "-std=c++17", "-std=gnu++20"] {
             let compile = Compile::new(compiler).flags(WARNINGS).flags([standard, "-O2"]);
             compile.source(&source).build(scratch.join("program"));
         }
@@ -78,11 +103,12 @@ fn no_compiler_warns() {
 }
 
 #[test]
-fn example_knows_no_name() {
+fn examples_know_no_name() {
     let scratch = Scratch::new("example");
-    for compiler in Compiler::C {
+    for compiler in Compiler::C.into_iter().chain(Compiler::CXX) {
         let compile = Compile::new(compiler).flags(WARNINGS).flags(["-O2", "-g"]);
-        let program = compile.source(repository("examples/c-node/node.c")).flag("-lpthread");
+        let source = if compiler.is_cxx() { "examples/cpp-node/node.cpp" } else { "examples/c-node/node.c" };
+        let program = compile.source(repository(source)).flag("-lpthread");
         let public = program.build(scratch.join("public"));
         let symbols = Run::new("nm").arg(&public).finish().output();
         assert!(!symbols.to_lowercase().contains("lifeboat"), "{compiler:?}: {symbols}");
@@ -98,19 +124,19 @@ fn example_knows_no_name() {
 fn check_levels(compiler: Compiler) {
     for level in LEVELS {
         if level == "-O0" {
-            check_same(compiler, level, false, None);
-            check_same(compiler, level, true, Some("-Wl,--build-id=none"));
+            check_same(compiler, CALLS, level, false, None);
+            check_same(compiler, CALLS, level, true, Some("-Wl,--build-id=none"));
         } else {
-            check_same(compiler, level, true, None);
+            check_same(compiler, CALLS, level, true, None);
         }
     }
 }
 
-fn check_same(compiler: Compiler, level: &str, handles: bool, linker_flag: Option<&str>) {
+fn check_same(compiler: Compiler, fixture: &str, level: &str, handles: bool, linker_flag: Option<&str>) {
     let scratch = Scratch::new("same");
     let build = |lines: Lines, name: &str| {
         // One path for both sources: its name is in the program, too.
-        let source = write_fixture(&scratch, lines, handles);
+        let source = write_fixture(&scratch, fixture, lines, handles);
         let compile = Compile::new(compiler).flag(level).flags(linker_flag);
         strip(&compile.source(source).build(scratch.join(name)))
     };
@@ -121,8 +147,8 @@ fn check_same(compiler: Compiler, level: &str, handles: bool, linker_flag: Optio
 }
 
 /// Writes the fixture, its lines as asked; without `handles` the lines of the static handles are blank in both.
-fn write_fixture(scratch: &Scratch, lines: Lines, handles: bool) -> PathBuf {
-    let fixture = std::fs::read_to_string(repository("tests/fixtures/public.c")).unwrap();
+fn write_fixture(scratch: &Scratch, fixture: &str, lines: Lines, handles: bool) -> PathBuf {
+    let fixture = std::fs::read_to_string(repository("tests/fixtures").join(fixture)).unwrap();
     let mut text = String::new();
     for line in fixture.lines() {
         let replace = lines == Lines::Replaced;

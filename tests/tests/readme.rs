@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use lifeboat_abi::Status;
-use lifeboat_tests::{Outcome, Run, Scratch, repository};
+use lifeboat_tests::{Compile, Compiler, Outcome, Run, Scratch, repository};
 
 /// How long a report may take to be on disk: a bound for a test that hangs, no promise.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -25,6 +25,8 @@ const README_COMMANDS: &[(&str, i32, &str)] = &[
     ("dist/bin/lifeboat reports", 0, "ConfigError"),
     ("gcc -O2 -Idist/include node.c -o node", 0, ""),
     ("dist/bin/lifeboat audit node", 0, "node"),
+    ("dist/bin/lifeboat run -- ./node die", 1, ""),
+    ("dist/bin/lifeboat reports", 0, "exited with status 1"),
 ];
 
 #[test]
@@ -39,10 +41,36 @@ fn the_commands_of_the_readme_do_what_it_says() {
     let table: Vec<&str> = README_COMMANDS.iter().map(|(command, ..)| *command).collect();
     assert_eq!(commands, table, "README.md and this test differ");
 
-    for (index, (command, status, says)) in README_COMMANDS.iter().enumerate() {
-        // Each way of wiring has a state directory of its own, so that its own report is found.
-        let state_dir = scratch.join(format!("state-{}", index / 3));
-        check(&scratch, command, &state_dir, *status, says);
+    // Each way of wiring has a state directory of its own, so that its own report is found.
+    let mut ways = 0;
+    for (command, status, says) in README_COMMANDS {
+        ways += usize::from(command.starts_with("gcc"));
+        check(&scratch, command, &scratch.join(format!("state-{ways}")), *status, says);
+    }
+}
+
+/// The Rust block is compiled by the crate's own documentation tests.
+#[test]
+fn the_programs_of_the_readme_compile() {
+    let readme = fs::read_to_string(repository("README.md")).unwrap();
+    let scratch = Scratch::new("readme-programs");
+    for flag in ["-DLIFEBOAT_LOAD", "-UNOTHING"] {
+        let compile = Compile::new(Compiler::Gxx).flags(["-O2", "-Wall", "-Wextra", "-Werror", flag]);
+        let source = scratch.write("node.cpp", blocks(&readme, "cpp").join("\n"));
+        let program = compile.source(source).build(scratch.join("node-cpp"));
+        assert!(Run::new(program).finish().succeeded());
+    }
+    scratch.write("node.nim", blocks(&readme, "nim").join("\n"));
+    let nim = std::env::var_os("LIFEBOAT_TEST_NIM").unwrap_or("nim".into());
+    for flag in ["-d:sentry", "-d:nothing"] {
+        let run = Run::new(&nim).args(["c", "--hints:off", "--nimcache:cache", "-r", flag]);
+        let outcome = run
+            .arg(format!("--path:{}", repository("nim-bindings").display()))
+            .arg("node.nim")
+            .inherit_environment()
+            .folder(scratch.path())
+            .finish();
+        assert!(outcome.succeeded(), "{outcome:?}");
     }
 }
 

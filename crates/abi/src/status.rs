@@ -66,7 +66,7 @@ impl Status {
             Self::Off => c"Lifeboat is off: set LIFEBOAT_REPORTER (load) or LIFEBOAT=on (link) to turn it on",
             Self::AlreadyStarted => c"Lifeboat has been started before: the first start stays in force",
             Self::NotStarted => c"Lifeboat is not started: call lifeboat_start first",
-            Self::NotSupported => c"the loaded reporter does not know this call: use a newer reporter",
+            Self::NotSupported => c"the loaded reporter does not do this: use a newer one, where there is one",
             Self::InvalidArgument => c"an argument was null or out of range",
             Self::NoRoom => c"the bounded store for this kind of record is full",
             Self::Busy => c"another thread was writing the same record: this write was dropped and counted",

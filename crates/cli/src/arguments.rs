@@ -1,5 +1,6 @@
 //! The words of the command line, and the help that teaches them.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
@@ -22,6 +23,7 @@ Examples:
   lifeboat show last --json | jq .tags
   lifeboat doctor                     can this machine capture, store and deliver?
   lifeboat audit ./node               does this program hold telemetry code?
+  lifeboat run -- ./node --port 9000  look after a program that knows nothing of Lifeboat
 
 Exit codes: 0 done, 1 the answer is no (nothing found, a check failed), 2 wrong use.";
 
@@ -109,6 +111,50 @@ reporter itself is in it), with what was found and where. Exit code 0 stands for
         #[arg(long)]
         json: bool,
     },
+    /// Run a program that knows nothing of Lifeboat, and report its death
+    #[command(after_help = "\
+Examples:
+  lifeboat run -- wakunode2 --config-file=/etc/waku.toml
+  LIFEBOAT_NODE=relay-7 SENTRY_DSN=https://KEY@HOST/1 lifeboat run -- ./node
+  lifeboat run --log-breadcrumbs=50 -- ./node
+  ENTRYPOINT [\"lifeboat\", \"run\", \"--\", \"/usr/bin/wakunode\"]          in a Dockerfile
+
+The program's output, the signals that it gets and its exit status are what they would be without. As the first
+process of a container it hands signals on and reaps orphans. A death by a signal, an exception or an exit with
+another status than 0 makes a report: cause, status, the stacks (by ptrace), and the reason where the last lines
+of output tell one: a Nim exception, a Rust panic, a C++ exception, a failed assert. Nothing is reported where
+somebody asked for the stop, by SIGTERM or SIGINT.
+
+It reads the environment as a node with the reporter does: LIFEBOAT_STATE_DIR, LIFEBOAT_FLEET, LIFEBOAT_NODE,
+LIFEBOAT_TAGS, LIFEBOAT_COMMIT, SENTRY_DSN, SENTRY_RELEASE, SENTRY_ENVIRONMENT. Where LIFEBOAT or
+LIFEBOAT_REPORTER is set the program has a reporter of its own, or all is off: then it only hands on signals,
+reaps, and returns the status. Unset them for a program that has none.
+
+Only the program itself is looked after, not what it starts: let a shell script `exec` it. To a terminal it
+writes directly, and its output is not read.
+
+Exit codes: the program's own; by the same signal where one ended it. 127 there is no such program, 126 it
+cannot be executed, 2 wrong use.")]
+    Run {
+        /// Do not trace: for a program that wants to be traced by others, or may not be. There will be no stack
+        #[arg(long)]
+        no_trace: bool,
+        /// Put the last N lines of output into the report as breadcrumbs, scrubbed [without N: 100]
+        #[arg(
+            long,
+            value_name = "N",
+            num_args = 0..=1,
+            require_equals = true,
+            default_missing_value = "100",
+            value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=100)
+        )]
+        log_breadcrumbs: Option<usize>,
+        #[command(flatten)]
+        state: StateDir,
+        /// The program and its arguments
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "PROGRAM")]
+        command: Vec<OsString>,
+    },
     /// What `doctor` starts in order to read its memory
     #[command(hide = true, name = "doctor-probe")]
     Probe,
@@ -124,6 +170,11 @@ pub(crate) struct StateDir {
 }
 
 impl StateDir {
+    /// The one on the command line.
+    pub(crate) fn named(self) -> Option<PathBuf> {
+        self.state_dir
+    }
+
     pub(crate) fn directory(self) -> Result<PathBuf, Failure> {
         self.state_dir.map_or_else(state::default_directory, Ok)
     }

@@ -7,6 +7,7 @@ mod doctor;
 mod event;
 mod output;
 mod reports;
+mod run;
 mod show;
 mod state;
 
@@ -40,6 +41,9 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         }
         Command::Doctor { json, offline, state } => doctor::run(&state.directory()?, json, offline),
         Command::Audit { program, json } => audit::run(&program, json),
+        Command::Run { no_trace, log_breadcrumbs, state, command } => {
+            run::run(run::Wish { state_dir: state.named(), no_trace, log_breadcrumbs, command })
+        }
         Command::Probe => doctor::probe(),
     }
 }

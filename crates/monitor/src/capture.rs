@@ -29,6 +29,8 @@ pub struct Capture {
     pub images: Vec<Image>,
     /// What `/proc` said of the process while it lived.
     pub process: Process,
+    /// What the C library said before it aborted; empty where it said nothing.
+    pub abort_message: String,
     /// What could not be captured, and why: one sentence each.
     pub notes: Vec<String>,
     /// When it was taken, nanoseconds since 1970; 0 where nobody knows.

@@ -8,6 +8,11 @@ use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 /// holds copies of the node's stacks.
 pub(crate) fn settle() {
     reset_signals();
+    stand_apart();
+}
+
+/// The root as folder, and a closed memory.
+pub(crate) fn stand_apart() {
     // The node's folder may be unmounted while we live. Where / cannot be entered nothing is lost.
     let _ = rustix::process::chdir("/");
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);

@@ -1,4 +1,4 @@
-//! Beside the node: one program with three roles. `watch` holds the flight recorder and captures a death,
+//! Beside the node: one program with several roles. `watch` holds the flight recorder and captures a death,
 //! `report` turns one capture into one envelope on disk, `post` delivers what is on disk.
 
 pub mod capture;
@@ -10,6 +10,7 @@ pub mod maps;
 pub mod post;
 pub mod report;
 mod rest;
+pub mod run;
 pub mod spool;
 pub mod watch;
 

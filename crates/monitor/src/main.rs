@@ -3,14 +3,16 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use lifeboat_monitor::{Error, post, report, watch};
+use lifeboat_monitor::{Error, post, report, run, watch};
 
 const USAGE: &str = "\
-lifeboat-monitor is started by the reporter inside a node; nobody needs to start it by hand.
+lifeboat-monitor is started by the reporter inside a node, or by `lifeboat run`; nobody needs to start it by hand.
 
   lifeboat-monitor watch               capture the node whose recorder is descriptor 3 and whose pidfd is 4
   lifeboat-monitor report ARGUMENTS    turn one capture into one report
   lifeboat-monitor post ARGUMENTS      deliver what lies in the spool
+  lifeboat-monitor run ARGUMENTS       run a program and look after it
+  lifeboat-monitor pump                carry the output of what a program left behind
   lifeboat-monitor --version
 ";
 
@@ -18,7 +20,7 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
     let role = arguments.next().unwrap_or_default();
     match take_role(role.to_str().unwrap_or_default(), arguments) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("lifeboat-monitor: {error}");
             ExitCode::from(if error.is_usage() { 2 } else { 1 })
@@ -26,22 +28,19 @@ fn main() -> ExitCode {
     }
 }
 
-fn take_role(role: &str, arguments: impl Iterator<Item = OsString>) -> Result<(), Error> {
+fn take_role(role: &str, arguments: impl Iterator<Item = OsString>) -> Result<ExitCode, Error> {
     match role {
-        "watch" => watch::run(),
-        "report" => report::run(arguments),
-        "post" => post::run(post::Config::from_arguments(arguments)?),
-        "--help" | "-h" | "help" => {
-            print!("{USAGE}");
-            Ok(())
-        }
-        "--version" | "-V" => {
-            println!("lifeboat-monitor {}", env!("CARGO_PKG_VERSION"));
-            Ok(())
-        }
+        "run" => return run::run(arguments),
+        "pump" => run::pump()?,
+        "watch" => watch::run()?,
+        "report" => report::run(arguments)?,
+        "post" => post::run(post::Config::from_arguments(arguments)?)?,
+        "--help" | "-h" | "help" => print!("{USAGE}"),
+        "--version" | "-V" => println!("lifeboat-monitor {}", env!("CARGO_PKG_VERSION")),
         _ => {
             eprint!("{USAGE}");
-            Err(Error::usage(format!("there is no role {role:?}")))
+            return Err(Error::usage(format!("there is no role {role:?}")));
         }
     }
+    Ok(ExitCode::SUCCESS)
 }

@@ -98,7 +98,7 @@ mod words {
         check(&[panic(OWN, HOUR_MS, "caught")], ABORT, "signal", &["SIGABRT"]);
         check(&[panic(OTHER, 1, "caught")], ABORT, "signal", &["SIGABRT"]);
         check(&[panic(OWN, 1, "caught")], End::Signaled(11), "signal", &["SIGSEGV"]);
-        check(&[panic(OWN, HOUR_MS, "caught")], End::Exited(1), "exit", &["exit: exited with status 1"]);
+        check(&[panic(OWN, 1000, "caught")], End::Exited(1), "exit", &["exit: exited with status 1"]);
         check(&[panic(OTHER, 1, "caught")], End::Exited(101), "exit", &["exit: exited with status 101"]);
     }
 
@@ -124,6 +124,9 @@ mod words {
         let titles = [&format!("panic: {joined}"), "panic: in a worker"];
         let words = [panic(OTHER, HOUR_MS, "in a worker"), panic(OWN, 1, joined)];
         check(&words, End::Exited(101), "panic", &titles);
+        // Of two it is not known which was joined.
+        let words = [panic(OTHER, HOUR_MS, "in a worker"), panic(78, 9, "caught"), panic(OWN, 1, joined)];
+        check(&words, End::Exited(101), "panic", &[&format!("panic: {joined}")]);
     }
 
     #[test]

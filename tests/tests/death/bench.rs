@@ -22,6 +22,8 @@ pub(crate) struct Bench {
     pub(crate) scratch: Scratch,
     program: PathBuf,
     next: AtomicU32,
+    /// Language and build, as the table of deaths calls them.
+    pub(crate) kind: [&'static str; 2],
 }
 
 /// How a node died and what is on disk of it.
@@ -75,12 +77,19 @@ impl Bench {
             // what is open for writing cannot be executed.
             assert!(Run::new("cp").arg(delivered(file)).arg(to).finish().succeeded());
         }
-        Self { scratch, program, next: AtomicU32::new(0) }
+        let kind = match compiler {
+            Compiler::Gxx if fixture.ends_with("_qt") => ["C++", "load, beside Qt"],
+            Compiler::Gxx => ["C++", "load"],
+            Compiler::Clangxx => ["C++", "load, clang"],
+            _ => ["C", "load"],
+        };
+        Self { scratch, program, next: AtomicU32::new(0), kind }
     }
 
     /// The program of this fixture with the reporter linked in.
     pub(crate) fn linked(compiler: Compiler, fixture: &str, archive: &Path) -> Self {
-        let bench = Self::with(compiler, fixture, &[]);
+        let loaded = Self::with(compiler, fixture, &[]);
+        let bench = Self { kind: [loaded.kind[0], "link"], ..loaded };
         let compile = Compile::new(compiler).flags(["-O2", "-g", "-pthread", "-DLIFEBOAT_LINK"]);
         compile.source(source(fixture)).flag(archive).build(&bench.program);
         bench
@@ -184,7 +193,9 @@ impl Bench {
 
 /// A fixture's source.
 pub(crate) fn source(fixture: &str) -> PathBuf {
-    repository("tests/fixtures").join(format!("{fixture}.c"))
+    let folder = repository("tests/fixtures");
+    let cxx = folder.join(format!("{fixture}.cpp"));
+    if cxx.is_file() { cxx } else { folder.join(format!("{fixture}.c")) }
 }
 
 /// A file of what `scripts/build` makes.

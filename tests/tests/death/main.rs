@@ -14,3 +14,4 @@ mod odd_lives;
 mod own;
 mod signals;
 mod threads;
+mod titles;

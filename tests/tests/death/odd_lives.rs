@@ -12,7 +12,7 @@ use lifeboat_tests::Run;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::bench::{Bench, Report, event, files, processes_below, reports, wait_until};
+use crate::bench::{Bench, Report, event, events, files, processes_below, reports, wait_until};
 
 const FIXTURE: &str = "death_odd";
 const UNSHARE: [&str; 4] = ["unshare", "--pid", "--fork", "--mount-proc"];
@@ -223,6 +223,21 @@ fn zombies_of(parent: i32) -> usize {
         fields.next() == Some("Z") && fields.next() == Some(&parent.to_string())
     };
     stats.filter(is_one).count()
+}
+
+#[test]
+fn a_flood_of_errors_leaves_room_for_others_and_for_the_death() {
+    let bench = Bench::new(FIXTURE);
+    let state_dir = bench.state_dir();
+    assert_eq!(bench.node(&["flood-of-errors"], &state_dir).finish().shell_status(), 134);
+    bench.settle();
+    let events = events(&state_dir);
+    let of =
+        |kind: &str| events.iter().filter(|event| event["exception"]["values"][0]["type"] == kind).count();
+    assert_eq!((of("flood"), of("rare"), of("SIGABRT")), (8, 1, 1), "{events:#?}");
+    let rare = events.iter().find(|event| event["exception"]["values"][0]["type"] == "rare").unwrap();
+    let notes = rare["contexts"]["death"]["notes"].to_string();
+    assert!(notes.contains("192 handled errors before this one have no report"), "{notes}");
 }
 
 #[test]

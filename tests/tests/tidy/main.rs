@@ -77,6 +77,11 @@ fn the_node_side_stands_alone() {
 }
 
 #[test]
+fn every_workspace_is_locked() {
+    hold(manifests::workspaces_are_locked);
+}
+
+#[test]
 fn every_command_of_the_readme_is_run() {
     hold(readme::commands_are_run);
 }

@@ -8,13 +8,21 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("lifeboat-abi", &[]),
     ("lifeboat-recorder", &[]),
     ("lifeboat-core", &["lifeboat-abi", "lifeboat-recorder"]),
+    ("lifeboat", &["lifeboat-abi", "lifeboat-core"]),
     ("lifeboat-ffi", &["lifeboat-abi", "lifeboat-recorder", "lifeboat-core"]),
     ("lifeboat-monitor", &["lifeboat-abi", "lifeboat-recorder"]),
     ("lifeboat-cli", &["lifeboat-abi", "lifeboat-recorder", "lifeboat-monitor"]),
 ];
 
 /// What stands outside the house and looks in: it may use every crate, and no crate may use it.
-const OUTSIDE: &[&str] = &["lifeboat-tests", "lifeboat-benches", "lifeboat-fuzz"];
+const OUTSIDE: &[&str] = &[
+    "lifeboat-tests",
+    "lifeboat-benches",
+    "lifeboat-peers",
+    "lifeboat-fuzz",
+    "lifeboat-deaths",
+    "rust-node",
+];
 
 /// The crates whose code runs inside a node, and their folders.
 const NODE_SIDE: &[(&str, &str)] = &[
@@ -76,6 +84,30 @@ pub(crate) fn node_side_stands_alone(files: &[SourceFile]) -> Vec<Violation> {
             if !file.text.lines().any(attribute) {
                 violations.push(file.violation(1, "std inside the node", "add `#![no_std]`"));
             }
+        }
+    }
+    violations
+}
+
+/// A workspace has a lock beside it that knows the package, what it uses, and the versions that it pins.
+pub(crate) fn workspaces_are_locked(files: &[SourceFile]) -> Vec<Violation> {
+    const REMEDY: &str = "run cargo generate-lockfile there and commit the lock";
+    let mut violations = Vec::new();
+    for manifest in manifests(files).filter(Manifest::is_workspace) {
+        let path = format!("{}Cargo.lock", manifest.file.folder());
+        let Some(lock) = files.iter().find(|file| file.path == path) else {
+            violations.push(manifest.file.violation(1, format!("no `{path}`"), REMEDY));
+            continue;
+        };
+        let holds = |name: &str, version: &str| {
+            name.is_empty() || lock.text.contains(&format!("name = \"{name}\"\nversion = \"{version}"))
+        };
+        if !holds(manifest.name(), "") {
+            violations.push(manifest.file.violation(1, "a package that the lock has not", REMEDY));
+        }
+        for entry in manifest.dependencies().filter(|entry| !holds(entry.package(), &entry.pinned())) {
+            let what = format!("`{}` {} is not in the lock", entry.package(), entry.pinned());
+            violations.push(manifest.file.violation(entry.line, what, REMEDY));
         }
     }
     violations
@@ -154,6 +186,12 @@ impl<'a> Entry<'a> {
         let in_key = self.key.split('.').next().unwrap_or_default();
         renamed.unwrap_or(if in_key.is_empty() { in_header } else { in_key }).trim_matches('"')
     }
+
+    /// The one version that `"=1.2.3"` allows, with the quote behind it; empty where more are allowed.
+    fn pinned(&self) -> String {
+        let version = self.value.split_once("\"=").and_then(|(_, rest)| rest.split('"').next());
+        version.map(|version| format!("{version}\"")).unwrap_or_default()
+    }
 }
 
 fn balance(text: &str) -> i32 {
@@ -200,6 +238,23 @@ mod tests {
         assert_eq!(rule("[dependencies]\nlifeboat-core.workspace = true\n"), []);
         assert_eq!(rule("[dependencies]\nlibc = {\n  version = \"0.2\" }\nrustix = \"1\"\n"), [4, 6]);
         assert_eq!(rule("[dev-dependencies]\nproptest = \"1\"\n"), []);
+    }
+
+    #[test]
+    fn a_workspace_without_its_lock_is_seen() {
+        let text = "[package]\nname = \"lifeboat-peers\"\n[workspace]\n[dependencies]\na = { version = \"=1.2.0\" }\nb = \"1\"\n";
+        let manifest = || SourceFile::new("benches/peers/Cargo.toml", text);
+        let own = "name = \"lifeboat-peers\"\nversion = \"0.0.0\"\n";
+        let lines = |lock: &str| {
+            let lock = SourceFile::new("benches/peers/Cargo.lock", &format!("{own}{lock}"));
+            let seen = workspaces_are_locked(&[manifest(), lock]);
+            seen.iter().map(|violation| violation.line).collect::<Vec<_>>()
+        };
+        let both = "name = \"a\"\nversion = \"1.2.0\"\nname = \"b\"\nversion = \"1.9.0\"\n";
+        assert_eq!(lines(both), []);
+        assert_eq!(lines(&both.replace("1.2.0", "1.2.01")), [5]);
+        assert_eq!(lines(&both.replace("\"b\"", "\"c\"")), [6]);
+        assert_eq!(workspaces_are_locked(&[manifest()]).len(), 1);
     }
 
     #[test]

@@ -5,6 +5,9 @@ use crate::tree::{SourceFile, Violation};
 /// Words that put work off, spelled so that this file does not hold them.
 const MARKS: &[&str] = &[concat!("TO", "DO"), concat!("FIX", "ME"), concat!("X", "XX"), concat!("db", "g!")];
 
+/// What a merge that was not finished leaves at the start of a line.
+const MERGE_MARKS: &[&str] = &[concat!("<<<<", "<<< "), concat!(">>>>", ">>> "), concat!("||||", "||| ")];
+
 /// Folders that are there on one machine only, spelled likewise.
 const MACHINE_FOLDERS: &[&str] = &[concat!("/ho", "me/"), concat!("/ro", "ot/"), concat!("/wo", "rk/")];
 
@@ -41,6 +44,9 @@ pub(crate) fn nothing_is_left_for_later(files: &[SourceFile]) -> Vec<Violation> 
         for (number, line) in file.lines() {
             for mark in MARKS.iter().filter(|mark| holds_word(line, mark)) {
                 violations.push(file.violation(number, format!("`{mark}`"), "do it now or take it out"));
+            }
+            if MERGE_MARKS.iter().any(|mark| line.starts_with(mark)) {
+                violations.push(file.violation(number, "a mark of a merge", "make one text of the two"));
             }
         }
     }
@@ -101,6 +107,12 @@ mod tests {
             assert_eq!(lines_of(nothing_is_left_for_later, "a.rs", &text), [1], "{mark}");
         }
         assert_eq!(lines_of(nothing_is_left_for_later, "a", "mktemp -d node.XXXXXX\n"), []);
+    }
+
+    #[test]
+    fn merge_marks_are_seen() {
+        let text = format!("a\n{}HEAD\nb\n", MERGE_MARKS[0]);
+        assert_eq!(lines_of(nothing_is_left_for_later, "a.md", &text), [2]);
     }
 
     #[test]

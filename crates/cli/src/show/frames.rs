@@ -28,6 +28,18 @@ pub(super) fn holder<'a>(event: &Event<'a>) -> Option<&'a Value> {
     exception.or_else(|| thread.filter(|thread| has_frames(thread)))
 }
 
+/// Whose stack it is: the thread that the exception names, which may have ended before the process did.
+pub(super) fn thread_name(holder: &Value, event: &Event<'_>) -> String {
+    let id = holder.get("thread_id").or_else(|| holder.get("id"));
+    let named = event.threads().iter().find(|thread| id.is_some() && thread.get("id") == id);
+    let crashed = || event.threads().iter().find(|thread| is_set(thread, "crashed"));
+    match (named, id) {
+        (Some(thread), _) => name_of(thread),
+        (None, Some(id)) => format!("{}, which has ended", name_of(&serde_json::json!({ "id": id }))),
+        (None, None) => crashed().map(name_of).unwrap_or_default(),
+    }
+}
+
 /// The threads beside the one that the report is about.
 pub(super) fn other_threads<'a>(event: &Event<'a>) -> Vec<&'a Value> {
     let dead = event.exceptions().iter().find_map(|exception| exception.get("thread_id"));

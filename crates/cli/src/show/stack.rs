@@ -1,34 +1,69 @@
-//! The stacks: the one that died in full, of each other thread the one line that says what it was at.
+//! The stacks: the one that died, with long runs of frames that are not the program's own folded; of each other thread
+//! the one line that says what it was at.
 
 use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 
 use crate::clean;
 use crate::event::Event;
-use crate::show::frames::{self, FRAMES_FIRST, FRAMES_LAST, Frame, is_set, other_threads};
+use crate::show::frames::{self, FRAMES_FIRST, FRAMES_LAST, Frame, other_threads};
 use crate::show::page::{BOLD, CYAN, DIM, PLAIN, Page, YELLOW, cut, cut_start, fit};
 
 const FUNCTION_COLUMNS_MIN: usize = 20;
+/// So few frames in a row that are not the program's own are shown.
+const FOLD_MIN: usize = 4;
+const MODULES_NAMED: usize = 3;
 
 /// The stack of the thread that died.
 pub(crate) fn crashed(page: &mut Page, event: &Event<'_>) {
-    let thread = event.threads().iter().find(|thread| is_set(thread, "crashed"));
     let Some(holder) = frames::holder(event) else {
         page.section("STACK", "none was captured");
         return;
     };
-    let name = thread.map(name_of).unwrap_or_default();
+    let name = clean::line(&frames::thread_name(holder, event));
     page.section("STACK", format!("{name}, innermost first").trim_start_matches(", "));
     let frames = frames_of(holder, event);
     let longest = frames.iter().map(|frame| frame.name.width()).max().unwrap_or_default();
     let column = longest.clamp(FUNCTION_COLUMNS_MIN, (page.width() * 45 / 100).max(FUNCTION_COLUMNS_MIN));
     let hidden = frames.len().saturating_sub(FRAMES_FIRST + FRAMES_LAST);
+    let has_own = frames.iter().any(|frame| frame.is_own);
+    let mut folded_to = 0;
     for (number, frame) in frames.iter().enumerate() {
+        let run = frames.iter().skip(number).take_while(|frame| !frame.is_own).count();
+        if number >= folded_to && has_own && number > 0 && run >= FOLD_MIN {
+            folded_to = number + run;
+            let text = format!(
+                "  {number:>3}  … {run} frames of {}",
+                modules_of(frames.iter().skip(number).take(run))
+            );
+            page.line(&[(DIM, &text)]);
+        }
+        if number < folded_to {
+            continue;
+        }
         if hidden == 0 || number < FRAMES_FIRST || number >= FRAMES_FIRST + hidden {
             print_frame(page, number, frame, column);
         } else if number == FRAMES_FIRST {
             page.line(&[(DIM, &format!("       … {hidden} frames …"))]);
         }
+    }
+}
+
+/// Whose code it is, each named once.
+fn modules_of<'f>(frames: impl Iterator<Item = &'f Frame>) -> String {
+    let mut modules: Vec<&str> = Vec::new();
+    for frame in frames.filter(|frame| !frame.module.is_empty()) {
+        if !modules.contains(&frame.module.as_str()) {
+            modules.push(&frame.module);
+        }
+    }
+    let more = modules.len().saturating_sub(MODULES_NAMED);
+    modules.truncate(MODULES_NAMED);
+    let named = clean::line(&modules.join(", "));
+    match more {
+        _ if named.is_empty() => "others".to_owned(),
+        0 => named,
+        more => format!("{named} and {more} more"),
     }
 }
 

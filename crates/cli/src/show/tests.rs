@@ -53,6 +53,30 @@ fn the_stack_stands_innermost_first_with_inlined_and_unnamed_frames() {
 }
 
 #[test]
+fn long_runs_of_foreign_frames_are_one_line() {
+    let foreign = |number: u32| {
+        let mut frame = frame(&format!("std::run_{number}"), number, &format!("{:#x}", 0x9000 + number));
+        frame["in_app"] = json!(false);
+        frame["package"] = json!("/usr/lib/libother.so.1");
+        frame
+    };
+    let mut own = frame("main", 7, "0x1000");
+    own["in_app"] = json!(true);
+    let frames = |own: Value, count: u32| {
+        let mut frames: Vec<_> = (1..=count).map(foreign).collect();
+        frames.push(own);
+        json!({ "exception": { "values": [{ "type": "panic", "stacktrace": { "frames": frames } }] } })
+    };
+    let page = page_of(&frames(own.clone(), 5), 100);
+    assert!(page.contains("  1  … 5 frames of libother.so.1\n") && !page.contains("std::run"), "{page}");
+    let page = page_of(&frames(own.clone(), 3), 100);
+    assert!(page.contains("std::run_1") && page.contains("std::run_3"), "{page}");
+    own["in_app"] = json!(false);
+    let page = page_of(&frames(own, 5), 100);
+    assert!(page.contains("std::run_5"), "all of them, where none is the program's own: {page}");
+}
+
+#[test]
 fn planted_escape_sequences_reach_no_terminal_from_any_field() {
     let evil = "x\x1b[2J\u{9b}1m\r\x07\u{202e}y";
     let text = include_str!("../../tests/event.json");

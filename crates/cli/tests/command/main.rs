@@ -89,7 +89,14 @@ fn help_teaches_and_wrong_use_is_two() {
         "{}",
         help.stdout
     );
-    for arguments in [&[][..], &["unknown"], &["show"], &["reports", "--nonsense"]] {
+    for arguments in [
+        &[][..],
+        &["unknown"],
+        &["show"],
+        &["reports", "--nonsense"],
+        &["run"],
+        &["run", "--log-breadcrumbs=0", "--", "true"],
+    ] {
         let said = run(lifeboat().args(arguments));
         assert!(said.code == 2 && said.stdout.is_empty() && !said.stderr.is_empty(), "{arguments:?}");
     }

@@ -78,8 +78,10 @@ impl<'c> Case<'c> {
         };
         let of_language = words.main.and_then(|main| words::cause_word(main.origin));
         let by_own = words.main.zip(fault).is_some_and(|(main, fault)| main.tid == fault.tid);
+        // Of an abort that nobody recorded they are all that is known.
+        let by_abort = fault.is_none() && capture.end == End::Signaled(libc::SIGABRT);
         // A panic was chosen because it is the reason; so were words of a process that no signal ended.
-        let words_explain = by_own || cause != Cause::Signal || of_language == Some("panic");
+        let words_explain = by_own || by_abort || cause != Cause::Signal || of_language == Some("panic");
         let cause = of_language.filter(|_| words_explain).map_or(cause, Cause::Language);
         let (last_words, other_words) = (words.main, words.others);
         Ok(Self { capture, recorder, fault, last_words, other_words, words_explain, error, cause })

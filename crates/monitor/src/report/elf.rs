@@ -21,6 +21,7 @@ pub(super) struct Elf<'s> {
     file: ElfFile64<'s, Endianness, &'s [u8]>,
     store: &'s Store,
     frame_info: OnceCell<FrameInfo<'s>>,
+    functions: OnceCell<Vec<Function<'s>>>,
 }
 
 /// The sections that say how to leave a function.
@@ -34,7 +35,10 @@ pub(super) struct FrameInfo<'s> {
 impl<'s> Elf<'s> {
     pub(super) fn parse(store: &'s Store, bytes: &'s [u8]) -> Option<Self> {
         let file = ElfFile64::parse(bytes).ok()?;
-        (file.architecture() == native()).then_some(Self { file, store, frame_info: OnceCell::new() })
+        (file.architecture() == native()).then(|| {
+            let (frame_info, functions) = (OnceCell::new(), OnceCell::new());
+            Self { file, store, frame_info, functions }
+        })
     }
 
     pub(super) fn build_id(&self) -> Option<&'s [u8]> {
@@ -115,22 +119,49 @@ impl<'s> Elf<'s> {
         symbols.filter_map(|symbol| symbol.name().ok()).any(is_wanted)
     }
 
-    /// The name of the function whose symbol covers the address, by the symbol's own size.
+    /// The name of the function whose symbol covers the address, by the symbol's own size; of several the smallest.
     pub(super) fn symbol_at(&self, address: u64) -> Option<(&'s str, u64)> {
-        let symbols = self.file.symbols().chain(self.file.dynamic_symbols()).take(SYMBOLS_MAX);
-        let covering = symbols.filter(|symbol| {
-            let offset = address.checked_sub(symbol.address());
-            offset.is_some_and(|offset| offset < symbol.size())
-                && matches!(symbol.kind(), SymbolKind::Text | SymbolKind::Unknown)
-                && symbol.is_definition()
-        });
-        let named = covering.filter_map(|symbol| {
-            let name = symbol.name().ok().filter(|name| !name.is_empty())?;
-            let underscores = name.bytes().take_while(|byte| *byte == b'_').count();
-            Some(((symbol.size(), underscores, name.len()), name, symbol.address()))
-        });
-        named.min().map(|(_, name, start)| (name, start))
+        let functions = self.functions.get_or_init(|| self.functions());
+        let end = functions.partition_point(|function| function.start <= address);
+        let before = functions.get(..end)?.iter().rev();
+        // One that starts earlier may be the longer one; no further back than any of them reaches.
+        let near = before.take_while(|function| function.reach > address);
+        let covering = near.filter(|function| address - function.start < function.size);
+        let key = |name: &str| (name.bytes().take_while(|byte| *byte == b'_').count(), name.len());
+        let best = covering.min_by_key(|function| (function.size, key(function.name)));
+        best.map(|function| (function.name, function.start))
     }
+
+    /// Every function with a name and a size, by its start.
+    fn functions(&self) -> Vec<Function<'s>> {
+        let symbols = self.file.symbols().chain(self.file.dynamic_symbols()).take(SYMBOLS_MAX);
+        let code = symbols.filter(|symbol| {
+            matches!(symbol.kind(), SymbolKind::Text | SymbolKind::Unknown)
+                && symbol.is_definition()
+                && symbol.size() > 0
+        });
+        let named = code.filter_map(|symbol| {
+            let name = symbol.name().ok().filter(|name| !name.is_empty())?;
+            Some(Function { start: symbol.address(), size: symbol.size(), reach: 0, name })
+        });
+        let mut functions: Vec<_> = named.collect();
+        functions.sort_unstable_by_key(|function| (function.start, function.size));
+        let mut reach = 0_u64;
+        for function in &mut functions {
+            reach = reach.max(function.start.saturating_add(function.size));
+            function.reach = reach;
+        }
+        functions
+    }
+}
+
+/// A function's symbol.
+struct Function<'s> {
+    start: u64,
+    size: u64,
+    /// Where the last of those up to this one ends.
+    reach: u64,
+    name: &'s str,
 }
 
 const fn native() -> object::Architecture {

@@ -34,7 +34,8 @@ const AHEAD_MAX: Duration = Duration::from_secs(60);
 /// The event of this case.
 pub(super) fn event(case: &Case<'_>, modules: &Modules<'_>) -> Event<'static> {
     let fleet = case.setting(Setting::Fleet);
-    let scrubber = Scrubber::new(fleet.as_deref().unwrap_or_default().as_bytes());
+    let dsn = case.recorder.setting(Setting::Dsn).unwrap_or_default();
+    let scrubber = Scrubber::new(fleet.as_deref().unwrap_or_default().as_bytes(), dsn);
     let mut stacks = Stacks::new(modules, &scrubber);
     let exception = exceptions::all(case, &mut stacks, &scrubber);
     let threads = threads(case, &mut stacks, &scrubber);
@@ -90,7 +91,7 @@ fn notes(case: &Case<'_>, stacks: &Stacks<'_, '_>) -> Vec<String> {
         notes.push(format!("{} frames were found by searching the stack and may be wrong", stacks.guessed));
     }
     if stacks.truncated > 0 {
-        notes.push(format!("{} stacks are longer than what could be unwound", stacks.truncated));
+        notes.push(format!("stacks that go on where no more could be unwound: {}", stacks.truncated));
     }
     notes
 }

@@ -2,9 +2,12 @@
 
 use lifeboat_abi::Level;
 use lifeboat_recorder::{BreadcrumbView, RecordView};
-use sentry_types::protocol::v7::{Exception, Mechanism, MechanismMeta, PosixSignal, Stacktrace, ThreadId};
+use sentry_types::protocol::v7::{
+    Exception, Frame, Mechanism, MechanismMeta, PosixSignal, Stacktrace, ThreadId,
+};
 
 use super::case::{Case, Cause};
+use super::demangle::demangle_types;
 use super::scrub::Scrubber;
 use super::signals::{self, AddressClass};
 use super::stacks::{self, Stacks};
@@ -21,9 +24,10 @@ const REASON_AGE_MAX_NS: u64 = 10_000_000_000;
 pub(super) fn all(case: &Case<'_>, stacks: &mut Stacks<'_, '_>, scrubber: &Scrubber) -> Vec<Exception> {
     let own = case.registers_and_stack();
     let stack = own.and_then(|(registers, stack)| stacks.of_thread(&registers, stack));
+    let whole = stack.clone();
     // A fault is where it is; of an exit or an exception the way out would hide where it came from.
     let stack = match case.cause {
-        Cause::Exit(_) | Cause::Language(_) => stack.map(stacks::without_runtime),
+        Cause::Exit(_) | Cause::Language(_) => stack.map(stacks::without_way_out),
         _ => stack,
     };
     if let Some(error) = &case.error {
@@ -32,14 +36,14 @@ pub(super) fn all(case: &Case<'_>, stacks: &mut Stacks<'_, '_>, scrubber: &Scrub
             ..of_record(error, stack, stacks, scrubber)
         }];
     }
-    let end = of_end(case, scrubber);
+    let end = of_end(case, whole.as_ref(), scrubber);
     let mut others: Vec<_> =
         case.other_words.iter().map(|words| of_record(words, None, stacks, scrubber)).collect();
     let mut told = match &case.last_words {
         None => vec![Exception { stacktrace: stack, ..end }],
         // The same thread said why: that is the title, and the signal is how it was carried out.
         Some(words) if case.fault.is_some() && case.words_explain => {
-            let words = of_record(words, stack, stacks, scrubber);
+            let words = of_words(words, stack, whole.as_ref(), stacks, scrubber);
             vec![end.clone(), Exception { mechanism: end.mechanism, ..words }]
         }
         Some(words) if !case.words_explain => {
@@ -50,7 +54,7 @@ pub(super) fn all(case: &Case<'_>, stacks: &mut Stacks<'_, '_>, scrubber: &Scrub
             ]
         }
         Some(words) => {
-            let mut words = of_record(words, stack, stacks, scrubber);
+            let mut words = of_words(words, stack, whole.as_ref(), stacks, scrubber);
             words.value = words.value.or(end.value);
             vec![Exception { mechanism: end.mechanism, ..words }]
         }
@@ -68,11 +72,12 @@ fn of_record(
     stacks: &mut Stacks<'_, '_>,
     scrubber: &Scrubber,
 ) -> Exception {
-    let (kind, message) = (scrubber.text(&clean(record.kind)), scrubber.text(&clean(record.message)));
+    let text = |bytes| scrubber.text(&demangle_types(&clean(bytes)));
+    let (kind, message) = (text(record.kind), text(record.message));
     let kind = one_line(&kind, TYPE_MAX);
     let given = stacks.of_record(record);
     let is_language = words::cause_word(record.origin).is_some();
-    let given = if is_language { given.map(stacks::without_runtime) } else { given };
+    let given = if is_language { given.map(stacks::without_throw) } else { given };
     Exception {
         ty: if kind.is_empty() { "fatal".into() } else { kind },
         value: Some(cut(message.trim().to_owned(), VALUE_MAX)).filter(|value| !value.is_empty()),
@@ -82,11 +87,35 @@ fn of_record(
     }
 }
 
+/// Last words, with the stack that tells more: that of the record, or the captured one, of which `whole` still has the
+/// machinery.
+fn of_words(
+    record: &RecordView<'_>,
+    stack: Option<Stacktrace>,
+    whole: Option<&Stacktrace>,
+    stacks: &mut Stacks<'_, '_>,
+    scrubber: &Scrubber,
+) -> Exception {
+    let words = of_record(record, stack.clone(), stacks, scrubber);
+    let tells_less = words.stacktrace.as_ref().is_some_and(|given| is_top_of(given, whole));
+    if tells_less { Exception { stacktrace: stack, ..words } } else { words }
+}
+
+/// Whether all that a language told is the one function that the captured stack is in, too: builds without traces tell a
+/// function of the library that failed, and no caller.
+fn is_top_of(given: &Stacktrace, stack: Option<&Stacktrace>) -> bool {
+    let [Frame { function: Some(told), .. }] = given.frames.as_slice() else { return false };
+    let names = |frame: &Frame| frame.function.as_deref().is_some_and(|name| name.contains(told.as_str()));
+    stack.is_some_and(|stack| stack.frames.iter().any(names))
+}
+
 /// The end itself, as the operating system saw it.
-fn of_end(case: &Case<'_>, scrubber: &Scrubber) -> Exception {
+fn of_end(case: &Case<'_>, stack: Option<&Stacktrace>, scrubber: &Scrubber) -> Exception {
     let (ty, value) = match (case.signal(), case.cause) {
         (Some((signal, code, class)), _) => {
-            (signals::name(signal), signals::sentence(signal, code, class, case.is_bad_jump()))
+            let said = abort_message(case, scrubber).filter(|_| signal == libc::SIGABRT && is_of_libc(stack));
+            let seen = || signals::sentence(signal, code, class, case.is_bad_jump());
+            (signals::name(signal), said.unwrap_or_else(seen))
         }
         (None, Cause::Exit(status)) => ("exit".to_owned(), exit_sentence(case, status, scrubber)),
         (None, _) => ("unknown".to_owned(), "the process is gone, and nothing says why".to_owned()),
@@ -98,6 +127,23 @@ fn of_end(case: &Case<'_>, scrubber: &Scrubber) -> Exception {
     mechanism.meta = meta(case.signal());
     let (value, thread_id) = (Some(value), thread_id(case.tid()));
     Exception { ty, value, thread_id, mechanism: Some(mechanism), ..Exception::default() }
+}
+
+/// Whether the C library itself called `abort`: what it said may be of an earlier failure, which the program survived.
+fn is_of_libc(stack: Option<&Stacktrace>) -> bool {
+    let Some(stack) = stack else { return true };
+    let is_abort = |frame: &Frame| frame.function.as_deref() == Some("abort");
+    let Some(abort) = stack.frames.iter().rposition(is_abort) else { return true };
+    let module = |at: usize| stack.frames.get(at).and_then(|frame| frame.package.as_deref());
+    abort.checked_sub(1).is_none_or(|caller| module(caller) == module(abort))
+}
+
+/// What the C library said before it aborted, without the program's name before it.
+fn abort_message(case: &Case<'_>, scrubber: &Scrubber) -> Option<String> {
+    let said = clean(case.capture.abort_message.as_bytes());
+    let program = case.capture.process.program.rsplit('/').next().unwrap_or_default();
+    let bare = said.strip_prefix(program).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&said);
+    Some(one_line(&scrubber.text(bare), VALUE_MAX)).filter(|text| !text.is_empty())
 }
 
 /// A program that gives up says why in its log, a moment before: where breadcrumbs come from there, that is the reason.

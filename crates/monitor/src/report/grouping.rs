@@ -6,8 +6,9 @@
 
 use std::borrow::Cow;
 
-use sentry_types::protocol::v7::Exception;
+use sentry_types::protocol::v7::{Exception, Frame};
 
+use super::runtime;
 use super::text::one_line;
 
 /// Sentry's limit for a transaction, which is what a server shows the place as.
@@ -16,11 +17,13 @@ const PLACE_MAX: usize = 200;
 const DEFAULT: &str = "{{ default }}";
 
 /// Where it happened: the innermost own function of the exception that gives the title. In a report that has no frame
-/// of the node's own, such as one of a library's thread, the innermost of all.
+/// of the node's own, such as one of a library's thread, the innermost of all; but the way out is no place.
 pub(super) fn place(exceptions: &[Exception]) -> Option<String> {
     let frames = &exceptions.last()?.stacktrace.as_ref()?.frames;
     let named = || frames.iter().rev().filter(|frame| frame.function.is_some());
-    let frame = named().find(|frame| frame.in_app == Some(true)).or_else(|| named().next())?;
+    let is_way_out = |frame: &&Frame| frame.function.as_deref().is_some_and(runtime::is_function);
+    let own = named().find(|frame| frame.in_app == Some(true));
+    let frame = own.or_else(|| named().find(|frame| !is_way_out(frame)))?;
     Some(one_line(frame.function.as_deref()?, PLACE_MAX)).filter(|place| !place.is_empty())
 }
 

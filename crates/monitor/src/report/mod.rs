@@ -19,6 +19,7 @@ mod role;
 mod runtime;
 mod sandbox;
 mod scrub;
+mod secrets;
 mod signals;
 mod stacks;
 mod store;

@@ -67,9 +67,10 @@ fn as_cpp(name: &str) -> Option<String> {
 fn with_module(name: &str) -> Option<String> {
     let at = name.rfind("__").filter(|at| *at > 0)?;
     let (module, number) = name.get(at + 2..)?.split_once('_')?;
-    let number = number.strip_prefix('u').unwrap_or(number);
-    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    let path = path(module).filter(|_| is_number)?;
+    let newer = number.strip_prefix('u');
+    let digits = newer.unwrap_or(number);
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let path = path(module, newer.is_some()).filter(|_| is_number)?;
     let module = path.rsplit('/').next().filter(|module| !module.is_empty())?;
     let folder = if path.starts_with("system/") || path == "system" {
         return Some(format!("system.{}", signs(name.get(..at)?)));
@@ -81,8 +82,9 @@ fn with_module(name: &str) -> Option<String> {
     Some(format!("{folder}{module}.{}", signs(name.get(..at)?)))
 }
 
-/// The path of a module: `Z` is a slash, `O` a dot, two digits any other letter's number.
-fn path(mangled: &str) -> Option<String> {
+/// The path of a module: `Z` is a slash, `O` a dot, two digits any other letter's number; but Nim 2 lets digits stand for
+/// themselves.
+fn path(mangled: &str, digits_stand: bool) -> Option<String> {
     let mut path = String::with_capacity(mangled.len());
     let mut letters = mangled.chars();
     while let Some(letter) = letters.next() {
@@ -91,8 +93,20 @@ fn path(mangled: &str) -> Option<String> {
             'Z' => '/',
             'O' => '.',
             '0'..='9' => {
-                let code = letter.to_digit(10)? * 10 + letters.next()?.to_digit(10)?;
-                char::from_u32(code).filter(|letter| letter.is_ascii_graphic())?
+                let second = letters.clone().next().and_then(|letter| letter.to_digit(10));
+                let code = second.and_then(|second| char::from_u32(letter.to_digit(10)? * 10 + second));
+                let is_written = |letter: &char| {
+                    letter.is_ascii_graphic()
+                        && !(digits_stand && letter.is_ascii_alphanumeric() && !letter.is_ascii_uppercase())
+                };
+                match code.filter(is_written) {
+                    Some(written) => {
+                        letters.next();
+                        written
+                    }
+                    None if digits_stand => letter,
+                    None => return None,
+                }
             }
             _ => return None,
         });
@@ -160,6 +174,10 @@ mod tests {
             ("addInt__stdZprivateZdigitsutils_164", "std/digitsutils.addInt"),
             ("loopX20X28AsyncX29__node_u7", "node.loop (Async)"),
             ("keep_name__module_u1", "module.keep_name"),
+            ("verify__secp256k1_u1", "secp256k1.verify"),
+            ("verify__secp505354k49_1", "secp256k1.verify"),
+            ("main__mynode2_u334", "mynode2.main"),
+            ("lookUp__OOZdiscv5Zrouting95table_u7", "routing_table.lookUp"),
         ];
         for (mangled, readable) in cases {
             assert_eq!(demangle(mangled).as_deref(), Some(readable), "{mangled}");

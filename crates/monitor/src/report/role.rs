@@ -86,6 +86,7 @@ fn bare(recorder: Vec<u8>) -> Capture {
         maps: Vec::new(),
         images: Vec::new(),
         process: Process { program, ..Process::default() },
+        abort_message: String::new(),
         notes: vec!["no monitor was there: only the dying thread was captured, by itself".into()],
     }
 }

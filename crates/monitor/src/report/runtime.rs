@@ -1,12 +1,13 @@
 //! Which functions are a language's own machinery: nobody looks for a mistake there.
 
 /// What a statically linked C library leaves in the program itself.
-const C_FUNCTIONS: [&str; 26] = [
+const C_FUNCTIONS: [&str; 27] = [
     "_start",
     "_start_c",
     "__libc_start_main",
     "__libc_start_call_main",
     "libc_start_main_stage2",
+    "__clang_call_terminate",
     "abort",
     "raise",
     "gsignal",
@@ -29,8 +30,10 @@ const C_FUNCTIONS: [&str; 26] = [
     "PreMain",
     "PreMainInner",
 ];
+/// What Rust's machinery calls itself without a path. A program's own names may start like that.
+const RUST_FUNCTIONS: [&str; 3] = ["rust_begin_unwind", "rust_panic", "rust_eh_personality"];
 /// How the names of Rust's, C++'s and Nim's machinery start, readable as they are.
-const PREFIXES: [&str; 31] = [
+const PREFIXES: [&str; 30] = [
     "std::",
     "core::",
     "alloc::",
@@ -44,7 +47,6 @@ const PREFIXES: [&str; 31] = [
     "lifeboat::",
     "lifeboat_",
     "__rust",
-    "rust_",
     "__cxa_",
     "__cxxabiv1::",
     "__gnu_cxx::",
@@ -67,9 +69,16 @@ const PREFIXES: [&str; 31] = [
 const SOURCES: [&str; 5] =
     ["/rustc/", "/.cargo/registry/", "/usr/lib/nim/", "/nim/lib/", "/usr/include/c++/"];
 
+/// Folders of Nim's own library, wherever a toolchain keeps it.
+const NIM_SOURCES: [&str; 5] = ["/lib/system/", "/lib/system.nim", "/lib/pure/", "/lib/std/", "/lib/core/"];
+
 /// Whether a readable name is one of the machinery's.
 pub(super) fn is_function(name: &str) -> bool {
-    C_FUNCTIONS.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    // A template's readable name starts with what it returns.
+    let name = name.strip_prefix("void ").unwrap_or(name);
+    C_FUNCTIONS.contains(&name)
+        || RUST_FUNCTIONS.contains(&name)
+        || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// Whether this is the way into `exit`, below which only the machinery runs.
@@ -77,7 +86,60 @@ pub(super) fn is_exit(name: &str) -> bool {
     matches!(name, "exit" | "_exit" | "_Exit" | "__run_exit_handlers" | "std::process::exit")
 }
 
+/// Whether this is where a Rust panic turns to its hook.
+pub(super) fn is_panic(name: &str) -> bool {
+    name.ends_with("panic_with_hook") || name.ends_with("rust_begin_unwind")
+}
+
+/// Whether this is how a C++ exception leaves the node's own code, or how the process gives up on one.
+pub(super) fn is_throw(name: &str) -> bool {
+    const NAMES: [&str; 7] = [
+        "__cxa_throw",
+        "__cxa_rethrow",
+        "__cxa_call_terminate",
+        "__cxa_pure_virtual",
+        "__cxxabiv1::__terminate",
+        "std::terminate",
+        "std::rethrow_exception",
+    ];
+    NAMES
+        .iter()
+        .any(|start| name.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with('(')))
+}
+
 /// Whether a source file is not the node's own.
 pub(super) fn is_source(path: &str) -> bool {
-    SOURCES.iter().any(|folder| path.contains(folder))
+    let is_nim = || path.ends_with(".nim") && NIM_SOURCES.iter().any(|folder| path.contains(folder));
+    SOURCES.iter().any(|folder| path.contains(folder)) || is_nim()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_function, is_source};
+
+    #[test]
+    fn nim_is_known_wherever_it_lies() {
+        for path in [
+            "/usr/lib/nim/lib/system/fatal.nim",
+            "/nix/store/0123-nim-2.2.4/nim/lib/system.nim",
+            "/opt/nim-2.2.4/lib/pure/asyncdispatch.nim",
+        ] {
+            assert!(is_source(path), "{path}");
+        }
+        for path in ["/build/node/lib/store.nim", "/build/lib/system/store.c", "/build/system/store.nim"] {
+            assert!(!is_source(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_program_may_be_called_as_the_machinery_is() {
+        for own in ["rust_node::main", "rust_panic_demo::main", "my::core::run", "main", "standard::open"] {
+            assert!(!is_function(own), "{own}");
+        }
+        for runtime in
+            ["rust_begin_unwind", "__rustc::rust_begin_unwind", "core::panicking::panic_fmt", "abort"]
+        {
+            assert!(is_function(runtime), "{runtime}");
+        }
+    }
 }

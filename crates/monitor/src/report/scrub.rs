@@ -1,11 +1,13 @@
 //! Takes out of declared text what a node should not tell: addresses, keys, credentials, home directories. Long
-//! hexadecimal numbers and peer ids become tokens, keyed per fleet: equal values stay equal, none can be read back.
+//! hexadecimal numbers and peer ids become tokens, keyed per fleet and server: equal values stay equal, and to read one
+//! back takes the DSN and a list to try.
 //!
 //! In doubt it takes out too much. It knows forms, not meanings: a password in plain words goes unseen.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use super::secrets::without_secrets;
 use super::text::hex;
 
 /// Fewer hexadecimal digits than this are kept.
@@ -26,9 +28,9 @@ pub(super) struct Scrubber {
 }
 
 impl Scrubber {
-    /// `fleet` keys the tokens.
-    pub(super) fn new(fleet: &[u8]) -> Self {
-        Self { key: [b"lifeboat token:", fleet].concat() }
+    /// `fleet` and `dsn` key the tokens: the nodes of a fleet share both, and no event tells the second.
+    pub(super) fn new(fleet: &[u8], dsn: &[u8]) -> Self {
+        Self { key: [b"lifeboat token:", fleet, b"\n", dsn].concat() }
     }
 
     /// A text that the node declared.
@@ -36,6 +38,7 @@ impl Scrubber {
         let text = without_private_keys(text);
         let text = without_mnemonics(&text);
         let text = without_credentials(&text);
+        let text = without_secrets(&text);
         let mut scrubbed = String::with_capacity(text.len());
         for piece in text.split_inclusive(is_border) {
             let word = piece.strip_suffix(is_border).unwrap_or(piece);

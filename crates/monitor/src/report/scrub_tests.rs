@@ -3,7 +3,7 @@
 use super::*;
 
 fn check(cases: &[(&str, &str)]) {
-    let scrubber = Scrubber::new(b"fleet-a");
+    let scrubber = Scrubber::new(b"fleet-a", b"");
     for (text, expected) in cases {
         assert_eq!(scrubber.text(text), *expected, "{text}");
     }
@@ -57,13 +57,14 @@ fn homes_are_hidden() {
 
 #[test]
 fn long_numbers_become_tokens_that_stay_equal() {
-    let (a, b) = (Scrubber::new(b"fleet-a"), Scrubber::new(b"fleet-b"));
+    let (a, b) = (Scrubber::new(b"fleet-a", b""), Scrubber::new(b"fleet-b", b""));
     let key = "00112233445566778899aabbccddeeff";
     let token = a.text(key);
     assert!(token.starts_with("hex:") && token.len() == 12, "{token}");
     assert_eq!(a.text(&format!("0x{}", key.to_uppercase())), token);
     assert_eq!(a.text(&format!("root {key}, {key}!")), format!("root {token}, {token}!"));
     assert_ne!(b.text(key), token);
+    assert_ne!(Scrubber::new(b"fleet-a", b"https://key@example.org/1").text(key), token);
     assert_eq!(a.text("commit 0123abcd"), "commit 0123abcd");
     let peer = "16Uiu2HAmPLe7Mzm8TsYUubgCAW1aJoeFScxrLj8ppHFivPo97bUZ";
     assert!(a.text(peer).starts_with("peer:"));

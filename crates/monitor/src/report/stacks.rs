@@ -14,6 +14,8 @@ use super::text::{clean, cut};
 use super::unwind::{self, Stack, Threads, Trust};
 
 const TEXT_MAX: usize = 512;
+/// How deep the call is looked for that an exception names: those above it are inlined, or name their caller instead.
+const PLACE_DEPTH_MAX: usize = 8;
 
 /// Makes stack traces for one process.
 pub(super) struct Stacks<'m, 's> {
@@ -113,14 +115,17 @@ impl<'m, 's> Stacks<'m, 's> {
     fn given(&self, given: &lifeboat_recorder::FrameView<'_>) -> Frame {
         let text = |bytes: &[u8]| Some(clean(bytes)).filter(|text| !text.is_empty());
         let file = text(given.file);
+        let function = text(given.function);
+        let is_runtime = function.as_deref().is_some_and(runtime::is_function);
+        let is_foreign = file.as_deref().is_some_and(runtime::is_source);
         Frame {
-            function: text(given.function).map(|name| cut(self.scrubber.text(&name), TEXT_MAX)),
+            function: function.map(|name| cut(self.scrubber.text(&name), TEXT_MAX)),
             filename: file.as_deref().map(|file| self.scrubber.path(base_name(file))),
             abs_path: file.as_deref().map(|file| self.scrubber.path(file)),
             lineno: Some(u64::from(given.line)).filter(|line| *line != 0),
             colno: Some(u64::from(given.column)).filter(|column| *column != 0),
             instruction_addr: Some(Addr(given.address)).filter(|address| address.0 != 0),
-            in_app: Some(!file.is_some_and(|file| runtime::is_source(&file))),
+            in_app: Some(!is_runtime && !is_foreign),
             ..Frame::default()
         }
     }
@@ -130,17 +135,64 @@ impl<'m, 's> Stacks<'m, 's> {
     }
 }
 
-/// Without the machinery on top: what ran below the call of `exit`, and what a language does to end the process. Where
-/// nothing else is known all stays.
-pub(super) fn without_runtime(mut trace: Stacktrace) -> Stacktrace {
-    let is_exit = |frame: &Frame| frame.function.as_deref().is_some_and(runtime::is_exit);
-    let above_exit = trace.frames.iter().position(is_exit).unwrap_or(trace.frames.len());
-    let is_own = |frame: &Frame| frame.in_app == Some(true);
-    let own = trace.frames.get(..above_exit).and_then(|frames| frames.iter().rposition(is_own));
-    if let Some(own) = own {
-        trace.frames.truncate(own + 1);
+/// Without the machinery on top of a stack that ends the process: what ran below the call of `exit`, and what a language
+/// does to end it. Where nothing else is known all stays.
+pub(super) fn without_way_out(mut trace: Stacktrace) -> Stacktrace {
+    let first = |is: fn(&str) -> bool| trace.frames.iter().position(|frame| is_named(frame, is));
+    // An exception in a static destructor comes from within `exit`.
+    let end = first(runtime::is_throw).or_else(|| first(runtime::is_exit));
+    trace.frames = to_own(trace.frames, end);
+    trace
+}
+
+/// Without the machinery on top of a stack that an exception brought: what throws it, and what was told of it. It may
+/// come from a destructor that runs below `exit`. Where nothing else is known all stays.
+pub(super) fn without_throw(mut trace: Stacktrace) -> Stacktrace {
+    let place = trace.frames.pop_if(|frame| is_place(frame));
+    // A panic hook of the node's own may be what called us.
+    let panic = trace.frames.iter().rposition(|frame| is_named(frame, runtime::is_panic));
+    let throw = || trace.frames.iter().position(|frame| is_named(frame, runtime::is_throw));
+    let end = panic.or_else(throw);
+    trace.frames = to_own(trace.frames, end);
+    if let Some(place) = place {
+        lay(place, &mut trace.frames);
     }
     trace
+}
+
+fn is_named(frame: &Frame, is_it: fn(&str) -> bool) -> bool {
+    frame.function.as_deref().is_some_and(is_it)
+}
+
+/// The frames up to the innermost of the node's own, of those before `end`.
+fn to_own(mut frames: Vec<Frame>, end: Option<usize>) -> Vec<Frame> {
+    let before = frames.get(..end.unwrap_or(frames.len()));
+    if let Some(own) = before.and_then(|frames| frames.iter().rposition(|frame| frame.in_app == Some(true))) {
+        frames.truncate(own + 1);
+    }
+    frames
+}
+
+/// A frame that is no call, but where an exception says that it comes from.
+fn is_place(frame: &Frame) -> bool {
+    frame.function.is_none() && frame.instruction_addr.is_none() && frame.lineno.is_some()
+}
+
+/// The place is that of a call on top of the stack, as a rule: a frame that knows its file has it already, one that does
+/// not is told. Only a place of its own becomes a frame.
+fn lay(place: Frame, frames: &mut Vec<Frame>) {
+    let is_there = |frame: &Frame| (&frame.filename, frame.lineno) == (&place.filename, place.lineno);
+    if frames.iter().rev().take(PLACE_DEPTH_MAX).any(is_there) {
+        return;
+    }
+    match frames.last_mut().filter(|top| top.in_app == Some(true) && top.function.is_some()) {
+        // Its own line is that of the whole branch, where the compiler has merged several.
+        Some(top) if top.filename.is_none() || top.filename == place.filename => {
+            (top.filename, top.abs_path) = (place.filename, top.abs_path.take().or(place.abs_path));
+            (top.lineno, top.colno) = (place.lineno, place.colno);
+        }
+        _ => frames.push(place),
+    }
 }
 
 fn base_name(path: &str) -> &str {

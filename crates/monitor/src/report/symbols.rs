@@ -59,9 +59,12 @@ impl<'m, 's> Symbols<'m, 's> {
         let context = self.debug.entry(index).or_insert_with(|| debug_information(module));
         let mut locations =
             context.as_ref().map_or_else(Vec::new, |context| by_debug_info(context, stated, module.is_nim()));
-        // Code without debug information, such as assembly, may still have a symbol.
-        if locations.last().is_none_or(|outermost| outermost.function.is_none()) {
-            let named = by_symbol(module, stated);
+        // Code without debug information, such as assembly, may still have a symbol; and line tables alone have Rust's names
+        // without what they are in.
+        let outermost = locations.last();
+        if outermost.is_none_or(|outermost| outermost.symbol.is_none()) {
+            let is_nameless = outermost.is_none_or(|outermost| outermost.function.is_none());
+            let named = by_symbol(module, stated).filter(|named| is_nameless || is_rust(named));
             match (locations.last_mut(), named) {
                 (Some(outermost), Some(named)) => {
                     (outermost.function, outermost.symbol) = (named.function, named.symbol);
@@ -110,6 +113,10 @@ fn by_symbol(module: &Module<'_>, address: u64) -> Option<Location> {
     let in_module = module.elf.as_ref().and_then(|elf| elf.symbol_at(address));
     let found = in_module.or_else(|| module.debug().and_then(|elf: &Elf<'_>| elf.symbol_at(address)));
     found.map(|(name, _)| named(name, module.is_nim()))
+}
+
+fn is_rust(named: &Location) -> bool {
+    named.symbol.as_deref().is_some_and(|symbol| rustc_demangle::try_demangle(symbol).is_ok())
 }
 
 fn named(name: &str, is_nim: bool) -> Location {

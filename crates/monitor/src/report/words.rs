@@ -10,8 +10,10 @@ use crate::capture::End;
 const PANIC_STATUS: i32 = 101;
 /// How `abort` ends a process, by signal or by an instruction that is none.
 const ABORT_SIGNALS: [u32; 3] = [libc::SIGABRT as u32, libc::SIGILL as u32, libc::SIGTRAP as u32];
-/// A panic that is older did not lead to an abort, or to an exit with another status.
-const PANIC_TO_END_NS: u64 = 2_000_000_000;
+/// A panic that is older did not lead to an abort: destructors run in between.
+const PANIC_TO_ABORT_NS: u64 = 2_000_000_000;
+/// A panic that is older did not lead to an exit with another status: a hook exits, or whoever caught it, at once.
+const PANIC_TO_EXIT_NS: u64 = 500_000_000;
 /// Panics that Rust's runtime adds when it gives up, and how many of the thread's earlier ones were on their way then.
 const GIVING_UP: [(&[u8], usize); 2] =
     [(b"panic in a destructor during cleanup", 2), (b"panic in a function that cannot unwind", 1)];
@@ -59,19 +61,27 @@ impl<'c> Words<'c> {
         let mut chain = vec![last];
         chain.extend(own.take(earlier.map_or(0, |(_, count)| *count)));
         if chain.last().is_some_and(|first| speaks_of_another(first)) {
-            chain.extend(panics.iter().find(|panic| panic.tid != tid && panic.ticket < last.ticket).copied());
+            chain.extend(only_other(&panics, tid));
         }
         Self { main: chain.pop(), others: chain }
     }
 }
 
 fn is_end(panic: &RecordView<'_>, fault: Option<&DeathView<'_>>, end: End, captured_ns: u64) -> bool {
-    let is_recent = |at_ns: u64| at_ns.saturating_sub(panic.realtime_ns) <= PANIC_TO_END_NS;
+    let is_recent = |at_ns: u64, within_ns| at_ns.saturating_sub(panic.realtime_ns) <= within_ns;
     match (fault, end) {
-        (Some(fault), _) => ABORT_SIGNALS.contains(&fault.signal) && is_recent(fault.realtime_ns),
+        (Some(fault), _) => {
+            ABORT_SIGNALS.contains(&fault.signal) && is_recent(fault.realtime_ns, PANIC_TO_ABORT_NS)
+        }
         (None, End::Exited(PANIC_STATUS)) => true,
-        (None, _) => captured_ns != 0 && is_recent(captured_ns),
+        (None, _) => captured_ns != 0 && is_recent(captured_ns, PANIC_TO_EXIT_NS),
     }
+}
+
+/// The panic of another thread, if there was but one: of several nobody can say which was joined.
+fn only_other<'c>(panics: &[RecordView<'c>], tid: u32) -> Option<RecordView<'c>> {
+    let mut others = panics.iter().filter(|panic| panic.tid != tid);
+    others.next().filter(|_| others.next().is_none()).copied()
 }
 
 fn speaks_of_another(panic: &RecordView<'_>) -> bool {

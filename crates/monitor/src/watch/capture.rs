@@ -19,6 +19,7 @@ pub(crate) fn begin(link: &Link, subject: Subject, end: End) -> Capture {
         maps: Vec::new(),
         images: Vec::new(),
         process: Process::default(),
+        abort_message: String::new(),
         notes: note.into_iter().collect(),
         captured_realtime_ns: realtime_ns(),
     }

@@ -3,23 +3,28 @@
 //! One is worked on at a time, in a thread, so that a death meanwhile is captured at once; the others wait in the
 //! recorder, which is bounded.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lifeboat_recorder::Snapshot;
 
 use crate::capture::{Capture, End, Subject};
 
+use super::budget::Budget;
 use super::link::Link;
 use super::panics::Panics;
 use super::roles::Destination;
-use super::{capture, process};
+use super::{capture, images, process};
 
 /// A ticket is drawn before its record is written: so often, and so far apart, is looked for it.
 const LOOKS: u32 = 10;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
+
+/// Where so many reports wait already, handled errors make no more: there must be room for deaths.
+const WAITING_MAX: usize = 500;
 
 /// The errors of one node.
 pub(crate) struct Errors {
@@ -34,6 +39,7 @@ pub(crate) struct Errors {
     is_made: Arc<AtomicBool>,
     /// Panics that the process lives on after.
     panics: Panics,
+    budget: Budget,
 }
 
 impl Errors {
@@ -46,6 +52,7 @@ impl Errors {
             report: None,
             is_made,
             panics: Panics::default(),
+            budget: Budget::new(Instant::now()),
         }
     }
 
@@ -55,10 +62,15 @@ impl Errors {
         if self.report.is_some() { None } else { self.panics.until_due() }
     }
 
-    /// Takes note of new panics; those of a thread that ends the process are told with the death.
-    pub(crate) fn look_at_panics(&mut self, ending: &[u32]) {
+    /// Takes note of new panics; those of a thread that ends the process wait for its end.
+    pub(crate) fn look_at_panics(&mut self, ending: [u32; 2]) {
         self.panics.look(&self.link);
-        ending.iter().for_each(|tid| self.panics.forget_of(*tid));
+        self.panics.hold(ending);
+    }
+
+    /// A death was told: no panic just before it is one that the process lived on after.
+    pub(crate) fn forget_panics(&mut self) {
+        self.panics.forget();
     }
 
     /// Takes what is there, if none is being worked on; with `wait` all of it.
@@ -72,7 +84,7 @@ impl Errors {
             let control = self.link.control();
             if self.taken >= control.errors_next.load(Ordering::Acquire) {
                 match self.panics.take(&self.link, wait) {
-                    Some(capture) => self.start(capture),
+                    Some(capture) => self.start_within_budget(capture),
                     None => return,
                 }
                 continue;
@@ -80,7 +92,7 @@ impl Errors {
             match self.find() {
                 Some((ticket, capture)) => {
                     self.take(ticket.wrapping_add(1));
-                    self.start(capture);
+                    self.start_within_budget(capture);
                 }
                 // A writer that was turned away leaves a ticket without a record.
                 None => self.take(control.errors_next.load(Ordering::Acquire)),
@@ -114,12 +126,40 @@ impl Errors {
                 copy.errors().map(|error| error.ticket).filter(|ticket| *ticket >= self.taken).min()
             });
             if let Some(ticket) = oldest {
-                let process = process::process(self.link.pid());
-                return Some((ticket, Capture { subject: Subject::Error(ticket), process, ..capture }));
+                return Some((ticket, self.complete(Capture { subject: Subject::Error(ticket), ..capture })));
             }
             std::thread::sleep(BETWEEN_LOOKS);
         }
         None
+    }
+
+    /// Adds what the process shows of itself while it lives; what is loaded where, only if frames came as addresses.
+    fn complete(&self, capture: Capture) -> Capture {
+        let pid = self.link.pid();
+        let copy = Snapshot::read(&capture.recorder);
+        let has_addresses = copy.is_ok_and(|copy| {
+            let mut errors = copy.errors().filter(|error| capture.subject == Subject::Error(error.ticket));
+            errors.any(|error| error.frames().any(|frame| frame.address != 0))
+        });
+        let maps = if has_addresses { process::maps(pid) } else { Vec::new() };
+        let images = images::images(pid, &maps);
+        Capture { process: process::process(pid), maps, images, ..capture }
+    }
+
+    /// What the budget or the disk has no room for is counted, and the next report says how many there were.
+    fn start_within_budget(&mut self, mut capture: Capture) {
+        let Some(suppressed) = self.budget.take(kind_of(&capture), Instant::now()) else { return };
+        let spool = std::fs::read_dir(self.destination.state_dir.join("spool"));
+        if spool.is_ok_and(|spool| spool.take(WAITING_MAX).count() == WAITING_MAX) {
+            self.budget.put_back(suppressed);
+            return;
+        }
+        if suppressed > 0 {
+            let text =
+                format!("{suppressed} handled errors before this one have no report: there were too many");
+            capture.notes.push(text);
+        }
+        self.start(capture);
     }
 
     fn start(&mut self, capture: Capture) {
@@ -135,4 +175,22 @@ impl Errors {
         };
         self.report = std::thread::Builder::new().name("error".into()).spawn(report).ok();
     }
+}
+
+/// Errors of one type from one place are of one kind.
+fn kind_of(capture: &Capture) -> u64 {
+    let mut hash = DefaultHasher::new();
+    let Ok(copy) = Snapshot::read(&capture.recorder) else { return 0 };
+    let found = match capture.subject {
+        Subject::Error(ticket) => copy.errors().find(|record| record.ticket == ticket),
+        Subject::Panic(ticket) => copy.panics().find(|record| record.ticket == ticket),
+        Subject::Death => None,
+    };
+    let Some(record) = found else { return 0 };
+    record.kind.hash(&mut hash);
+    match record.frames().next() {
+        Some(frame) => (frame.function, frame.file, frame.line, frame.address).hash(&mut hash),
+        None => record.message.get(..16).hash(&mut hash),
+    }
+    hash.finish()
 }

@@ -72,15 +72,15 @@ fn build_id(pid: u32, file: &MappedFile<'_>, page: &[u8]) -> Option<Vec<u8>> {
     })
 }
 
-struct ProgramHeader {
-    kind: u32,
+pub(super) struct ProgramHeader {
+    pub(super) kind: u32,
     offset: u64,
-    address: u64,
-    size: u64,
+    pub(super) address: u64,
+    pub(super) size: u64,
 }
 
 /// See elf(5): `e_phoff` at 32, `e_phentsize` at 54, `e_phnum` at 56.
-fn program_headers(page: &[u8]) -> Vec<ProgramHeader> {
+pub(super) fn program_headers(page: &[u8]) -> Vec<ProgramHeader> {
     let table = u64_at(page, 32).and_then(|offset| usize::try_from(offset).ok());
     let stride = u16_at(page, 54).map_or(0, usize::from);
     let count = u16_at(page, 56).map_or(0, usize::from).min(HEADERS_MAX);
@@ -117,10 +117,10 @@ fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
     bytes.get(at..)?.first_chunk().map(|bytes| u16::from_le_bytes(*bytes))
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes))
 }
 
-fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+pub(super) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
     bytes.get(at..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
 }

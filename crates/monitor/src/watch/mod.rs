@@ -1,20 +1,22 @@
 //! The role `watch`: holds the flight recorder, captures what dies, and speaks to no network.
 
+pub(crate) mod abort;
+mod budget;
 mod capture;
-mod end;
+pub(crate) mod end;
 mod errors;
 mod hold;
 pub mod images;
-mod leftovers;
+pub(crate) mod leftovers;
 mod link;
-mod memory;
+pub(crate) mod memory;
 mod panics;
 mod pending;
 pub mod process;
-mod ptrace;
-mod roles;
+pub(crate) mod ptrace;
+pub(crate) mod roles;
 mod run;
 pub mod threads;
-mod verdict;
+pub(crate) mod verdict;
 
 pub use run::run;

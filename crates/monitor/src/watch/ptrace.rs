@@ -15,7 +15,7 @@ const NT_PRSTATUS: usize = 1;
 /// Leaves a thread in a stop that its whole process is in; not in the crate's list.
 const PTRACE_LISTEN: libc::c_uint = 0x4208;
 /// The stop came from ptrace itself, not from a signal on its way to the thread.
-const EVENT_STOP: i32 = 128;
+pub(crate) const EVENT_STOP: i32 = 128;
 
 /// Whether a seccomp filter, which we share with the node, kills whoever calls ptrace.
 static IS_DEADLY: AtomicBool = AtomicBool::new(false);
@@ -64,6 +64,75 @@ pub(crate) fn seize_for_exit(tid: u32) -> io::Result<()> {
     request(libc::PTRACE_SEIZE, tid, null_mut(), libc::PTRACE_O_TRACEEXIT as usize as *mut libc::c_void)
 }
 
+/// Becomes the tracer of a program: its threads follow, and each stops once more when it exits. Its children do not.
+pub(crate) fn seize_program(pid: u32) -> io::Result<()> {
+    let options = libc::PTRACE_O_TRACECLONE | libc::PTRACE_O_TRACEEXEC | libc::PTRACE_O_TRACEEXIT;
+    request(libc::PTRACE_SEIZE, pid, null_mut(), options as usize as *mut libc::c_void)
+}
+
+/// Lets a stopped thread run on, with this signal if it is not 0.
+pub(crate) fn resume(tid: u32, signal: i32) -> io::Result<()> {
+    request(libc::PTRACE_CONT, tid, null_mut(), signal as usize as *mut libc::c_void)
+}
+
+/// Leaves a thread in a stop that its whole process is in, and listens for its end.
+pub(crate) fn listen(tid: u32) -> io::Result<()> {
+    request(PTRACE_LISTEN, tid, null_mut(), null_mut())
+}
+
+/// What the kernel says of the event at which a thread stopped: of its exit, the wait status.
+pub(crate) fn event_message(tid: u32) -> Option<i32> {
+    exit_status(tid)
+}
+
+/// A signal on its way to a thread.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SignalInfo {
+    pub(crate) number: i32,
+    pub(crate) code: i32,
+    /// Who sent it; 0 where the kernel did.
+    pub(crate) sender_pid: u32,
+    /// `si_addr`; 0 where somebody sent it.
+    pub(crate) address: u64,
+}
+
+/// The signal at which a thread stopped.
+pub(crate) fn signal_info(tid: u32) -> io::Result<SignalInfo> {
+    let mut info = std::mem::MaybeUninit::<libc::siginfo_t>::zeroed();
+    request(libc::PTRACE_GETSIGINFO, tid, null_mut(), info.as_mut_ptr().cast())?;
+    // SAFETY: it was zeroed, which is a value of plain numbers, and the kernel has written it.
+    let info = unsafe { info.assume_init() };
+    let is_sent = info.si_code <= 0;
+    // SAFETY: any bytes are a number; it is only believed where somebody sent the signal.
+    let sender = unsafe { info.si_pid() };
+    // SAFETY: any bytes are an address; nobody looks behind it.
+    let address = unsafe { info.si_addr() } as u64;
+    let (number, code) = (info.si_signo, info.si_code);
+    let (sender, address) = if is_sent { (u32::try_from(sender).unwrap_or(0), 0) } else { (0, address) };
+    Ok(SignalInfo { number, code, sender_pid: sender, address })
+}
+
+/// The next change of a child or a traced thread of the calling thread, and its wait status. Without `wait` nothing
+/// where there is none now.
+pub(crate) fn next_change(wait: bool) -> io::Result<Option<(u32, i32)>> {
+    let options = libc::__WALL | libc::__WNOTHREAD | if wait { 0 } else { libc::WNOHANG };
+    loop {
+        let mut status = 0;
+        // SAFETY: `status` is ours and lives through the call.
+        let waited = unsafe { libc::waitpid(-1, &raw mut status, options) };
+        match u32::try_from(waited) {
+            Ok(0) => return Ok(None),
+            Ok(tid) => return Ok(Some((tid, status))),
+            Err(_) => {
+                let error = io::Error::last_os_error();
+                if error.kind() != io::ErrorKind::Interrupted {
+                    return Err(error);
+                }
+            }
+        }
+    }
+}
+
 /// Lets a seized thread run until it exits; there it stands still. Answers its wait status, or nothing where it
 /// ended another way.
 pub(crate) fn wait_for_exit(tid: u32) -> Option<i32> {
@@ -83,10 +152,10 @@ pub(crate) fn wait_for_exit(tid: u32) -> Option<i32> {
         let signal = pending_signal(status);
         if status >> 16 == EVENT_STOP && libc::WSTOPSIG(status) != libc::SIGTRAP {
             // The whole process was stopped, by SIGSTOP or its like: so it shall stay.
-            request(PTRACE_LISTEN, tid, null_mut(), null_mut()).ok()?;
+            listen(tid).ok()?;
             continue;
         }
-        request(libc::PTRACE_CONT, tid, null_mut(), signal as usize as *mut libc::c_void).ok()?;
+        resume(tid, signal).ok()?;
     }
 }
 
@@ -149,7 +218,8 @@ fn request(
         return Err(io::Error::from_raw_os_error(libc::EPERM));
     }
     let Ok(tid) = libc::pid_t::try_from(tid) else { return Err(io::Error::from_raw_os_error(libc::ESRCH)) };
-    // SAFETY: GETREGSET writes through the iovec that `registers` owns, GETEVENTMSG to the caller's long; others nothing.
+    // SAFETY: GETREGSET writes through the iovec that `registers` owns, GETEVENTMSG and GETSIGINFO to what their caller
+    // owns; others nothing.
     let answer = unsafe { libc::ptrace(request, tid, address, data) };
     if answer == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

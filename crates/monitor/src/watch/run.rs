@@ -21,7 +21,7 @@ use super::link::{self, Link, SETTINGS_BYTES};
 use super::pending::{Fault, Needed, Pending};
 use super::roles::Destination;
 use super::verdict::{self, Circumstances};
-use super::{capture, end, images, leftovers, process, ptrace, threads};
+use super::{abort, capture, end, images, leftovers, process, ptrace, threads};
 
 /// How long a recorded fault may stay without an end before it is reported as such: the node's own handler
 /// works on, or hangs, or has jumped away.
@@ -110,13 +110,13 @@ impl Watch {
             let is_stopped = self.link.control().stop_kind.load(Ordering::Acquire) == StopKind::Clean as u32;
             self.look_at_fault();
             self.look_at_exit();
-            self.errors.look_at_panics(&self.ending_threads());
+            self.errors.look_at_panics(self.ending_threads());
+            if is_gone && self.conclude() {
+                self.errors.forget_panics();
+            }
             self.errors.look(is_gone || is_stopped);
             if is_gone || is_stopped {
                 self.errors.finish();
-                if is_gone {
-                    self.conclude();
-                }
                 return Ok(());
             }
             if self.fault.is_none() && self.exit.is_none() && self.errors.are_settled() {
@@ -165,8 +165,9 @@ impl Watch {
 
     /// Reports a fault whose end does not come, and lets the node record another one.
     fn give_up(&mut self, generation: u32) {
-        self.report_fault(End::StillAlive);
+        // Its capture is ours already: a death while the report is being made shall find room.
         self.link.control().death_released.store(generation, Ordering::Release);
+        self.report_fault(End::StillAlive);
     }
 
     /// Takes what the dying process shows of itself while it waits, then lets it go.
@@ -180,7 +181,11 @@ impl Watch {
         let recorded_maps = self.link.maps();
         let is_short = recorded_maps.is_empty() || recorded_maps.len() >= MAPS_BYTES;
         let maps = if is_short { process::maps(memory) } else { Vec::new() };
-        let images = images::images(memory, if maps.is_empty() { &recorded_maps } else { &maps });
+        let mapped = if maps.is_empty() { &recorded_maps } else { &maps };
+        let images = images::images(memory, mapped);
+        let signal = death.signal.load(Ordering::Relaxed) as i32;
+        let abort_message =
+            if signal == libc::SIGABRT { abort::message(memory, mapped) } else { String::new() };
         // What a handler of the node's own repairs is struck out of the recorder, and may be its end all the same.
         let is_chained = death.is_chained.load(Ordering::Relaxed) != 0;
         let early = is_chained.then(|| capture::begin(&self.link, Subject::Death, End::Unknown));
@@ -189,8 +194,7 @@ impl Watch {
         }
         let recorded = early.unwrap_or_else(|| capture::begin(&self.link, Subject::Death, End::Unknown));
         let notes = notes.into_iter().chain(recorded.notes).collect();
-        let capture = Capture { threads, maps, images, process, notes, ..recorded };
-        let signal = death.signal.load(Ordering::Relaxed) as i32;
+        let capture = Capture { threads, maps, images, process, abort_message, notes, ..recorded };
         let (pending, since) = (Pending::new(capture), Instant::now());
         self.fault = Some(Fault { generation, tid, signal, pending, since, recovered: None });
         if self.needed != Needed::Nothing {
@@ -247,6 +251,9 @@ impl Watch {
     fn look_at_exit(&mut self) {
         let tid = self.link.control().exit_tid.load(Ordering::Acquire);
         if tid != 0 && self.exit.is_none() && self.link.has_thread(tid) {
+            // While it still waits for us: what is loaded where is known of a living process alone.
+            self.errors.look_at_panics(self.ending_threads());
+            self.errors.look(false);
             self.exit = Some(hold::start(Arc::clone(&self.link), tid, self.needed != Needed::Nothing));
         }
         if let Some(exit) = self.exit.as_ref().and_then(|exit| exit.try_recv().ok()) {
@@ -278,8 +285,8 @@ impl Watch {
         self.exited = Some(pending);
     }
 
-    /// The node has ended: how, and is that worth a report?
-    fn conclude(&mut self) {
+    /// The node has ended: how, and is that worth a report? Answers whether it was.
+    fn conclude(&mut self) -> bool {
         let unseen = self.exit.take().filter(|_| self.end.is_none());
         if let Some(exit) = unseen.and_then(|exit| exit.recv_timeout(RECORD_TIMEOUT).ok()) {
             self.take_exit(exit);
@@ -292,7 +299,10 @@ impl Watch {
         } else if self.is_death(end) {
             let capture = self.begin_of_end(end);
             Pending::new(capture).report(end, &self.destination, self.link.pidfd());
+        } else {
+            return false;
         }
+        true
     }
 
     /// Begins the capture of an end that is no recorded fault's. One that was given up has its report already: left in

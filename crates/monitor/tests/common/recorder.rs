@@ -72,6 +72,7 @@ pub(crate) fn capture(node: &Node, recorder: &Recorder, end: End) -> Capture {
         images: images::images(node.pid(), &maps),
         maps,
         process: process::process(node.pid()),
+        abort_message: String::new(),
         notes,
     }
 }

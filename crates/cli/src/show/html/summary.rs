@@ -7,7 +7,7 @@ use time::macros::format_description;
 use super::{breakable, counted, row, shortened};
 use crate::event::Event;
 use crate::show::facts::{shown, uptime};
-use crate::show::frames::{frames_of, holder, is_set, name_of, text};
+use crate::show::frames::{frames_of, holder, text, thread_name};
 use crate::show::timeline::duration;
 
 /// A longer title stands in short, with the whole of it folded below.
@@ -92,7 +92,7 @@ fn titled(title: &str) -> Markup {
 /// The innermost function of the program's own.
 fn place(event: &Event<'_>) -> Markup {
     let frames = holder(event).map(|holder| frames_of(holder, event)).unwrap_or_default();
-    let thread = event.threads().iter().find(|thread| is_set(thread, "crashed") || is_set(thread, "current"));
+    let thread = holder(event).map(|holder| thread_name(holder, event)).filter(|name| !name.is_empty());
     let frame = frames.iter().find(|frame| frame.is_own).or(frames.first());
     html! {
         @if frame.is_some() || thread.is_some() {
@@ -101,7 +101,7 @@ fn place(event: &Event<'_>) -> Markup {
                     span { "in " code { (breakable(&frame.name)) } }
                     @if !frame.place.is_empty() { " " span { "at " code { (breakable(&frame.place)) } } }
                 }
-                @if let Some(thread) = thread { " " span { "on thread " code { (name_of(thread)) } } }
+                @if let Some(thread) = thread { " " span { "on thread " code { (thread) } } }
             }
         }
     }

@@ -1,0 +1,1 @@
+//! Without the feature there is no transport.

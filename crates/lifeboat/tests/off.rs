@@ -1,0 +1,46 @@
+//! What is off does nothing: in the public build, and in any other that nobody turned on.
+//!
+//! 1. Call every macro with arguments that count: none is evaluated, and every answer says so.
+//! 2. In the public build the types have no size.
+
+use std::cell::Cell;
+
+use lifeboat::Level;
+
+#[test]
+fn no_argument_is_evaluated() {
+    let evaluated = Cell::new(0);
+    let count = || {
+        evaluated.set(evaluated.get() + 1);
+        "text"
+    };
+    let answers = [
+        lifeboat::tag!(count(), count()),
+        lifeboat::tag!(count(), "{} {}", count(), 1),
+        lifeboat::context!(count(), count(), count()),
+        lifeboat::context!(count(), count(), "{}", count()),
+        lifeboat::breadcrumb!(Level::Info, count(), "{}", count()),
+        lifeboat::error!(Level::Error, count(), "{}", count()),
+        lifeboat::fatal!(count(), "{}", count()),
+    ];
+    assert_eq!(evaluated.get(), 0);
+    for answer in answers {
+        let why = answer.result().unwrap_err();
+        assert!(why.is_disabled() || why.is_not_started(), "{why}");
+    }
+    assert!(!lifeboat::is_on() && !lifeboat::stop().is_ok());
+}
+
+#[test]
+fn start_says_that_it_is_off() {
+    let why = lifeboat::start!(.fleet("test").report_caught_panics(true)).result().unwrap_err();
+    assert_eq!((why.is_disabled(), why.is_off()), (!lifeboat::ENABLED, lifeboat::ENABLED), "{why}");
+    assert_eq!(lifeboat::start!().number(), if lifeboat::ENABLED { 2 } else { 1 });
+}
+
+#[test]
+fn public_types_have_no_size() {
+    let sizes =
+        [size_of::<lifeboat::Options<'_>>(), size_of::<lifeboat::Status>(), size_of::<lifeboat::Error>()];
+    assert_eq!(sizes == [0; 3], !lifeboat::ENABLED, "{sizes:?}");
+}

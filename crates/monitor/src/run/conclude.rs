@@ -1,0 +1,206 @@
+//! The program has ended: how, why, is that worth a report; and if so, makes it.
+
+use std::collections::HashSet;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use lifeboat_abi::{Level, Origin};
+use lifeboat_recorder::Snapshot;
+
+use crate::capture::{CAPTURE_VERSION, Capture, End, Subject};
+use crate::spool::Spool;
+use crate::watch::process;
+use crate::watch::roles::Destination;
+use crate::watch::verdict::{self, Circumstances};
+
+use super::Tracing;
+use super::level;
+use super::lines::{Line, Stream};
+use super::output::Pumps;
+use super::reason::{self, Reason};
+use super::recorder::{OwnRecorder, boottime_ns, realtime_ns};
+use super::trace::{Scene, Tracer};
+
+/// What was said longer before the end is not why.
+const REASON_AGE_MAX: Duration = Duration::from_secs(10);
+/// So long the report waits for output that nobody takes.
+const OUTPUT_PATIENCE: Duration = Duration::from_secs(2);
+/// In a container our end may be the delivering process's, too: so long it may take.
+const DELIVERY_PATIENCE: Duration = Duration::from_secs(5);
+const NAP: Duration = Duration::from_millis(10);
+/// By these signals `abort` ends a process, which may have told why; any other fault speaks for itself.
+const ABORT_SIGNALS: [i32; 3] = [libc::SIGABRT, libc::SIGILL, libc::SIGTRAP];
+/// What shells add to the number of the signal that ended what they had started.
+const SHELL_SIGNAL: i32 = 128;
+
+/// What is known when it is over.
+pub(super) struct Ended {
+    pub(super) end: End,
+    pub(super) pid: u32,
+    pub(super) pidfd: OwnedFd,
+    pub(super) recorder: Arc<OwnRecorder>,
+    pub(super) tracer: Tracer,
+    pub(super) tracing: Tracing,
+    pub(super) destination: Option<Destination>,
+    pub(super) log_breadcrumbs: usize,
+    pub(super) pumps: Pumps,
+}
+
+impl Ended {
+    /// Reports the death, if it is one, and sees the last output out.
+    pub(super) fn conclude(mut self) {
+        self.pumps.settle(OUTPUT_PATIENCE);
+        if let Some(destination) = self.destination.take()
+            && let Some(capture) = self.capture()
+        {
+            self.report(&destination, &capture);
+        }
+        self.pumps.finish();
+    }
+
+    /// The capture of a death; nothing where the end is none.
+    fn capture(&mut self) -> Option<Capture> {
+        let is_of_fault = self.tracer.is_end_of_fault(self.end);
+        if !is_of_fault {
+            self.recorder.strike_fault();
+        }
+        let fault = self.tracer.fault.take().filter(|_| is_of_fault);
+        let exit = self.tracer.exit.take();
+        // Between a fault and the end a core may have been written, which takes its time.
+        let since = fault.as_ref().map_or(Duration::ZERO, |fault| fault.since.elapsed());
+        let died_at = SystemTime::now().checked_sub(since).unwrap_or_else(SystemTime::now);
+        let tid = fault.as_ref().map(|fault| fault.tid).or(exit.as_ref().map(|exit| exit.tid));
+        let signal = match (&fault, self.end) {
+            (Some(fault), _) => Some(fault.signal),
+            (None, End::Signaled(signal)) => Some(signal),
+            _ => None,
+        };
+        let scene = fault.map(|fault| fault.scene).or(exit.map(|exit| exit.scene)).unwrap_or_default();
+        let has_stack = is_of_fault || !scene.threads.is_empty();
+        let lines = self.pumps.lines();
+        let reason = reason_of(&lines, signal, died_at);
+        if !is_of_fault && !self.is_death(reason.is_some()) {
+            return None;
+        }
+        self.leave_breadcrumbs(&lines, died_at, reason.is_some() || signal.is_some());
+        if let Some((at, mut reason)) = reason {
+            // The captured stack tells more, unless the language told its own, or unwound before it exited.
+            let unwound = reason.origin == Origin::Panic && signal.is_none();
+            if has_stack && reason.origin != Origin::Nim && !unwound {
+                reason.frames.clear();
+            }
+            self.recorder.last_words(tid.unwrap_or(self.pid), at, &reason);
+        }
+        let recorder = self.recorder.copy().unwrap_or_default();
+        let Scene { threads, maps, images, process, abort_message, mut notes } = scene;
+        notes.extend(self.notes());
+        Some(Capture {
+            version: CAPTURE_VERSION,
+            subject: Subject::Death,
+            recorder,
+            end: self.end,
+            threads,
+            maps,
+            images,
+            process,
+            abort_message,
+            notes,
+            captured_realtime_ns: realtime_ns(died_at),
+        })
+    }
+
+    fn is_death(&self, has_last_words: bool) -> bool {
+        // Where the recorder cannot be read, the death is told without it.
+        let Ok(copy) = self.recorder.copy() else { return true };
+        let Ok(snapshot) = Snapshot::read(&copy) else { return true };
+        let about = Circumstances { control: snapshot.control(), has_last_words, boottime_ns: boottime_ns() };
+        verdict::is_death(&about, self.end)
+    }
+
+    /// The last lines, as many as were asked for; and where nothing else says why, the last error at least.
+    fn leave_breadcrumbs(&self, lines: &[Line], died_at: SystemTime, is_explained: bool) {
+        let asked = lines.get(lines.len().saturating_sub(self.log_breadcrumbs)..).unwrap_or_default();
+        for line in asked {
+            self.recorder.breadcrumb(line, level::of(&line.text).unwrap_or(Level::Info));
+        }
+        if asked.is_empty() && !is_explained {
+            let is_error = |line: &&Line| {
+                is_recent(line, died_at) && matches!(level::of(&line.text), Some(Level::Error | Level::Fatal))
+            };
+            if let Some(line) = lines.iter().rfind(is_error) {
+                self.recorder.breadcrumb(line, Level::Error);
+            }
+        }
+    }
+
+    /// What this report cannot show, and why.
+    fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        match &self.tracing {
+            Tracing::On | Tracing::NotAsked => {}
+            Tracing::Forbidden => notes.push("no stack was taken: the program ran with --no-trace".into()),
+            Tracing::Privileged => notes.push(
+                "no stack was taken: the program's file gives it rights that it would lose if it were traced".into(),
+            ),
+            Tracing::Refused(why) => notes.push(format!(
+                "no stack could be taken, because tracing was refused ({why}): allow it with a seccomp profile that \
+                 permits ptrace, and kernel.yama.ptrace_scope 0 or 1"
+            )),
+        }
+        if !self.pumps.is_any_read {
+            notes.push("the program wrote to a terminal: its output was not read".into());
+        }
+        if let End::Exited(status) = self.end
+            && (SHELL_SIGNAL + 1..=SHELL_SIGNAL + 31).contains(&status)
+        {
+            notes.push(format!(
+                "status {status} is what a shell answers when a program that it started was ended by signal {}: let \
+                 it `exec` the program, which is then looked after itself",
+                status - SHELL_SIGNAL
+            ));
+        }
+        notes
+    }
+
+    fn report(&self, destination: &Destination, capture: &Capture) {
+        let before = pending(destination);
+        if let Err(error) = destination.report(capture) {
+            super::say(&format!("the death could not be reported: {error}"));
+            return;
+        }
+        destination.deliver(self.pidfd.as_fd(), false);
+        if destination.dsn.is_none() || !process::are_contained() {
+            return;
+        }
+        let new: HashSet<_> = pending(destination).difference(&before).cloned().collect();
+        let until = Instant::now() + DELIVERY_PATIENCE;
+        while Instant::now() < until && !pending(destination).is_disjoint(&new) {
+            std::thread::sleep(NAP);
+        }
+    }
+}
+
+/// What the program said of its end, where it may be believed: not long ago, and not of a fault.
+fn reason_of(lines: &[Line], signal: Option<i32>, died_at: SystemTime) -> Option<(SystemTime, Reason)> {
+    if signal.is_some_and(|signal| !ABORT_SIGNALS.contains(&signal)) {
+        return None;
+    }
+    [Stream::Stderr, Stream::Output, Stream::Stdout].into_iter().find_map(|stream| {
+        let own: Vec<_> = lines.iter().filter(|line| line.stream == stream).collect();
+        let texts: Vec<_> = own.iter().map(|line| line.text.as_str()).collect();
+        let reason = reason::find(&texts)?;
+        let line = own.get(reason.line).filter(|line| is_recent(line, died_at))?;
+        Some((line.at, reason))
+    })
+}
+
+fn is_recent(line: &Line, died_at: SystemTime) -> bool {
+    died_at.duration_since(line.at).unwrap_or_default() <= REASON_AGE_MAX
+}
+
+fn pending(destination: &Destination) -> HashSet<uuid::Uuid> {
+    let spool = Spool::look(&destination.state_dir).ok();
+    let stored = spool.and_then(|spool| spool.pending().ok()).unwrap_or_default();
+    stored.into_iter().map(|stored| stored.event_id).collect()
+}

@@ -1,0 +1,235 @@
+//! The role `run`: starts a program that knows nothing of Lifeboat, looks after it, and tells its death as that of a node
+//! with a reporter. To the program, and to whoever started us, it is as if we were not there: its output, its signals
+//! and its exit status are handed on. As the first process of a container it does what such a one must.
+
+mod arguments;
+mod conclude;
+mod disposition;
+pub mod level;
+mod lines;
+mod output;
+mod pump;
+pub mod reason;
+mod recorder;
+mod settings;
+mod signals;
+mod spawn;
+mod standstill;
+mod trace;
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use rustix::process::{Pid, PidfdFlags};
+
+use crate::capture::End;
+use crate::spool::Spool;
+use crate::watch::roles::Destination;
+use crate::watch::{leftovers, ptrace};
+use crate::{Error, hygiene, rest};
+
+use arguments::Arguments;
+use conclude::Ended;
+use output::{Pumps, Source};
+use recorder::OwnRecorder;
+use settings::Settings;
+use signals::{Forwarder, Mask, Seen};
+use spawn::Waiting;
+use trace::Tracer;
+
+pub use pump::pump;
+
+/// Runs a program to its end and ends as it did.
+///
+/// # Errors
+/// `is_usage()` where the arguments name no program; else where the program could not be forked.
+pub fn run(arguments: impl Iterator<Item = OsString>) -> Result<ExitCode, Error> {
+    let arguments = Arguments::from(arguments)?;
+    let inherited = inherited();
+    let is_quiet = settings::is_left_to_others();
+    let settings = Settings::read(arguments.state_dir.clone());
+    ptrace::probe();
+    let mask = Mask::block();
+    let failed = |error| Error::system("cannot start the program", error);
+    let (outputs, sources) = if is_quiet { Default::default() } else { output::pipes().map_err(failed)? };
+    let recorder = Arc::new(OwnRecorder::new()?);
+    recorder.describe(&settings);
+    let waiting = spawn::fork(&arguments.command, outputs, &mask).map_err(failed)?;
+    let pid = waiting.pid;
+    stand_back(&inherited);
+    let tracing = if is_quiet { Tracing::NotAsked } else { begin_tracing(&arguments, pid) };
+    if let Err(code) = go(waiting, &arguments) {
+        return Ok(code);
+    }
+    recorder.set_pid(pid);
+    let destination = settings.destination.filter(|_| !is_quiet);
+    let log_breadcrumbs = arguments.log_breadcrumbs;
+    let begun = Begun { pid, recorder, tracing, destination, log_breadcrumbs };
+    let end = begun.look_after(sources).inspect_err(|_| kill(pid)).map_err(failed)?;
+    Ok(end_so(end, &mask))
+}
+
+/// The program has begun.
+struct Begun {
+    pid: u32,
+    recorder: Arc<OwnRecorder>,
+    tracing: Tracing,
+    destination: Option<Destination>,
+    log_breadcrumbs: usize,
+}
+
+impl Begun {
+    /// Looks after it until it has ended, and tells of its death.
+    fn look_after(self, sources: Vec<Source>) -> io::Result<End> {
+        let Self { pid, recorder, tracing, destination, log_breadcrumbs } = self;
+        let number = Pid::from_raw(pid.cast_signed()).ok_or(io::ErrorKind::InvalidInput)?;
+        let pidfd = rustix::process::pidfd_open(number, PidfdFlags::empty())?;
+        let seen = Arc::new(Seen::default());
+        let forwarder = Forwarder {
+            recorder: Arc::clone(&recorder),
+            seen: Arc::clone(&seen),
+            is_traced: tracing == Tracing::On,
+            pid,
+            pidfd: pidfd.try_clone()?,
+        };
+        forwarder.start()?;
+        let pumps = Pumps::start(sources)?;
+        prepare(destination.as_ref(), &pidfd);
+        let mut tracer = Tracer::new(pid, Arc::clone(&recorder), seen);
+        let end = tracer.run();
+        let ended = Ended { end, pid, pidfd, recorder, tracer, tracing, destination, log_breadcrumbs, pumps };
+        ended.conclude();
+        Ok(end)
+    }
+}
+
+/// Whether there will be stacks.
+#[derive(Debug, PartialEq, Eq)]
+enum Tracing {
+    On,
+    /// Nobody asked for it.
+    NotAsked,
+    /// `--no-trace`.
+    Forbidden,
+    /// A program that gets more rights by being executed gets them only where nobody traces it.
+    Privileged,
+    /// The system's answer.
+    Refused(String),
+}
+
+fn begin_tracing(arguments: &Arguments, pid: u32) -> Tracing {
+    if arguments.no_trace {
+        return Tracing::Forbidden;
+    }
+    if arguments.command.first().is_some_and(|program| gains_rights(program)) {
+        return Tracing::Privileged;
+    }
+    match ptrace::seize_program(pid) {
+        Ok(()) => Tracing::On,
+        Err(error) => Tracing::Refused(error.to_string()),
+    }
+}
+
+/// Whether the file is set-uid or set-gid, or has capabilities of its own.
+fn gains_rights(program: &OsStr) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    const SET_ID: u32 = libc::S_ISUID | libc::S_ISGID;
+    let gains = |path: &Path| {
+        let is_set_id = path.metadata().is_ok_and(|file| file.is_file() && file.mode() & SET_ID != 0);
+        is_set_id || rustix::fs::getxattr(path, "security.capability", &mut [0_u8; 64]).is_ok()
+    };
+    if program.as_encoded_bytes().contains(&b'/') {
+        return gains(Path::new(program));
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|folder| folder.join(program)).find(|path| path.is_file());
+    found.is_some_and(|path| gains(&path))
+}
+
+/// Lets the child become the program; where it cannot, the answer is a shell's, with a sentence.
+fn go(waiting: Waiting, arguments: &Arguments) -> Result<(), ExitCode> {
+    let pid = waiting.pid;
+    let Err(error) = waiting.go() else { return Ok(()) };
+    let program = arguments.command.first().map(OsString::as_os_str).unwrap_or_default();
+    say(&format!("cannot run {}: {error}", program.display()));
+    // It may stand still at its exit, for us to look at.
+    kill(pid);
+    Err(ExitCode::from(u8::try_from(spawn::status_of(&error)).unwrap_or(1)))
+}
+
+/// A sentence for whoever started us. Where nobody reads, nobody misses it.
+fn say(sentence: &str) {
+    let _ = io::Write::write_all(&mut io::stderr(), format!("lifeboat: {sentence}\n").as_bytes());
+}
+
+fn kill(pid: u32) {
+    // SAFETY: numbers alone; the child is ours and unreaped.
+    unsafe { libc::kill(pid.cast_signed(), libc::SIGKILL) };
+}
+
+/// Descriptors beyond the first three that we were started with: they are the program's.
+fn inherited() -> Vec<i32> {
+    let entries = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    let numbers: Vec<i32> = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    // SAFETY: the number is only asked about; the listing's own is closed by now.
+    let is_open = |number: &i32| unsafe { libc::fcntl(*number, libc::F_GETFD) } >= 0;
+    numbers.into_iter().filter(|number| *number > 2).filter(is_open).collect()
+}
+
+/// Gives up, in the parent, what is the program's alone: who waits for an end of file must not wait for us.
+fn stand_back(inherited: &[i32]) {
+    for number in inherited {
+        // SAFETY: it was open when we began, and nothing of ours has it.
+        unsafe { libc::close(*number) };
+    }
+    if let Ok(null) = std::fs::File::open("/dev/null") {
+        let _ = rustix::stdio::dup2_stdin(&null);
+    }
+    settings::forget_environment();
+    hygiene::stand_apart();
+}
+
+/// Makes the state directory ready and looks what was left in it. In a thread of its own: a disk that hangs must not keep
+/// the program waiting.
+fn prepare(destination: Option<&Destination>, pidfd: &OwnedFd) {
+    let (Some(destination), Ok(pidfd)) = (destination.cloned(), pidfd.try_clone()) else { return };
+    let work = move || {
+        match Spool::open(&destination.state_dir) {
+            Ok(_) => {
+                destination.deliver(pidfd.as_fd(), true);
+                leftovers::report(&destination);
+            }
+            Err(error) => say(&format!("a death could not be reported: {error}")),
+        }
+        rest::give_back();
+    };
+    // Where no thread can be started the next run does it.
+    let _ = std::thread::Builder::new().name("leftovers".into()).spawn(work);
+}
+
+/// Ends as the program did: by the same signal, so that a shell sees it, or with the same status.
+fn end_so(end: End, mask: &Mask) -> ExitCode {
+    let status = match end {
+        End::Exited(status) => status,
+        End::Signaled(signal) => {
+            // The program's core is the one that counts.
+            let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+            // SAFETY: the limits are ours and live through the call.
+            unsafe { libc::setrlimit(libc::RLIMIT_CORE, &raw const none) };
+            // SAFETY: the default action is no code of ours.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+            // SAFETY: it has no preconditions.
+            unsafe { libc::raise(signal) };
+            mask.restore();
+            // As the first process of a namespace, or with the signal blocked from the start, we are still here.
+            128 + signal
+        }
+        End::Unknown | End::StillAlive => 1,
+    };
+    // Not back through `main`: threads of ours may be at work that nobody needs any more.
+    std::process::exit(status)
+}
