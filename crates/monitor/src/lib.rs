@@ -7,6 +7,7 @@ pub mod envelope;
 mod error;
 mod hygiene;
 pub mod maps;
+mod metrics;
 pub mod post;
 pub mod report;
 mod rest;
@@ -15,3 +16,4 @@ pub mod spool;
 pub mod watch;
 
 pub use error::Error;
+pub use metrics::MetricValue;
