@@ -39,7 +39,8 @@
 #if defined(LIFEBOAT_LOAD) || defined(LIFEBOAT_LINK)
 #include "lifeboat_terminate.hpp"
 
-#define LIFEBOAT_MEMBER_ __attribute__((__visibility__("hidden"))) inline
+/* Always inlined: a source without exceptions has another handler, and each shall install its own. */
+#define LIFEBOAT_MEMBER_ __attribute__((__visibility__("hidden"), __always_inline__)) inline
 
 namespace lifeboat {
 

@@ -3,7 +3,9 @@
  * The terminate handler of lifeboat.hpp: tells of the exception that nobody caught. Included by lifeboat.hpp alone.
  *
  * It runs on the thread that is about to end the process, in no signal handler. For the exception itself it allocates
- * nothing; std::rethrow_exception may, for nested ones. Type names go out mangled, as `_ZTS…`: the monitor reads them.
+ * nothing; std::rethrow_exception may, for nested ones, and so may a thread's first touch of thread-local values in a
+ * library that was loaded later. A thrown pointer is looked up under the loader's lock. Type names go out mangled, as
+ * `_ZTS…`: the monitor reads them.
  */
 #ifndef LIFEBOAT_TERMINATE_HPP
 #define LIFEBOAT_TERMINATE_HPP
@@ -13,6 +15,7 @@
 #endif
 
 #include <cctype>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -21,8 +24,25 @@
 #include <string>
 #include <typeinfo>
 
-/* One copy in each program or shared library, as in lifeboat_on.h. */
-LIFEBOAT_SHARED_ std::terminate_handler lifeboat_terminate_before_ = nullptr;
+#ifdef __linux__
+#include <dlfcn.h>
+#include <link.h>
+#include <sys/auxv.h>
+#endif
+
+/* A handler's place in the chain: installed once, for another one may call it ever after. */
+struct lifeboat_place_ {
+    std::terminate_handler before;
+    int is_installed;
+};
+
+/* One copy in each program or shared library, as in lifeboat_on.h. There are two handlers: that of sources without
+   exceptions is the plain one. */
+LIFEBOAT_SHARED_ lifeboat_place_ lifeboat_terminate_place_ = {nullptr, 0};
+LIFEBOAT_SHARED_ lifeboat_place_ lifeboat_plain_place_ = {nullptr, 0};
+/* How often it has called the handler before it, on this thread. */
+LIFEBOAT_SHARED_ __thread int lifeboat_terminate_passed_ = 0;
+LIFEBOAT_SHARED_ __thread int lifeboat_plain_passed_ = 0;
 
 /* How far the handler is on this thread: a what() that throws comes back to it. */
 enum lifeboat_telling_ { LIFEBOAT_SILENT_, LIFEBOAT_TELLING_, LIFEBOAT_TOLD_ };
@@ -80,30 +100,72 @@ static inline void lifeboat_without_(lifeboat_words_ &words) {
     lifeboat_append_(words.message, sizeof words.message, "called without an active exception");
 }
 
-/* Ends as the process would have ended without us. */
-static inline void lifeboat_terminate_next_() {
-    if (lifeboat_terminate_before_) {
-        lifeboat_terminate_before_();
+/* Ends as the process would have ended without us. A handler that comes back to ours, on this thread, is called once more
+   and no third time: that of the library asks what(), too, and says so itself where that throws. */
+static inline void lifeboat_terminate_next_(std::terminate_handler before, int *passed) {
+    if (before && (*passed)++ < 2) {
+        before();
     }
     std::abort();
 }
 
-static inline void lifeboat_terminate_install_(std::terminate_handler ours) {
-    const std::terminate_handler before = std::get_terminate();
-    if (before != ours) {
-        lifeboat_terminate_before_ = before;
+/* A plugin that is closed leaves its handler in the chain; therefore it stays in memory, as with -z nodelete. Only code for
+   shared libraries asks: a linker warns of dlopen in a static program. */
+#if defined(__linux__) && defined(__PIC__) && !defined(__PIE__)
+static int lifeboat_dladdr_(const void *, Dl_info *) __attribute__((__weakref__("dladdr")));
+static void *lifeboat_dlopen_(const char *, int) __attribute__((__weakref__("dlopen")));
+
+static inline void lifeboat_pin_(std::terminate_handler ours) {
+    Dl_info object, program;
+    if (lifeboat_dladdr_ && lifeboat_dlopen_ && lifeboat_dladdr_(reinterpret_cast<void *>(ours), &object) &&
+        lifeboat_dladdr_(reinterpret_cast<void *>(getauxval(AT_PHDR)), &program) &&
+        object.dli_fbase != program.dli_fbase) {
+        (void)lifeboat_dlopen_(object.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+    }
+}
+#else
+static inline void lifeboat_pin_(std::terminate_handler) {}
+#endif
+
+static inline void lifeboat_terminate_install_(lifeboat_place_ *place, std::terminate_handler ours) {
+    if (!__atomic_exchange_n(&place->is_installed, 1, __ATOMIC_ACQ_REL)) {
+        lifeboat_pin_(ours);
+        place->before = std::get_terminate();
         (void)std::set_terminate(ours);
     }
 }
 
 /* Only where nobody has put another handler over ours: that one would call us. */
-static inline void lifeboat_terminate_remove_(std::terminate_handler ours) {
+static inline void lifeboat_terminate_remove_(lifeboat_place_ *place, std::terminate_handler ours) {
     if (std::get_terminate() == ours) {
-        (void)std::set_terminate(lifeboat_terminate_before_);
+        (void)std::set_terminate(place->before);
+        __atomic_store_n(&place->is_installed, 0, __ATOMIC_RELEASE);
     }
 }
 
 #if defined(__cpp_exceptions) || defined(__EXCEPTIONS)
+
+#ifdef __linux__
+static inline int lifeboat_holds_(struct dl_phdr_info *object, size_t, void *text) {
+    for (size_t i = 0; i < object->dlpi_phnum; i++) {
+        const uintptr_t offset = reinterpret_cast<uintptr_t>(text) - object->dlpi_addr - object->dlpi_phdr[i].p_vaddr;
+        if (object->dlpi_phdr[i].p_type == PT_LOAD && offset < object->dlpi_phdr[i].p_memsz) {
+            return !(object->dlpi_phdr[i].p_flags & PF_W);
+        }
+    }
+    return 0;
+}
+#endif
+
+/* Whether this is a literal, in memory that nobody writes. Of any other pointer nobody knows whether the text is still
+   there: unwinding may have freed it, and what lies there now may be a secret. */
+static inline bool lifeboat_is_literal_(const char *text) {
+#ifdef __linux__
+    return dl_iterate_phdr(lifeboat_holds_, const_cast<char *>(text)) != 0;
+#else
+    return !text;
+#endif
+}
 
 /* Adds `: what` of the exception in flight, where it has one that we can read. */
 LIFEBOAT_SHARED_ void lifeboat_what_(lifeboat_words_ &words, const char *before) {
@@ -118,8 +180,10 @@ LIFEBOAT_SHARED_ void lifeboat_what_(lifeboat_words_ &words, const char *before)
         lifeboat_append_(words.message, sizeof words.message, before);
         lifeboat_append_(words.message, sizeof words.message, error.c_str());
     } catch (const char *error) {
-        lifeboat_append_(words.message, sizeof words.message, before);
-        lifeboat_append_(words.message, sizeof words.message, error);
+        if (lifeboat_is_literal_(error)) {
+            lifeboat_append_(words.message, sizeof words.message, before);
+            lifeboat_append_(words.message, sizeof words.message, error);
+        }
     } catch (int error) {
         (void)snprintf(number, sizeof number, "%s%d", before, error);
         lifeboat_append_(words.message, sizeof words.message, number);
@@ -177,11 +241,11 @@ LIFEBOAT_SHARED_ void lifeboat_terminate_() {
         lifeboat_terminate_stage_ = LIFEBOAT_TOLD_;
         lifeboat_say_(words);
     }
-    lifeboat_terminate_next_();
+    lifeboat_terminate_next_(lifeboat_terminate_place_.before, &lifeboat_terminate_passed_);
 }
 
-#define LIFEBOAT_TERMINATE_INSTALL_() lifeboat_terminate_install_(lifeboat_terminate_)
-#define LIFEBOAT_TERMINATE_REMOVE_() lifeboat_terminate_remove_(lifeboat_terminate_)
+#define LIFEBOAT_TERMINATE_INSTALL_() lifeboat_terminate_install_(&lifeboat_terminate_place_, lifeboat_terminate_)
+#define LIFEBOAT_TERMINATE_REMOVE_() lifeboat_terminate_remove_(&lifeboat_terminate_place_, lifeboat_terminate_)
 
 /* A mangled name as people read it, without the wrapper that std::throw_with_nested puts around a type. */
 static inline std::string lifeboat_demangled_(const std::string &mangled) {
@@ -241,11 +305,18 @@ LIFEBOAT_SHARED_ void lifeboat_terminate_plain_() {
         }
         lifeboat_say_(words);
     }
-    lifeboat_terminate_next_();
+    lifeboat_terminate_next_(lifeboat_plain_place_.before, &lifeboat_plain_passed_);
 }
 
-#define LIFEBOAT_TERMINATE_INSTALL_() lifeboat_terminate_install_(lifeboat_terminate_plain_)
-#define LIFEBOAT_TERMINATE_REMOVE_() lifeboat_terminate_remove_(lifeboat_terminate_plain_)
+static inline void lifeboat_plain_install_() {
+    /* The other one tells more. */
+    if (!__atomic_load_n(&lifeboat_terminate_place_.is_installed, __ATOMIC_ACQUIRE)) {
+        lifeboat_terminate_install_(&lifeboat_plain_place_, lifeboat_terminate_plain_);
+    }
+}
+
+#define LIFEBOAT_TERMINATE_INSTALL_() lifeboat_plain_install_()
+#define LIFEBOAT_TERMINATE_REMOVE_() lifeboat_terminate_remove_(&lifeboat_plain_place_, lifeboat_terminate_plain_)
 
 static inline std::string lifeboat_describe_(const std::exception_ptr &) { return std::string(); }
 

@@ -151,13 +151,14 @@ CALL_ void lifeboat_nim_note_raise(const void *exception) {
     }
 }
 
-/* The frames of the raise that was noted for this exception; answers how many. */
+/* The frames of the raise that was noted for this exception, once; answers how many. */
 CALL_ size_t lifeboat_nim_raised(const void *exception, lifeboat_frame *frames, size_t max) {
     size_t count = 0;
     if (raised.exception == exception) {
         for (; count < raised.count && count < max; count++) {
             lifeboat_nim_frame(&frames[count], 0, 0, 0, raised.addresses[count]);
         }
+        raised.exception = 0;
     }
     return count;
 }

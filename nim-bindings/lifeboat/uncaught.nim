@@ -3,9 +3,11 @@
 ## Exceptions that nobody caught: a hook of this Nim runtime that hands type, message and frames over as last words. Nim
 ## calls it for every unhandled exception and Defect, in each of its threads, before it prints and ends the process.
 ##
-## Nothing in a hook allocates or raises: the heap may be what is broken. Nor does it call any procedure of Nim's but the
-## system module's: with exceptions made of gotos the error flag is still up, and behind each such call the compiler asks
-## for it and leaves. Therefore the templates, and the work that is done in C.
+## Nothing in a hook takes memory of Nim's or raises: the heap may be what is broken. Two things are not in our hands: in a
+## library that was loaded later, a thread's first touch of its thread-local values may call malloc, as any touch of
+## Nim's own may; and to walk the stack takes the loader's lock, with musl and glibc before 2.35. Nor does a hook call
+## any procedure of Nim's but the system module's: with exceptions made of gotos the error flag is still up, and behind
+## each such call the compiler asks for it and leaves. Therefore the templates, and the work that is done in C.
 
 import ./abi
 
@@ -71,17 +73,24 @@ template isUnwound(e: ref Exception): bool =
 
 template fillUncaught(frames: Frames, count: var csize_t, e: ref Exception) =
   when unwinds:
-    count = raised(cast[pointer](e), frames, framesMax)
+    # Only a Defect's stack was noted; another exception may lie where a Defect lay that is gone.
+    if e of Defect:
+      count = raised(cast[pointer](e), frames, framesMax)
     if count == 0 and isUnwound(e):
       fill(frames, count, e)
   else:
     fill(frames, count, e)
 
 var previousUncaught: typeof(unhandledExceptionHook)
+var isTelling {.threadvar.}: bool
 
 proc noteUncaught(
     e: ref Exception
 ) {.nimcall, exportc: "lifeboat_nim_on_uncaught", tags: [].} =
+  if isTelling:
+    # A hook before ours calls ours again: this one has been told of.
+    return
+  isTelling = true
   if e != nil and isStarted() != 0:
     var text {.noinit.}: Text
     var space {.noinit.}: array[framesMax, Frame]
@@ -92,6 +101,7 @@ proc noteUncaught(
     discard uncaught(kind(e), cast[cstring](addr text.bytes), frames, count)
   if previousUncaught != nil:
     previousUncaught(e)
+  isTelling = false
 
 when unwinds:
   var previousRaise: typeof(globalRaiseHook)
@@ -105,15 +115,18 @@ when unwinds:
       noteRaised(cast[pointer](e))
     result = previousRaise == nil or previousRaise(e)
 
+var isHooked: bool
+
 proc hookExceptions*() =
-  ## Puts the hooks before whichever are there.
+  ## Puts the hooks before whichever are there; once, for the node may have put its own before them since, which calls ours.
   template hook(variable, previous, own: untyped) =
     # By a cast: how the type of a hook is written changed between Nim's versions.
-    let mine = cast[typeof(variable)](own)
-    if variable != mine:
-      previous = variable
-      variable = mine
+    previous = variable
+    variable = cast[typeof(variable)](own)
 
+  if isHooked:
+    return
+  isHooked = true
   hook(unhandledExceptionHook, previousUncaught, noteUncaught)
   when unwinds:
     findUnwinder()

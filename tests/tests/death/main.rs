@@ -13,5 +13,6 @@ mod monitor;
 mod odd_lives;
 mod own;
 mod signals;
+mod terminate;
 mod threads;
 mod titles;

@@ -8,5 +8,6 @@ mod build;
 mod deaths;
 mod examples;
 mod flags;
+mod hooks;
 mod library;
 mod public;

@@ -105,8 +105,15 @@ fn of_words(
 /// function of the library that failed, and no caller.
 fn is_top_of(given: &Stacktrace, stack: Option<&Stacktrace>) -> bool {
     let [Frame { function: Some(told), .. }] = given.frames.as_slice() else { return false };
-    let names = |frame: &Frame| frame.function.as_deref().is_some_and(|name| name.contains(told.as_str()));
-    stack.is_some_and(|stack| stack.frames.iter().any(names))
+    let told = last_name(told);
+    let is_it = |frame: &Frame| frame.function.as_deref().is_some_and(|name| last_name(name) == told);
+    !told.is_empty() && stack.is_some_and(|stack| stack.frames.iter().any(is_it))
+}
+
+/// `open` for `open`, `store.open` and `store::open(char const*)`; nothing for an operator made of dots.
+fn last_name(function: &str) -> &str {
+    let bare = function.split_once('(').map_or(function, |(bare, _)| bare);
+    bare.rsplit(['.', ':']).next().unwrap_or_default()
 }
 
 /// The end itself, as the operating system saw it.
@@ -176,4 +183,27 @@ fn mechanism(ty: &str, handled: bool) -> Mechanism {
 
 pub(super) fn thread_id(tid: u32) -> Option<ThreadId> {
     (tid != 0).then(|| ThreadId::Int(u64::from(tid)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stack(functions: &[&str]) -> Stacktrace {
+        let frame = |name: &&str| Frame { function: Some((*name).to_owned()), ..Frame::default() };
+        Stacktrace { frames: functions.iter().map(frame).collect(), ..Stacktrace::default() }
+    }
+
+    #[test]
+    fn a_function_that_was_told_is_found_by_its_whole_name() {
+        let captured = stack(&["main", "store.openAll", "system.getData", "codec::parse(char const*)"]);
+        for told in ["openAll", "store.openAll", "getData", "parse"] {
+            assert!(is_top_of(&stack(&[told]), Some(&captured)), "{told}");
+        }
+        for told in ["a", "open", "All", "store", "get", "char", "..", ""] {
+            assert!(!is_top_of(&stack(&[told]), Some(&captured)), "{told}");
+        }
+        assert!(!is_top_of(&stack(&["main", "openAll"]), Some(&captured)));
+        assert!(!is_top_of(&stack(&["main"]), None));
+    }
 }

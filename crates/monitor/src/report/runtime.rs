@@ -69,7 +69,7 @@ const PREFIXES: [&str; 30] = [
 const SOURCES: [&str; 5] =
     ["/rustc/", "/.cargo/registry/", "/usr/lib/nim/", "/nim/lib/", "/usr/include/c++/"];
 
-/// Folders of Nim's own library, wherever a toolchain keeps it.
+/// Folders of Nim's own library, in whichever folder Nim is installed. A node may have such folders of its own.
 const NIM_SOURCES: [&str; 5] = ["/lib/system/", "/lib/system.nim", "/lib/pure/", "/lib/std/", "/lib/core/"];
 
 /// Whether a readable name is one of the machinery's.
@@ -109,8 +109,23 @@ pub(super) fn is_throw(name: &str) -> bool {
 
 /// Whether a source file is not the node's own.
 pub(super) fn is_source(path: &str) -> bool {
-    let is_nim = || path.ends_with(".nim") && NIM_SOURCES.iter().any(|folder| path.contains(folder));
+    let is_home = |at: usize| path.get(..at).is_some_and(is_nim_home);
+    let is_below = |folder: &&str| path.match_indices(*folder).any(|(at, _)| is_home(at));
+    let is_nim = || path.ends_with(".nim") && NIM_SOURCES.iter().any(is_below);
     SOURCES.iter().any(|folder| path.contains(folder)) || is_nim()
+}
+
+/// Whether Nim is installed here: `…/nim`, `…/nim-2.2.4`, `…/nim-#devel`, `…/nim/2.2.4`, `…/vendor/Nim`, `….nim_runtime`.
+fn is_nim_home(folder: &str) -> bool {
+    let mut names = folder.rsplit('/');
+    let last = names.next().unwrap_or_default();
+    let is_version = |name: &str| name.starts_with(|first: char| first.is_ascii_digit() || first == '#');
+    let name = if is_version(last) { names.next().unwrap_or_default() } else { last };
+    let name = name.trim_start_matches('.').to_ascii_lowercase();
+    name.strip_prefix("nim").is_some_and(|rest| {
+        let rest = rest.trim_start_matches(['-', '_']);
+        rest.is_empty() || is_version(rest) || matches!(rest, "devel" | "stable" | "runtime")
+    })
 }
 
 #[cfg(test)]
@@ -123,10 +138,26 @@ mod tests {
             "/usr/lib/nim/lib/system/fatal.nim",
             "/nix/store/0123-nim-2.2.4/nim/lib/system.nim",
             "/opt/nim-2.2.4/lib/pure/asyncdispatch.nim",
+            "/usr/lib/nim/system/fatal.nim",
+            "/srv/user/.choosenim/toolchains/nim-2.2.4/lib/pure/os.nim",
+            "/srv/user/.choosenim/toolchains/nim-#devel/lib/std/private/oscommon.nim",
+            "/srv/user/.asdf/installs/nim/2.2.4/lib/core/macros.nim",
+            "/build/vendor/nimbus-build-system/vendor/Nim/lib/system/excpt.nim",
+            "/srv/runner/work/node/.nim_runtime/lib/system.nim",
         ] {
             assert!(is_source(path), "{path}");
         }
-        for path in ["/build/node/lib/store.nim", "/build/lib/system/store.c", "/build/system/store.nim"] {
+        for path in [
+            "/build/node/lib/store.nim",
+            "/build/lib/system/store.c",
+            "/build/system/store.nim",
+            "/build/node/lib/core/peer.nim",
+            "/build/nimbus/lib/core/peer.nim",
+            "/build/nim-node/lib/std/wire.nim",
+            "/opt/nim-2.2.4/node/lib/pure/hash.nim",
+            "/lib/system/store.nim",
+            "lib/core/peer.nim",
+        ] {
             assert!(!is_source(path), "{path}");
         }
     }

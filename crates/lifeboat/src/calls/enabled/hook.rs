@@ -1,8 +1,9 @@
 //! The panic hook: keeps what a panic says before anybody knows whether it will be caught.
 //!
-//! It takes no lock, allocates nothing and touches no thread-local value with a destructor: a panic may come out
-//! of an allocator, a destructor of thread-local storage, or another panic's clean-up. It only ever adds: the hook
-//! that was there before runs after it.
+//! It allocates nothing, touches no thread-local value with a destructor and takes no lock of its own: a panic may come
+//! out of an allocator, a destructor of thread-local storage, or another panic's clean-up. To walk the stack is what
+//! every unwinding does, too; with musl, and glibc before 2.35, that takes the loader's lock. The hook only ever adds:
+//! the one that was there before runs after it.
 
 use std::fmt::Write;
 use std::panic::{self, Location, PanicHookInfo};
