@@ -303,9 +303,9 @@ typedef struct lifeboat_options {
      */
     uint32_t capture_timeout_ms;
     /**
-     * Reserved, zero.
+     * `LIFEBOAT_SERIES_MAX`: the most series of metrics, histograms by their buckets; 0 means 10,000.
      */
-    uint32_t reserved;
+    uint32_t series_max;
     /**
      * The process's environment, null-terminated; the loader fills it in.
      */
@@ -534,6 +534,10 @@ typedef struct lifeboat_table {
                         struct lifeboat_str message,
                         const struct lifeboat_frame *frames,
                         uint64_t frames_count);
+    /**
+     * The row of slots that all threads share, for gauges, or null; every write must be atomic.
+     */
+    uint64_t *(*metric_shared)(void);
 } lifeboat_table;
 
 #ifdef __cplusplus

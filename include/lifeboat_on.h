@@ -36,7 +36,7 @@ LIFEBOAT_ASSERT_(sizeof(lifeboat_metric_label) == 32, "lifeboat_metric_label is 
 LIFEBOAT_ASSERT_(sizeof(lifeboat_metric) == 72, "lifeboat_metric of ABI 1");
 LIFEBOAT_ASSERT_(sizeof(lifeboat_options) == 112, "lifeboat_options of ABI 1");
 LIFEBOAT_ASSERT_(offsetof(lifeboat_table, start) == 8, "the table's head is two uint32_t");
-LIFEBOAT_ASSERT_(sizeof(lifeboat_table) == 184, "lifeboat_table of ABI 1");
+LIFEBOAT_ASSERT_(sizeof(lifeboat_table) == 192, "lifeboat_table of ABI 1");
 #endif
 
 #ifdef __cplusplus
@@ -65,13 +65,6 @@ LIFEBOAT_SHARED_ int lifeboat_starting_ = 0;
         return (lifeboat_status)table->entry arguments;         \
     }                                                           \
     return LIFEBOAT_NOT_STARTED
-
-/* Calls an entry of a metric. */
-#define LIFEBOAT_METER_(entry, handle, value)                                   \
-    const lifeboat_table *table = LIFEBOAT_TABLE_();                            \
-    if (LIFEBOAT_RARE_(table != 0) && handle && LIFEBOAT_HAS_(table, entry)) {  \
-        (void)table->entry(&(handle)->metric, value);                           \
-    }
 
 static inline lifeboat_str lifeboat_text_(const char *text) {
     lifeboat_str result = {text, text ? strlen(text) : 0};
@@ -130,6 +123,8 @@ LIFEBOAT_SHARED_ lifeboat_status lifeboat_find_(lifeboat_options *start, const l
 }
 #endif
 
+static inline void lifeboat_watch_forks_(void);
+
 /* Asks the table to start; it decides what a second start means. */
 LIFEBOAT_SHARED_ lifeboat_status lifeboat_start_with_(const lifeboat_table *table, const lifeboat_options *start) {
     if (!LIFEBOAT_HAS_(table, start)) {
@@ -152,6 +147,7 @@ LIFEBOAT_SHARED_ lifeboat_status lifeboat_start_first_(lifeboat_options *start) 
     }
     /* Another shared library of this process may have started the same reporter: then this one's calls go there too. */
     if (status == LIFEBOAT_OK || status == LIFEBOAT_ALREADY_STARTED) {
+        lifeboat_watch_forks_();
         __atomic_store_n(&lifeboat_table_, table, __ATOMIC_RELEASE);
     }
     __atomic_store_n(&lifeboat_starting_, 0, __ATOMIC_RELEASE);
@@ -272,17 +268,7 @@ LIFEBOAT_SHARED_ const char *lifeboat_status_text_(lifeboat_status status) {
 
 static inline const char *lifeboat_status_text(lifeboat_status status) { return lifeboat_status_text_(status); }
 
-static inline void lifeboat_counter_add(lifeboat_counter *counter, uint64_t value) {
-    LIFEBOAT_METER_(counter_add, counter, value)
-}
-
-static inline void lifeboat_gauge_set(lifeboat_gauge *gauge, double value) { LIFEBOAT_METER_(gauge_set, gauge, value) }
-
-static inline void lifeboat_gauge_add(lifeboat_gauge *gauge, double value) { LIFEBOAT_METER_(gauge_add, gauge, value) }
-
-static inline void lifeboat_histogram_observe(lifeboat_histogram *histogram, double value) {
-    LIFEBOAT_METER_(histogram_observe, histogram, value)
-}
+#include "lifeboat_metrics.h"
 
 LIFEBOAT_SHARED_ void lifeboat_bind_(lifeboat_metric *metric, uint32_t kind, const char *const texts[4],
                                      const lifeboat_metric_label *labels, size_t labels_count) {
@@ -329,5 +315,4 @@ static inline lifeboat_status lifeboat_start(const lifeboat_options_builder &opt
 #endif
 
 #undef LIFEBOAT_CALL_
-#undef LIFEBOAT_METER_
 #endif /* LIFEBOAT_ON_H */

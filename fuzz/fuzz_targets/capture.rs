@@ -104,6 +104,7 @@ fn capture(image: &mut Image, described: Described<'_>) -> Capture {
     Capture {
         version: CAPTURE_VERSION,
         captured_realtime_ns: 0,
+        metrics: Vec::new(),
         subject: described.subject.map_or(Subject::Death, Subject::Error),
         recorder: image.apply(&Input::Changes(described.recorder)).to_vec(),
         end: match described.end {

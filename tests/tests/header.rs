@@ -223,7 +223,7 @@ fn layouts() -> Vec<Layout> {
             reporter,
             monitor,
             capture_timeout_ms,
-            reserved,
+            series_max,
             environ
         ),
         table_layout(),
@@ -257,7 +257,8 @@ fn table_layout() -> Layout {
         heartbeat,
         metrics_text,
         status_text,
-        uncaught
+        uncaught,
+        metric_shared
     )
 }
 

@@ -41,8 +41,8 @@ pub struct Options {
     pub monitor: *const c_char,
     /// How long a dying process waits for its capture, milliseconds; 0 means 2,000.
     pub capture_timeout_ms: u32,
-    /// Reserved, zero.
-    pub reserved: u32,
+    /// `LIFEBOAT_SERIES_MAX`: the most series of metrics, histograms by their buckets; 0 means 10,000.
+    pub series_max: u32,
     /// The process's environment, null-terminated; the loader fills it in.
     pub environ: *const *const c_char,
 }

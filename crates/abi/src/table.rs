@@ -145,6 +145,8 @@ pub struct Table {
             frames_count: u64,
         ) -> i32,
     >,
+    /// The row of slots that all threads share, for gauges, or null; every write must be atomic.
+    pub metric_shared: Option<extern "C" fn() -> *mut u64>,
 }
 
 const _: () = assert!(core::mem::size_of::<Str>() == 16, "Str is two words");

@@ -14,7 +14,7 @@ const THREAD_NAME_BYTES: usize = 15;
 ///
 /// # Safety
 /// A `data` that is not null must be valid for reads of `length` bytes while the answer is used.
-unsafe fn bytes<'a>(text: Str) -> &'a [u8] {
+pub(crate) unsafe fn bytes<'a>(text: Str) -> &'a [u8] {
     if text.data.is_null() {
         return &[];
     }

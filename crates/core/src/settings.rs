@@ -48,6 +48,12 @@ impl Settings {
         (!text.is_empty()).then_some(text)
     }
 
+    /// The environment's number, else the option's, where it is one and not 0.
+    pub(crate) fn number(&self, name: &str, offset: usize) -> Option<u32> {
+        let named = self.environ.get(name).and_then(|text| core::str::from_utf8(text).ok()?.parse().ok());
+        named.or_else(|| self.field::<u32>(offset)).filter(|number| *number != 0)
+    }
+
     pub(crate) fn capture_timeout_ms(&self) -> u32 {
         const DEFAULT_MS: u32 = 2_000;
         match self.field::<u32>(offset_of!(Options, capture_timeout_ms)) {

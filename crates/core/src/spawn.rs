@@ -27,7 +27,8 @@ const TEXTS_BYTES: usize = 16 * 1024;
 /// The descriptors that the monitor finds.
 const RECORDER_FD: usize = 3;
 const PID_FD: usize = 4;
-const FIRST_SPARE_FD: usize = 5;
+const METRICS_FD: usize = 5;
+const FIRST_SPARE_FD: usize = 6;
 /// Above all that the child puts in place.
 const PARKED_FD: usize = 16;
 
@@ -44,8 +45,8 @@ struct Launch {
     environ: [*const c_char; ENVIRON_MAX + 1],
     texts: [u8; TEXTS_BYTES],
     recorder: Recorder,
-    recorder_fd: i32,
-    pid_fd: i32,
+    /// The recorder, the node's pidfd, the metrics.
+    descriptors: [i32; 3],
     /// 1 once `start` has done its work: on one processor a monitor that starts would keep it waiting.
     go: AtomicU32,
 }
@@ -71,8 +72,7 @@ pub(crate) fn monitor(
     path: &CStr,
     environ: Environ,
     recorder: Recorder,
-    recorder_fd: i32,
-    pid_fd: i32,
+    descriptors: [i32; 3],
 ) -> Result<Monitor, Status> {
     let memory = sys::map(size_of::<Launch>(), sys::PROT_READ_WRITE, sys::MAP_PRIVATE_ANONYMOUS, -1);
     let mut launch = memory.map_err(|_| Status::NoMemory)?.cast::<Launch>();
@@ -82,8 +82,7 @@ pub(crate) fn monitor(
     unsafe { place.write(recorder) };
     // SAFETY: every field is initialised now; nobody else knows of it yet.
     let filled = unsafe { launch.as_mut() };
-    filled.recorder_fd = recorder_fd;
-    filled.pid_fd = pid_fd;
+    filled.descriptors = descriptors;
     fill(filled, path, environ);
     // A signal handler that ran in a child would run on the node's memory with the child's descriptors.
     let mask = sys::signal_mask(sys::SIG_SETMASK, u64::MAX);
@@ -172,7 +171,7 @@ extern "C" fn second_child(launch: *mut c_void) -> ! {
     // From here on the node can tell whether its monitor lives, even if it never gets to speak.
     ready.recorder.control().monitor_pid.store(sys::getpid(), Ordering::Release);
     wait_while(&ready.go, |go| go == 0, GO_TIMEOUT_NS);
-    let error = place_descriptors(ready.recorder_fd, ready.pid_fd).err().unwrap_or_else(|| execute(ready));
+    let error = place_descriptors(ready.descriptors).err().unwrap_or_else(|| execute(ready));
     failed(launch, error);
     sys::exit_thread()
 }
@@ -187,8 +186,8 @@ fn execute(launch: &Launch) -> sys::Errno {
     }
 }
 
-/// In a descriptor table of the child's own: /dev/null for 0 to 2, then recorder and pidfd, and nothing else.
-fn place_descriptors(recorder_fd: i32, pid_fd: i32) -> Result<(), sys::Errno> {
+/// In a descriptor table of the child's own: /dev/null for 0 to 2, then recorder, pidfd and metrics, and nothing else.
+fn place_descriptors([recorder_fd, pid_fd, metrics_fd]: [i32; 3]) -> Result<(), sys::Errno> {
     let quiet = |number, arguments| {
         // SAFETY: these calls take descriptors and numbers alone.
         unsafe { sys::call(number, arguments) }
@@ -197,8 +196,11 @@ fn place_descriptors(recorder_fd: i32, pid_fd: i32) -> Result<(), sys::Errno> {
     let park = |fd: usize| quiet(number::FCNTL, [fd, F_DUPFD, PARKED_FD, 0, 0, 0]);
     let recorder = park(recorder_fd as usize)?;
     let pid = park(pid_fd as usize)?;
+    let metrics = park(metrics_fd as usize)?;
     let null = park(sys::open(c"/dev/null", sys::O_RDWR, 0)? as usize)?;
-    for (from, to) in [(null, 0), (null, 1), (null, 2), (recorder, RECORDER_FD), (pid, PID_FD)] {
+    let places =
+        [(null, 0), (null, 1), (null, 2), (recorder, RECORDER_FD), (pid, PID_FD), (metrics, METRICS_FD)];
+    for (from, to) in places {
         quiet(number::DUP2, [from, to, 0, 0, 0, 0])?;
     }
     // Where the kernel lacks it or seccomp refuses it, the monitor closes what it finds.

@@ -1,6 +1,7 @@
 //! `start` and `stop`: the recorder is mapped, the monitor started, the handlers installed; and the way back.
 
 use core::mem::offset_of;
+use core::ptr::NonNull;
 use core::sync::atomic::Ordering;
 
 use lifeboat_abi::{Options, Status};
@@ -8,7 +9,7 @@ use lifeboat_recorder::{RECORDER_BYTES, Recorder, Setting, StopKind};
 
 use crate::settings::Settings;
 use crate::sys::{self, number};
-use crate::{altstack, bell, calls, monitor, signals, spawn, state, trust};
+use crate::{altstack, bell, calls, metrics, monitor, signals, spawn, state, trust};
 
 const MFD_CLOEXEC: usize = 1;
 const MFD_ALLOW_SEALING: usize = 2;
@@ -51,18 +52,20 @@ fn begin(page: &state::Page, settings: &Settings) -> Result<(), Status> {
     trust::own_folder(&state::STATE_DIR)?;
     let path = monitor::find(settings)?;
     let (recorder, recorder_fd) = new_recorder()?;
+    let metrics_fd = metrics::begin(settings).inspect_err(|_| sys::close(recorder_fd))?;
     describe(recorder, settings);
     let pid = sys::getpid() as usize;
     // SAFETY: the call takes numbers alone.
     let launched = unsafe { sys::call(number::PIDFD_OPEN, [pid, 0, 0, 0, 0, 0]) }
         .map_err(|_| Status::UnsupportedPlatform)
         .and_then(|pid_fd| {
-            let started =
-                spawn::monitor(path.as_c_str(), settings.environ, recorder, recorder_fd, pid_fd as i32);
+            let descriptors = [recorder_fd, pid_fd as i32, metrics_fd];
+            let started = spawn::monitor(path.as_c_str(), settings.environ, recorder, descriptors);
             sys::close(pid_fd as i32);
             started
         });
     sys::close(recorder_fd);
+    sys::close(metrics_fd);
     let monitor = launched?;
     page.publish(recorder);
     altstack::attach();
@@ -81,8 +84,14 @@ pub(crate) fn stop() -> Status {
     Status::Ok
 }
 
-/// Makes the memory that node and monitor share.
 fn new_recorder() -> Result<(Recorder, i32), Status> {
+    let (base, fd) = shared_memory(RECORDER_BYTES)?;
+    // SAFETY: the mapping is zeroed, as large as a recorder, shared with the monitor's reader alone, and never unmapped.
+    Ok((unsafe { Recorder::format(base) }, fd))
+}
+
+/// Makes zeroed memory that node and monitor share.
+pub(crate) fn shared_memory(bytes: usize) -> Result<(NonNull<u8>, i32), Status> {
     let create = |flags| {
         let arguments = [c"lifeboat".as_ptr() as usize, flags, 0, 0, 0, 0];
         // SAFETY: the name is NUL-terminated and only read.
@@ -96,15 +105,14 @@ fn new_recorder() -> Result<(Recorder, i32), Status> {
         // SAFETY: these calls take descriptors and numbers alone.
         unsafe { sys::call(number, arguments) }
     };
-    let mapped = numbers_only(number::FTRUNCATE, [fd, RECORDER_BYTES, 0, 0, 0, 0])
+    let mapped = numbers_only(number::FTRUNCATE, [fd, bytes, 0, 0, 0, 0])
         .and_then(|_| numbers_only(number::FCNTL, [fd, F_ADD_SEALS, F_SEAL_SIZE, 0, 0, 0]))
-        .and_then(|_| sys::map(RECORDER_BYTES, sys::PROT_READ_WRITE, sys::MAP_SHARED, fd as i32));
+        .and_then(|_| sys::map(bytes, sys::PROT_READ_WRITE, sys::MAP_SHARED, fd as i32));
     let Ok(base) = mapped else {
         sys::close(fd as i32);
         return Err(Status::NoMemory);
     };
-    // SAFETY: the mapping is zeroed, as large as a recorder, shared with the monitor's reader alone, and never unmapped.
-    Ok((unsafe { Recorder::format(base) }, fd as i32))
+    Ok((base, fd as i32))
 }
 
 /// Writes what is known at start.

@@ -2,11 +2,11 @@
 
 use core::ffi::c_char;
 
-use lifeboat_abi::{ABI_VERSION, Frame, Options, Origin, Status, Str, Table};
+use lifeboat_abi::{ABI_VERSION, Frame, Metric, Options, Origin, Status, Str, Table};
 use lifeboat_recorder::RecordKind;
 
 use crate::settings::Settings;
-use crate::{calls, start, state};
+use crate::{calls, metrics, start, state};
 
 static TABLE: Table = Table {
     struct_size: size_of::<Table>() as u32,
@@ -22,17 +22,18 @@ static TABLE: Table = Table {
     error: Some(error),
     fatal: Some(fatal),
     check: None,
-    metric_resolve: None,
-    metric_row: None,
-    counter_add: None,
-    gauge_set: None,
-    gauge_add: None,
-    histogram_observe: None,
+    metric_resolve: Some(metric_resolve),
+    metric_row: Some(metric_row),
+    counter_add: Some(counter_add),
+    gauge_set: Some(gauge_set),
+    gauge_add: Some(gauge_add),
+    histogram_observe: Some(histogram_observe),
     health: None,
     heartbeat: None,
     metrics_text: None,
     status_text: Some(status_text),
     uncaught: Some(uncaught),
+    metric_shared: Some(metric_shared),
 };
 
 /// The table, or null where the host was built for another major version.
@@ -97,6 +98,39 @@ unsafe extern "C" fn uncaught(origin: u32, kind: Str, message: Str, frames: *con
     let level = lifeboat_abi::Level::Fatal as u32;
     // SAFETY: the contract of the table: texts and frames are valid for the call.
     unsafe { calls::record(to, [level, origin], [kind, message], frames, count) as i32 }
+}
+
+unsafe extern "C" fn metric_resolve(metric: *mut Metric) -> i32 {
+    // SAFETY: the contract of the table: a handle's texts live as long as it.
+    unsafe { metrics::resolve(metric) as i32 }
+}
+
+extern "C" fn metric_row() -> *mut u64 {
+    metrics::row()
+}
+
+extern "C" fn metric_shared() -> *mut u64 {
+    metrics::shared()
+}
+
+unsafe extern "C" fn counter_add(metric: *mut Metric, value: u64) -> i32 {
+    // SAFETY: the contract of the table: a handle's texts live as long as it.
+    unsafe { metrics::counter_add(metric, value) as i32 }
+}
+
+unsafe extern "C" fn gauge_set(metric: *mut Metric, value: f64) -> i32 {
+    // SAFETY: the contract of the table: a handle's texts live as long as it.
+    unsafe { metrics::gauge(metric, value, |metrics, slot, value| metrics.set(slot, value)) as i32 }
+}
+
+unsafe extern "C" fn gauge_add(metric: *mut Metric, value: f64) -> i32 {
+    // SAFETY: the contract of the table: a handle's texts live as long as it.
+    unsafe { metrics::gauge(metric, value, |metrics, slot, value| metrics.add_float(slot, value)) as i32 }
+}
+
+unsafe extern "C" fn histogram_observe(metric: *mut Metric, value: f64) -> i32 {
+    // SAFETY: the contract of the table: a handle's texts live as long as it.
+    unsafe { metrics::histogram_observe(metric, value) as i32 }
 }
 
 extern "C" fn status_text(status: i32) -> *const c_char {

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
+use crate::{Error, MetricValue};
 
 /// Changes when a capture file of an older monitor could be misread.
-pub const CAPTURE_VERSION: u32 = 2;
+pub const CAPTURE_VERSION: u32 = 3;
 
 /// Everything that is known of one death, or of one handled error.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -35,6 +35,8 @@ pub struct Capture {
     pub notes: Vec<String>,
     /// When it was taken, nanoseconds since 1970; 0 where nobody knows.
     pub captured_realtime_ns: u64,
+    /// The last values of the node's metrics.
+    pub metrics: Vec<MetricValue>,
 }
 
 /// What a capture is of.

@@ -8,6 +8,7 @@ pub mod envelope;
 mod error;
 mod hygiene;
 pub mod maps;
+mod metrics;
 pub mod post;
 pub mod report;
 mod rest;
@@ -17,6 +18,7 @@ pub mod switch;
 pub mod watch;
 
 pub use error::Error;
+pub use metrics::MetricValue;
 
 /// Version and commit of this build: `0.1.0 (3ec908a4f0d2)`.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("LIFEBOAT_BUILD_COMMIT"), ")");

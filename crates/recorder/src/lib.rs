@@ -8,6 +8,7 @@
 extern crate std;
 
 mod layout;
+pub mod metrics;
 mod pen;
 mod reader;
 mod slot;

@@ -9,6 +9,7 @@ mod delivery;
 mod ends;
 mod first_process;
 mod handlers;
+mod metrics;
 mod monitor;
 mod odd_lives;
 mod own;

@@ -195,6 +195,14 @@ pub(crate) fn map(bytes: usize, protection: usize, flags: usize, fd: i32) -> Res
     NonNull::new(at as *mut u8).ok_or(Errno::AGAIN)
 }
 
+/// Moves a mapping to where another one of the same size is, which it replaces at once.
+pub(crate) fn move_over(from: NonNull<u8>, bytes: usize, to: NonNull<u8>) -> Result<(), Errno> {
+    const MAYMOVE_FIXED: usize = 3;
+    let arguments = [from.as_ptr() as usize, bytes, bytes, MAYMOVE_FIXED, to.as_ptr() as usize, 0];
+    // SAFETY: both are mappings of ours of this size, and what lies there is as good as what lay there before.
+    unsafe { call(number::MREMAP, arguments) }.map(drop)
+}
+
 /// Copies up to `bytes` from any address of this process, which need not be mapped; answers how many came.
 ///
 /// Goes by the calling thread: where the main thread has ended, the process's own number leads to no memory.

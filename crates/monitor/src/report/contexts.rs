@@ -29,6 +29,10 @@ pub(super) fn all(case: &Case<'_>, scrubber: &Scrubber, notes: &[String]) -> BTr
     let mut contexts = declared(case, scrubber);
     contexts.insert("death".into(), Context::Other(death(case, scrubber, notes)));
     contexts.insert("process".into(), Context::Other(process(case, scrubber)));
+    let metrics = metrics(case, scrubber);
+    if !metrics.is_empty() {
+        contexts.insert("metrics".into(), Context::Other(metrics));
+    }
     contexts.insert("os".into(), Context::Os(Box::new(os())));
     contexts.insert("device".into(), Context::Device(Box::new(device())));
     contexts
@@ -115,6 +119,16 @@ fn process(case: &Case<'_>, scrubber: &Scrubber) -> Section {
         section.insert("program".into(), cut(program, VALUE_MAX).into());
     }
     section
+}
+
+/// Declared as tags are: labels may hold what a node should not tell.
+fn metrics(case: &Case<'_>, scrubber: &Scrubber) -> Section {
+    let value = |value: f64| {
+        let is_whole = value.fract() == 0.0 && value.abs() < 9e15;
+        if is_whole { Value::from(value as i64) } else { Value::from(value) }
+    };
+    let values = case.capture.metrics.iter().filter(|metric| metric.value.is_finite());
+    values.map(|metric| (cut(scrubber.text(&metric.name), VALUE_MAX), value(metric.value))).collect()
 }
 
 fn os() -> OsContext {

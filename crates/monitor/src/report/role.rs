@@ -79,6 +79,7 @@ fn bare(recorder: Vec<u8>) -> Capture {
     Capture {
         version: CAPTURE_VERSION,
         captured_realtime_ns: 0,
+        metrics: Vec::new(),
         subject: Subject::Death,
         recorder,
         end: End::Unknown,

@@ -116,6 +116,7 @@ impl Ended {
             abort_message,
             notes,
             captured_realtime_ns: realtime_ns(died_at),
+            metrics: Vec::new(),
         })
     }
 

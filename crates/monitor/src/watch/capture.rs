@@ -22,6 +22,7 @@ pub(crate) fn begin(link: &Link, subject: Subject, end: End) -> Capture {
         abort_message: String::new(),
         notes: note.into_iter().collect(),
         captured_realtime_ns: realtime_ns(),
+        metrics: link.metrics(),
     }
 }
 

@@ -14,11 +14,13 @@ use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::mm::{MapFlags, ProtFlags, mmap};
 use rustix::thread::futex;
 
-use crate::Error;
+use crate::metrics::Metrics;
+use crate::{Error, MetricValue};
 
 /// Where the reporter put them.
 const RECORDER_FD: i32 = 3;
 const PID_FD: i32 = 4;
+const METRICS_FD: i32 = 5;
 
 /// Header, control block and settings come first: a reader needs no more to know whom it serves.
 pub(crate) const SETTINGS_BYTES: usize = 32 * 1024;
@@ -29,6 +31,8 @@ pub(crate) struct Link {
     file: File,
     pidfd: OwnedFd,
     pid: u32,
+    /// What the node counts into; an older reporter leaves none.
+    metrics: Option<Metrics>,
 }
 
 // SAFETY: the recorder is memory that lives as long as the process, reached through atomics alone.
@@ -37,13 +41,14 @@ unsafe impl Send for Link {}
 unsafe impl Sync for Link {}
 
 impl Link {
-    /// Takes the two descriptors that the reporter left.
+    /// Takes the descriptors that the reporter left.
     ///
     /// # Errors
     /// Where they are not there, or the recorder is of another size or version.
     pub(crate) fn inherited() -> Result<Self, Error> {
         let file = File::from(inherited(RECORDER_FD)?);
         let pidfd = inherited(PID_FD)?;
+        let metrics = inherited(METRICS_FD).ok().map(|fd| Metrics::new(File::from(fd)));
         let bytes =
             file.metadata().map_err(|error| Error::system("cannot look at the recorder", error))?.len();
         if bytes != RECORDER_BYTES as u64 {
@@ -59,10 +64,16 @@ impl Link {
         let base =
             NonNull::new(mapped.cast()).ok_or_else(|| Error::malformed("the recorder was mapped nowhere"))?;
         // SAFETY: the mapping is whole, never unmapped, and laid out by the reporter; only atomics are used of it.
-        let link = Self { recorder: unsafe { Recorder::at(base) }, file, pid: pid_of(&pidfd)?, pidfd };
+        let recorder = unsafe { Recorder::at(base) };
+        let link = Self { recorder, file, pid: pid_of(&pidfd)?, pidfd, metrics };
         Snapshot::read(&link.copy_of(SETTINGS_BYTES)?)
             .map_err(|error| Error::malformed(format!("the recorder: {error}")))?;
         Ok(link)
+    }
+
+    /// The last values of the node's metrics.
+    pub(crate) fn metrics(&self) -> Vec<MetricValue> {
+        self.metrics.as_ref().map(Metrics::values).unwrap_or_default()
     }
 
     /// The words that are exchanged with the node.

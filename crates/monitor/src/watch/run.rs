@@ -30,7 +30,7 @@ const CONFIRM: Duration = Duration::from_secs(5);
 const RECOVERED_COUNTS: Duration = Duration::from_secs(1);
 /// How long the node's own record of its fault may take.
 const RECORD_TIMEOUT: Duration = Duration::from_secs(1);
-const LAST_DESCRIPTOR: i32 = 4;
+const LAST_DESCRIPTOR: i32 = 5;
 
 /// Watches the node whose recorder and pidfd were left to this process, until it has ended.
 ///

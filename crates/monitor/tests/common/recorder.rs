@@ -66,6 +66,7 @@ pub(crate) fn capture(node: &Node, recorder: &Recorder, end: End) -> Capture {
     Capture {
         version: CAPTURE_VERSION,
         captured_realtime_ns: now_ns(),
+        metrics: Vec::new(),
         subject: Subject::Death,
         recorder: bytes(recorder),
         end,

@@ -1,0 +1,71 @@
+//! New memory for metrics that exist already: handles that were resolved keep their slots.
+
+use core::ptr::NonNull;
+use core::sync::atomic::Ordering;
+
+use super::layout::{FAMILIES, FamilyHead, IndexEntry, READY};
+use super::registry::Metrics;
+
+impl Metrics {
+    /// Takes everything that was registered there, and with `values` what was counted. Both must be laid out by the same
+    /// plan. What another thread is registering at this moment is left out, and is registered again at its next use.
+    pub fn take_over(&self, former: Self, values: bool) {
+        let plan = self.plan();
+        let words = plan.row(0) / 8;
+        // The head comes last: until then nothing here is known.
+        let (mine, theirs) = (self.head(), former.head());
+        self.copy_words(former, super::layout::HEAD_BYTES / 8, words);
+        if values {
+            let rows = theirs.rows_used.load(Ordering::Acquire);
+            self.copy_words(former, words, plan.row(rows as usize + 1) / 8);
+            mine.rows_used.store(rows, Ordering::Relaxed);
+        } else {
+            self.forget_owners();
+        }
+        self.forget_unfinished();
+        for (to, from) in [
+            (&mine.slots_next, &theirs.slots_next),
+            (&mine.series_next, &theirs.series_next),
+            (&mine.labels_next, &theirs.labels_next),
+        ] {
+            to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+    }
+
+    /// Words that are 0 already are not written: a page that nobody touched shall cost nothing.
+    fn copy_words(&self, former: Self, from: usize, to: usize) {
+        for word in from..to {
+            let value = former.word_at(word).load(Ordering::Relaxed);
+            if value != 0 {
+                self.word_at(word).store(value, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn forget_owners(&self) {
+        for row in 0..super::layout::ROWS {
+            let at = self.place(self.plan().owner(row)).cast::<core::sync::atomic::AtomicU32>();
+            // SAFETY: owners are 64-aligned places within the memory, which lives as long as the process.
+            unsafe { at.as_ref() }.store(0, Ordering::Relaxed);
+        }
+    }
+
+    fn forget_unfinished(&self) {
+        for family in 0..FAMILIES {
+            let at: NonNull<FamilyHead> = self.place(self.plan().family(family)).cast();
+            // SAFETY: every family starts with its head, and lives as long as the process.
+            let head = unsafe { at.as_ref() };
+            if head.hash.load(Ordering::Relaxed) != 0 && head.state.load(Ordering::Relaxed) != READY {
+                head.hash.store(0, Ordering::Relaxed);
+            }
+        }
+        for index in 0..self.plan().index_len() {
+            let at: NonNull<IndexEntry> = self.place(self.plan().index_at(index)).cast();
+            // SAFETY: index entries are 16-aligned places within the memory, which lives as long as the process.
+            let entry = unsafe { at.as_ref() };
+            if entry.hash.load(Ordering::Relaxed) != 0 && entry.number.load(Ordering::Relaxed) == 0 {
+                entry.hash.store(0, Ordering::Relaxed);
+            }
+        }
+    }
+}
