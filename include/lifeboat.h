@@ -229,6 +229,7 @@ public:
     LIFEBOAT_SETTER_(const char *, reporter)
     LIFEBOAT_SETTER_(const char *, monitor)
     LIFEBOAT_SETTER_(uint32_t, capture_timeout_ms)
+    LIFEBOAT_SETTER_(uint32_t, series_max)
 #undef LIFEBOAT_SETTER_
     const lifeboat_options *get() const { return &options_; }
 };

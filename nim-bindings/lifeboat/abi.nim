@@ -44,7 +44,7 @@ type
     structSize*, flags*: uint32
     app*, version*, commit*, environment*, fleet*, node*, tags*: cstring
     dsn*, stateDir*, reporter*, monitor*: cstring
-    captureTimeoutMs*, reserved*: uint32
+    captureTimeoutMs*, seriesMax*: uint32
     environ*: pointer
 
   Str* {.bycopy.} = object ## Borrowed for the call alone.

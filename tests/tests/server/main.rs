@@ -8,3 +8,4 @@
 mod c_node;
 mod fleet;
 mod issues;
+mod languages;

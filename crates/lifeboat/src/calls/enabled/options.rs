@@ -129,7 +129,7 @@ impl Lowered {
             reporter: reporter.map_or(option, |path| path.as_ptr()),
             monitor,
             capture_timeout_ms: options.capture_timeout_ms,
-            reserved: 0,
+            series_max: 0,
             environ: host::environ(),
         };
         Self { options: lowered, _texts: texts }
