@@ -20,6 +20,7 @@ mod metrics;
 mod monitor;
 mod raw_capture;
 mod settings;
+mod shared;
 mod signal_info;
 mod signals;
 mod spawn;

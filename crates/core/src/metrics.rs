@@ -14,7 +14,7 @@ use lifeboat_recorder::metrics::{
 };
 
 use crate::settings::Settings;
-use crate::{calls, start, state, sys};
+use crate::{calls, shared, state, sys};
 
 const LABELS_MAX: usize = 32;
 const BOUNDS_MAX: u32 = 64;
@@ -38,7 +38,7 @@ pub(crate) fn begin(settings: &Settings) -> Result<i32, Status> {
         }
     };
     let plan = Plan::new(series_max);
-    let (base, fd) = start::shared_memory(plan.bytes())?;
+    let (base, fd) = shared::memory(plan.bytes())?;
     // SAFETY: the mapping is zeroed, as large as the plan says, and nobody else's.
     let metrics = unsafe { Metrics::format(base, plan) };
     let pid = sys::getpid();

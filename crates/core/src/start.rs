@@ -1,7 +1,6 @@
 //! `start` and `stop`: the recorder is mapped, the monitor started, the handlers installed; and the way back.
 
 use core::mem::offset_of;
-use core::ptr::NonNull;
 use core::sync::atomic::Ordering;
 
 use lifeboat_abi::{Options, Status};
@@ -9,14 +8,7 @@ use lifeboat_recorder::{RECORDER_BYTES, Recorder, Setting, StopKind};
 
 use crate::settings::Settings;
 use crate::sys::{self, number};
-use crate::{altstack, bell, calls, metrics, monitor, signals, spawn, state, trust};
-
-const MFD_CLOEXEC: usize = 1;
-const MFD_ALLOW_SEALING: usize = 2;
-const MFD_NOEXEC_SEAL: usize = 8;
-const F_ADD_SEALS: usize = 1033;
-/// Nobody may shrink what two processes have mapped: the next access would be a SIGBUS.
-const F_SEAL_SIZE: usize = 2 | 4;
+use crate::{altstack, bell, calls, metrics, monitor, shared, signals, spawn, state, trust};
 
 /// Version and commit of this build; `lifeboat doctor` finds it in the library's file by its first word.
 const VERSION: &str =
@@ -85,34 +77,9 @@ pub(crate) fn stop() -> Status {
 }
 
 fn new_recorder() -> Result<(Recorder, i32), Status> {
-    let (base, fd) = shared_memory(RECORDER_BYTES)?;
+    let (base, fd) = shared::memory(RECORDER_BYTES)?;
     // SAFETY: the mapping is zeroed, as large as a recorder, shared with the monitor's reader alone, and never unmapped.
     Ok((unsafe { Recorder::format(base) }, fd))
-}
-
-/// Makes zeroed memory that node and monitor share.
-pub(crate) fn shared_memory(bytes: usize) -> Result<(NonNull<u8>, i32), Status> {
-    let create = |flags| {
-        let arguments = [c"lifeboat".as_ptr() as usize, flags, 0, 0, 0, 0];
-        // SAFETY: the name is NUL-terminated and only read.
-        unsafe { sys::call(number::MEMFD_CREATE, arguments) }
-    };
-    // Some systems demand the seal against execution (vm.memfd_noexec=2), older kernels do not know it.
-    let fd = create(MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL)
-        .or_else(|_| create(MFD_CLOEXEC | MFD_ALLOW_SEALING))
-        .map_err(|_| Status::NoMemory)?;
-    let numbers_only = |number, arguments| {
-        // SAFETY: these calls take descriptors and numbers alone.
-        unsafe { sys::call(number, arguments) }
-    };
-    let mapped = numbers_only(number::FTRUNCATE, [fd, bytes, 0, 0, 0, 0])
-        .and_then(|_| numbers_only(number::FCNTL, [fd, F_ADD_SEALS, F_SEAL_SIZE, 0, 0, 0]))
-        .and_then(|_| sys::map(bytes, sys::PROT_READ_WRITE, sys::MAP_SHARED, fd as i32));
-    let Ok(base) = mapped else {
-        sys::close(fd as i32);
-        return Err(Status::NoMemory);
-    };
-    Ok((base, fd as i32))
 }
 
 /// Writes what is known at start.

@@ -12,5 +12,6 @@ mod rows;
 mod take_over;
 
 pub use layout::{DEFAULT_BOUNDS, Kind, METRICS_BYTES_MAX, Plan, ROWS, SERIES_DEFAULT, SERIES_MAX};
+pub use name::Label;
 pub use reader::{Family, MetricsSnapshot, Series};
-pub use registry::{Label, Metrics, Refusal, Registered, Wanted};
+pub use registry::{Metrics, Refusal, Registered, Wanted};

@@ -1,7 +1,14 @@
 //! What a metric may be called, and how labels are written: Prometheus' data model.
 //! See <https://prometheus.io/docs/concepts/data_model/>.
 
-use super::registry::Label;
+/// One label.
+#[derive(Clone, Copy, Debug)]
+pub struct Label<'a> {
+    /// The name.
+    pub name: &'a [u8],
+    /// The value.
+    pub value: &'a [u8],
+}
 
 /// A text of bounded length, put together without allocating.
 pub(crate) struct Text<const ROOM: usize> {

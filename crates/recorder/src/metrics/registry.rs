@@ -10,21 +10,12 @@ use super::layout::{
     IndexEntry, Kind, LABELS_MAX, MAGIC, NAME_MAX, NO_SERIES, Plan, READY, SeriesEntry, UNIT_MAX, VERSION,
     WRITING,
 };
-use super::name::{self, Text};
+use super::name::{self, Label, Text};
 
 /// How many places are looked at for one series; half of them are free at least, so few are needed.
 const PROBES_MAX: usize = 64;
 /// How long another thread that writes a descriptor is waited for. It needs well under a microsecond.
 const WRITING_TRIES: u32 = 10_000;
-
-/// One label.
-#[derive(Clone, Copy, Debug)]
-pub struct Label<'a> {
-    /// The name.
-    pub name: &'a [u8],
-    /// The value.
-    pub value: &'a [u8],
-}
 
 /// What a node asks a slot for.
 #[derive(Clone, Copy, Debug)]
