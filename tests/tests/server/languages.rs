@@ -1,7 +1,7 @@
 //! The example nodes in C++, Rust and Nim, and a Nim program that holds nothing of Lifeboat. 1. each dies in ways of its
 //! language  2. the server has an issue for each, called after what happened, where it happened.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use lifeboat_tests::{Compile, Compiler, Run, repository};
 
@@ -13,7 +13,7 @@ const LIFE: [&str; 2] = ["--after-ms", "100"];
 /// `--die`, the status, how the issue's title starts, its place.
 type Death = (&'static str, i32, &'static str, &'static str);
 
-fn check(fleet: &Fleet, node: &PathBuf, deaths: &[Death]) {
+fn check(fleet: &Fleet, node: &Path, deaths: &[Death]) {
     for (die, status, title, place) in deaths {
         fleet.die(node, &[&["--die", die], &LIFE[..]].concat(), *status);
         let issue = fleet.project.wait_for_issue(title, 1);
