@@ -20,7 +20,7 @@ mod runtime;
 mod sandbox;
 mod scrub;
 mod secrets;
-mod signals;
+pub(crate) mod signals;
 mod stacks;
 mod store;
 mod symbols;

@@ -12,7 +12,7 @@ const SEGV_ACCERR: i32 = 2;
 const SI_KERNEL: i32 = 128;
 
 /// Whether this signal means a mistake in the program, which a handler of ours would have seen.
-pub(super) const fn is_fault(signal: i32) -> bool {
+pub(crate) const fn is_fault(signal: i32) -> bool {
     matches!(
         signal,
         libc::SIGSEGV

@@ -54,20 +54,6 @@ pub(super) const fn may_end(signal: i32) -> bool {
     )
 }
 
-/// Whether this signal says that the program did something that it must not do.
-pub(super) const fn is_fault(signal: i32) -> bool {
-    matches!(
-        signal,
-        libc::SIGSEGV
-            | libc::SIGBUS
-            | libc::SIGILL
-            | libc::SIGFPE
-            | libc::SIGABRT
-            | libc::SIGTRAP
-            | libc::SIGSYS
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use lifeboat_recorder::REGISTERS_MAX;
 
 use crate::capture::{End, Image, Process, Thread};
+use crate::report::signals;
 use crate::watch::ptrace::{self, EVENT_STOP, SignalInfo};
 use crate::watch::{abort, end, images, memory, process, threads};
 
@@ -166,7 +167,7 @@ impl Tracer {
         match disposition {
             Disposition::Default => self.capture(tid, &info, false),
             // One that may be survived is captured like one that is.
-            Disposition::Handled | Disposition::Unknown if disposition::is_fault(signal) => {
+            Disposition::Handled | Disposition::Unknown if signals::is_fault(signal) => {
                 self.capture_handled(tid, &info);
             }
             _ => {}
