@@ -5,6 +5,7 @@ mod hook;
 mod host;
 mod link;
 mod load;
+mod metrics;
 mod options;
 #[cfg_attr(
     not(all(target_os = "linux", target_arch = "x86_64")),
@@ -16,6 +17,7 @@ mod text;
 
 use lifeboat_abi::{Frame, Origin, Str, Switch, Table};
 
+pub use metrics::*;
 pub use options::Options;
 pub use status::{Error, Status};
 
@@ -45,7 +47,10 @@ pub fn start(options: Options<'_>) -> Status {
         return Status::OFF;
     }
     let started = match reporter::find(&options) {
-        Ok(reporter) => reporter.start(&options),
+        Ok(reporter) => {
+            host::watch_forks(metrics::in_child);
+            reporter.start(&options)
+        }
         Err(status) => status,
     };
     // Another part of this process, such as a library in C, may have started the same reporter: it has no hook.
