@@ -50,8 +50,9 @@ fn public_types_have_no_size() {
         size_of::<lifeboat::BoundCounter>(),
         size_of::<lifeboat::BoundGauge>(),
         size_of::<lifeboat::BoundHistogram>(),
+        size_of::<lifeboat::Timer<'_>>(),
     ];
-    assert_eq!(sizes == [0; 9], !lifeboat::ENABLED, "{sizes:?}");
+    assert_eq!(sizes == [0; 10], !lifeboat::ENABLED, "{sizes:?}");
 }
 
 #[test]
@@ -66,5 +67,6 @@ fn handles_may_be_used_where_nobody_counts() {
     PEERS.set(1.0);
     PEERS.with(&[("kind", "b")]).add(1.0);
     DELAY.observe(0.25);
+    let _timer = DELAY.start_timer();
     DELAY.with(&[("kind", "b")]).observe(0.25);
 }

@@ -10,7 +10,7 @@ mod slot;
 
 pub use counter::{BoundCounter, Counter};
 pub use gauge::{BoundGauge, Gauge};
-pub use histogram::{BoundHistogram, DEFAULT_BOUNDS, Histogram};
+pub use histogram::{BoundHistogram, DEFAULT_BOUNDS, Histogram, Timer};
 
 pub(crate) use description::Description;
 pub(super) use row::in_child;

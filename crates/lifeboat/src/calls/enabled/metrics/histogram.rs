@@ -1,7 +1,10 @@
 //! Histograms.
 
+use std::time::Instant;
+
 use lifeboat_abi::MetricKind;
 
+use super::super::reporter;
 use super::slot::{observe, observe_first, resolve};
 use super::{Description, Label, Slot};
 
@@ -67,10 +70,37 @@ impl Histogram {
         }
     }
 
+    /// Observes how long it takes until the answer is dropped, in seconds. No clock is read where nobody counts.
+    ///
+    /// ```
+    /// static DELAY: lifeboat::Histogram = lifeboat::Histogram::new("gossip", "delay", "Of a message.").unit("seconds");
+    /// let _timer = DELAY.start_timer();
+    /// ```
+    #[inline]
+    #[must_use = "it observes when it is dropped"]
+    pub fn start_timer(&self) -> Timer<'_> {
+        Timer { histogram: self, begin: reporter::table().map(|_| Instant::now()) }
+    }
+
     /// The series with these labels too; see [`Counter::with`](crate::Counter::with).
     #[must_use]
     pub fn with(&self, labels: &[Label<'_>]) -> BoundHistogram {
         BoundHistogram { slot: resolve(&self.description, labels), bounds: self.description.bounds }
+    }
+}
+
+/// Observes when it is dropped; see [`Histogram::start_timer`].
+#[derive(Debug)]
+pub struct Timer<'a> {
+    histogram: &'a Histogram,
+    begin: Option<Instant>,
+}
+
+impl Drop for Timer<'_> {
+    fn drop(&mut self) {
+        if let Some(begin) = self.begin {
+            self.histogram.observe(begin.elapsed().as_secs_f64());
+        }
     }
 }
 
