@@ -43,7 +43,9 @@ fn each_feature_keeps_the_rules() {
 
 #[test]
 fn what_stands_apart_is_formatted_too() {
-    for manifest in ["examples/rust-node/Cargo.toml", "tests/fixtures/rust/Cargo.toml"] {
+    for manifest in
+        ["examples/rust-node/Cargo.toml", "tests/fixtures/rust/Cargo.toml", "benches/hosts/rust/Cargo.toml"]
+    {
         let run = Run::new("cargo").inherit_environment().args(["fmt", "--check", "--manifest-path"]);
         passes(manifest, run.arg(repository(manifest)));
     }

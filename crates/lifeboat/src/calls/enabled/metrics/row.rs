@@ -36,7 +36,23 @@ pub(super) unsafe fn place(row: NonNull<u64>, slot: u32) -> &'static AtomicU64 {
     // SAFETY: slots that the reporter gives out lie within its rows.
     let place = unsafe { row.add(slot as usize) };
     // SAFETY: rows are mapped for the life of the process, and every side accesses them atomically.
-    unsafe { AtomicU64::from_ptr(place.as_ptr()) }
+    unsafe { AtomicU64::from_ptr(in_register(place.as_ptr())) }
+}
+
+/// The address as one register. Intel's cores forward a store to the next load of the same place at once only where the
+/// address is no sum of two: with the slot as an index, a counter in a loop takes 1.7 ns and not 0.6.
+#[inline(always)]
+#[cfg_attr(
+    not(all(target_arch = "x86_64", not(miri))),
+    expect(unused_mut, reason = "nothing changes it there")
+)]
+fn in_register(mut place: *mut u64) -> *mut u64 {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    // SAFETY: no instruction at all; the pointer comes out as it went in.
+    unsafe {
+        std::arch::asm!("/* {0} */", inout(reg) place, options(pure, nomem, nostack, preserves_flags));
+    };
+    place
 }
 
 /// The calling thread's row, asked for where it has none.
