@@ -53,6 +53,7 @@
 mod calls;
 mod level;
 mod macros;
+pub mod metrics_facade;
 pub mod sentry;
 pub mod tracing;
 

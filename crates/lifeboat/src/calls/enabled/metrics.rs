@@ -12,9 +12,14 @@ pub use counter::{BoundCounter, Counter};
 pub use gauge::{BoundGauge, Gauge};
 pub use histogram::{BoundHistogram, DEFAULT_BOUNDS, Histogram, Timer};
 
-pub(crate) use description::Description;
 pub(super) use row::in_child;
-pub(crate) use slot::Slot;
+
+/// What the recorder of a facade makes its handles of.
+#[allow(unused_imports, reason = "a facade is asked for by a feature")]
+pub(crate) mod parts {
+    pub(crate) use super::description::Description;
+    pub(crate) use super::slot::{Change, Slot};
+}
 
 /// A label's name and its value.
 pub type Label<'a> = (&'a str, &'a str);

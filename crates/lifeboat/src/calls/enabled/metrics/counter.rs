@@ -2,8 +2,9 @@
 
 use lifeboat_abi::MetricKind;
 
-use super::slot::{count, count_first, resolve};
-use super::{Description, Label, Slot};
+use super::Label;
+use super::description::Description;
+use super::slot::{Slot, count, count_first, resolve};
 
 /// A counter: what only ever grows. Declared static, used at any time, from any thread.
 ///

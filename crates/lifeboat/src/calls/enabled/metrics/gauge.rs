@@ -2,8 +2,9 @@
 
 use lifeboat_abi::MetricKind;
 
-use super::slot::{Change, change_first, change_in, resolve};
-use super::{Description, Label, Slot};
+use super::Label;
+use super::description::Description;
+use super::slot::{Change, Slot, change_first, change_in, resolve};
 
 /// A gauge: what goes up and down. One number that all threads share.
 ///

@@ -5,8 +5,9 @@ use std::time::Instant;
 use lifeboat_abi::MetricKind;
 
 use super::super::reporter;
-use super::slot::{observe, observe_first, resolve};
-use super::{Description, Label, Slot};
+use super::Label;
+use super::description::Description;
+use super::slot::{Slot, observe, observe_first, resolve};
 
 /// The bounds of a histogram that names none: seconds from 100 µs to 50 s. The reporter has the same.
 pub const DEFAULT_BOUNDS: &[f64] = &[

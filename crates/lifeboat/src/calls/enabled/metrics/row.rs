@@ -40,18 +40,22 @@ pub(super) unsafe fn place(row: NonNull<u64>, slot: u32) -> &'static AtomicU64 {
 }
 
 /// The address as one register. Intel's cores forward a store to the next load of the same place at once only where the
-/// address is no sum of two: with the slot as an index, a counter in a loop takes 1.7 ns and not 0.6.
+/// address is no sum of two: with the slot as an index, a counter in a loop takes 1.7 ns and not 0.7.
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+#[expect(clippy::pointers_in_nomem_asm_block, reason = "there is no instruction in it")]
 #[inline(always)]
-#[cfg_attr(
-    not(all(target_arch = "x86_64", not(miri))),
-    expect(unused_mut, reason = "nothing changes it there")
-)]
 fn in_register(mut place: *mut u64) -> *mut u64 {
-    #[cfg(all(target_arch = "x86_64", not(miri)))]
     // SAFETY: no instruction at all; the pointer comes out as it went in.
     unsafe {
         std::arch::asm!("/* {0} */", inout(reg) place, options(pure, nomem, nostack, preserves_flags));
     };
+    place
+}
+
+/// Elsewhere the compiler knows best.
+#[cfg(not(all(target_arch = "x86_64", not(miri))))]
+#[inline(always)]
+const fn in_register(place: *mut u64) -> *mut u64 {
     place
 }
 

@@ -3,8 +3,9 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::super::reporter;
+use super::description::Description;
 use super::description::resolved;
-use super::{Description, Label, row};
+use super::{Label, row};
 use lifeboat_abi::{Metric, MetricKind, Status};
 
 /// What the reporter made of a metric that it does not take.
