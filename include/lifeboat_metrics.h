@@ -165,4 +165,11 @@ static inline void lifeboat_histogram_observe(lifeboat_histogram *histogram, dou
     }
 }
 
+static inline void lifeboat_info_set(lifeboat_info *info, const lifeboat_metric_label *labels, size_t labels_count) {
+    const lifeboat_table *table = LIFEBOAT_TABLE_();
+    if (LIFEBOAT_RARE_(table != 0) && LIFEBOAT_HAS_(table, info_set)) {
+        (void)table->info_set(&info->metric, labels, labels ? labels_count : 0);
+    }
+}
+
 #endif /* LIFEBOAT_METRICS_H */
