@@ -197,6 +197,14 @@ LIFEBOAT_FUNCTION_ void lifeboat_gauge_add(lifeboat_gauge *gauge, double value);
 LIFEBOAT_FUNCTION_ void lifeboat_histogram_observe(lifeboat_histogram *histogram, double value);
 
 /**
+ * Adds to the series that has these labels, for labels that are known late; it is made at its first use. All texts and
+ * `labels` stay the caller's and need not outlive the call. The handle's own labels are left out. Costs a hash and a
+ * look-up: where a series is used often, get a handle of it.
+ */
+LIFEBOAT_FUNCTION_ void lifeboat_counter_add_with(lifeboat_counter *counter, const lifeboat_metric_label *labels,
+                                                  size_t labels_count, uint64_t value);
+
+/**
  * Sets an info's labels, in the place of those that it had; after start alone. All texts and `labels` stay the caller's.
  * Each set of labels that there ever was takes one of the node's series: for what seldom changes. Set it from one thread:
  * of two that set it at the same moment one may lose.
@@ -293,6 +301,7 @@ LIFEBOAT_FUNCTION_ lifeboat_status lifeboat_start(const lifeboat_options_builder
 #define lifeboat_gauge_set(...) LIFEBOAT_NOTHING_(lifeboat_gauge_set(__VA_ARGS__))
 #define lifeboat_gauge_add(...) LIFEBOAT_NOTHING_(lifeboat_gauge_add(__VA_ARGS__))
 #define lifeboat_histogram_observe(...) LIFEBOAT_NOTHING_(lifeboat_histogram_observe(__VA_ARGS__))
+#define lifeboat_counter_add_with(...) LIFEBOAT_NOTHING_(lifeboat_counter_add_with(__VA_ARGS__))
 #define lifeboat_info_set(...) LIFEBOAT_NOTHING_(lifeboat_info_set(__VA_ARGS__))
 #define lifeboat_counter_bind(...) LIFEBOAT_NOTHING_(lifeboat_counter_bind(__VA_ARGS__))
 #define lifeboat_gauge_bind(...) LIFEBOAT_NOTHING_(lifeboat_gauge_bind(__VA_ARGS__))
