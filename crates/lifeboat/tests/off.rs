@@ -51,8 +51,9 @@ fn public_types_have_no_size() {
         size_of::<lifeboat::BoundGauge>(),
         size_of::<lifeboat::BoundHistogram>(),
         size_of::<lifeboat::Timer<'_>>(),
+        size_of::<lifeboat::Info>(),
     ];
-    assert_eq!(sizes == [0; 10], !lifeboat::ENABLED, "{sizes:?}");
+    assert_eq!(sizes == [0; 11], !lifeboat::ENABLED, "{sizes:?}");
 }
 
 #[test]
@@ -62,6 +63,8 @@ fn handles_may_be_used_where_nobody_counts() {
     static PEERS: lifeboat::Gauge = lifeboat::Gauge::new("gossip", "peers", "Connected.");
     static DELAY: lifeboat::Histogram =
         lifeboat::Histogram::new("gossip", "delay", "Of a message.").unit("seconds").bounds(&[0.5, 1.0]);
+    static BUILD: lifeboat::Info = lifeboat::Info::new("gossip", "build", "What runs.");
+    BUILD.set(&[("commit", "a")]);
     MESSAGES.add(1);
     MESSAGES.with(&[("kind", "b")]).increment();
     PEERS.set(1.0);

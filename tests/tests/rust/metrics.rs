@@ -77,6 +77,7 @@ fn check(bench: &Bench, program: &Path, end: &str) {
         "gossip_dials_total{peer_kind=\"kind-1\"}": 160_000 * lives,
         "gossip_open": 160 * lives,
         "gossip_peers": 48.5,
+        "gossip_build_info{commit=\"c\"}": 1,
     });
     assert_eq!(last_values(bench, program, &[end]), expected, "{end}");
 }

@@ -154,6 +154,13 @@ pub const fn is_on() -> bool {
     false
 }
 
+/// The node's metrics as a page: none in this build.
+#[must_use]
+#[inline(always)]
+pub const fn metrics_text() -> String {
+    String::new()
+}
+
 /// What the macros call.
 #[doc(hidden)]
 pub mod formatted {

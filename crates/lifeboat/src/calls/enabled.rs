@@ -134,6 +134,26 @@ pub fn heartbeat(name: &str, deadline_ms: u32) -> Status {
     call(|table| Some(unsafe { table.heartbeat?(borrowed(name), deadline_ms) }))
 }
 
+/// The node's metrics as OpenMetrics text, for a page that the node serves itself; empty where there are none.
+#[must_use]
+pub fn metrics_text() -> String {
+    /// What is counted meanwhile may make it longer.
+    const TRIES: u32 = 4;
+    let Some(write) = reporter::table().and_then(|table| table.metrics_text) else { return String::new() };
+    let mut page: Vec<u8> = Vec::new();
+    for _ in 0..TRIES {
+        // SAFETY: the buffer is as long as it is said to be.
+        let needed = unsafe { write(page.as_mut_ptr().cast(), page.len() as u64) } as usize;
+        if needed <= page.len() {
+            break;
+        }
+        page = vec![0; needed + needed / 8];
+    }
+    let length = page.iter().position(|byte| *byte == 0).unwrap_or(page.len());
+    page.truncate(length);
+    String::from_utf8(page).unwrap_or_default()
+}
+
 /// What the macros call.
 #[doc(hidden)]
 pub mod formatted {

@@ -76,4 +76,19 @@ impl Histogram {
 
 /// Nothing in this build.
 #[derive(Debug)]
+pub struct Info(());
+
+#[expect(missing_docs, reason = "the build that has them documents them")]
+impl Info {
+    #[must_use]
+    #[inline(always)]
+    pub const fn new(_: &'static str, _: &'static str, _: &'static str) -> Self {
+        Self(())
+    }
+    #[inline(always)]
+    pub const fn set(&self, _: &[Label<'_>]) {}
+}
+
+/// Nothing in this build.
+#[derive(Debug)]
 pub struct Timer<'a>(PhantomData<&'a Histogram>);

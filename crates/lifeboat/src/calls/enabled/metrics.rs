@@ -5,12 +5,14 @@ mod counter;
 mod description;
 mod gauge;
 mod histogram;
+mod info;
 mod row;
 mod slot;
 
 pub use counter::{BoundCounter, Counter};
 pub use gauge::{BoundGauge, Gauge};
 pub use histogram::{BoundHistogram, DEFAULT_BOUNDS, Histogram, Timer};
+pub use info::Info;
 
 pub(super) use row::in_child;
 

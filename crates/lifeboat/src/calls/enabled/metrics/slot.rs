@@ -28,6 +28,11 @@ impl Slot {
         self.0.load(Ordering::Relaxed)
     }
 
+    /// Another number from now on: an info's labels changed.
+    pub(super) fn keep(&self, slot: u32) {
+        self.0.store(slot, Ordering::Relaxed);
+    }
+
     /// The number, asked for where it is not known; 0 or `u32::MAX` where there is none.
     pub(super) fn resolve(&self, description: &Description<'_>) -> u32 {
         let known = self.get();
@@ -35,7 +40,7 @@ impl Slot {
             return known;
         }
         let found = resolve(description, &[]);
-        self.0.store(found, Ordering::Relaxed);
+        self.keep(found);
         found
     }
 
