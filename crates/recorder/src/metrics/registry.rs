@@ -7,8 +7,8 @@ use crate::pen::Pen;
 
 use super::layout::{
     BOUNDS_MAX, DEFAULT_BOUNDS, DESCRIPTOR_HEAD, FAMILIES, FAMILY_BYTES, FamilyHead, HELP_MAX, Head,
-    IndexEntry, Kind, LABELS_MAX, MAGIC, NAME_MAX, NO_SERIES, Plan, READY, SeriesEntry, UNIT_MAX, VERSION,
-    WRITING,
+    IndexEntry, Kind, LABELS_ALIGN, LABELS_MAX, MAGIC, NAME_MAX, NO_SERIES, Plan, READY, SeriesEntry,
+    UNIT_MAX, VERSION, WRITING,
 };
 use super::name::{self, Label, Text};
 
@@ -188,7 +188,8 @@ impl Metrics {
     /// Its number and slot; nothing where there is no room for slots or labels.
     fn make_series(&self, family: usize, labels: &[u8], wanted: &Wanted<'_>) -> Option<(u32, u32)> {
         let head = self.head();
-        let offset = take(&head.labels_next, labels.len() as u32, self.plan.labels_bytes() as u32)?;
+        let room = labels.len().next_multiple_of(LABELS_ALIGN);
+        let offset = take(&head.labels_next, room as u32, self.plan.labels_bytes() as u32)?;
         let slot = take(&head.slots_next, slots_of(wanted), 1 + self.plan.series_max())?;
         // As many series as slots: there is one left.
         let number = take(&head.series_next, 1, self.plan.series_max())?;
@@ -200,10 +201,21 @@ impl Metrics {
         entry.labels_offset.store(offset, Ordering::Relaxed);
         entry.labels_length.store(labels.len() as u32, Ordering::Relaxed);
         entry.slot.store(slot, Ordering::Release);
+        self.link(family, number);
         Some((number, slot))
     }
 
-    fn entry(&self, number: u32) -> &'static SeriesEntry {
+    /// Puts a series at the head of its family's.
+    pub(crate) fn link(&self, family: usize, number: u32) {
+        let at = self.place(self.plan.family(family));
+        let entry = self.entry(number);
+        let _ = family_head(at).newest.try_update(Ordering::Release, Ordering::Relaxed, |newest| {
+            entry.older.store(newest, Ordering::Relaxed);
+            Some(number + 1)
+        });
+    }
+
+    pub(crate) fn entry(&self, number: u32) -> &'static SeriesEntry {
         let number = if number < self.plan.series_max() { number as usize } else { 0 };
         let at = self.place(self.plan.series_at(number));
         // SAFETY: series are 16-aligned places within the memory, which lives as long as the process.
@@ -253,7 +265,7 @@ impl Metrics {
 }
 
 /// Ascending and finite, and not too many.
-fn are_bounds(bounds: &[f64]) -> bool {
+pub(crate) fn are_bounds(bounds: &[f64]) -> bool {
     let pairs = bounds.iter().zip(bounds.iter().skip(1));
     bounds.len() <= BOUNDS_MAX
         && bounds.iter().all(|bound| bound.is_finite())
@@ -326,7 +338,7 @@ enum Claim {
     Other,
 }
 
-fn family_head(at: NonNull<u8>) -> &'static FamilyHead {
+pub(crate) fn family_head(at: NonNull<u8>) -> &'static FamilyHead {
     // SAFETY: every family starts with its head, 8-aligned, and lives as long as the process.
     unsafe { at.cast::<FamilyHead>().as_ref() }
 }
