@@ -133,6 +133,10 @@ impl Writer<'_> {
     }
 
     fn series(&mut self, source: &Source<'_>, family: &Family<'_>, found: &Found, head: &mut Head<'_>) {
+        // Labels that no longer hold have the value 0, and are nobody's.
+        if family.kind == Kind::Info && source.shared(found.slot) == 0.0 {
+            return;
+        }
         let mut mended;
         let own = if labels::are_fit(found.labels(), source.labels) {
             found.labels()
@@ -156,6 +160,7 @@ impl Writer<'_> {
                 let value = Number::of_float(source.shared(found.slot));
                 self.sample(family.name, b"", labels, value);
             }
+            Kind::Info => self.sample(family.name, b"_info", labels, Number::of_count(1)),
             Kind::Histogram => self.histogram(source, family, found.slot, labels),
         }
     }
@@ -221,12 +226,14 @@ impl Head<'_> {
         let family = self.of;
         let ending: &[u8] = match (family.kind, format) {
             (Kind::Counter, Format::Text) => b"_total",
+            (Kind::Info, Format::Text) => b"_info",
             _ => b"",
         };
-        let kind: &[u8] = match family.kind {
-            Kind::Counter => b" counter",
-            Kind::Gauge => b" gauge",
-            Kind::Histogram => b" histogram",
+        let kind: &[u8] = match (family.kind, format) {
+            (Kind::Info, Format::OpenMetrics) => b" info",
+            (Kind::Counter, _) => b" counter",
+            (Kind::Gauge | Kind::Info, _) => b" gauge",
+            (Kind::Histogram, _) => b" histogram",
         };
         let line = |page: &mut Page<'_>, word: &[u8]| {
             page.put(b"# ");

@@ -112,6 +112,24 @@ fn a_sum_that_may_go_down_is_none_in_openmetrics() {
 }
 
 #[test]
+fn of_infos_the_one_that_holds_is_shown() {
+    let scene = Scene::new(10);
+    let set = |version: &str, value| {
+        let labels = [label("version", version)];
+        let info = scene.metrics.register(&wanted(Kind::Info, "build", &labels)).unwrap();
+        scene.metrics.set(info.slot, value);
+    };
+    set("1", 0.0);
+    assert_eq!(page(&[scene.source("")], Format::Text).0, "");
+    set("2", 1.0);
+    let head = |name: &str, kind: &str| {
+        format!("# HELP {name} Help.\n# TYPE {name} {kind}\ngossip_build_info{{version=\"2\"}} 1\n")
+    };
+    assert_eq!(page(&[scene.source("")], Format::Text).0, head("gossip_build_info", "gauge"));
+    assert_eq!(page(&[scene.source("")], Format::OpenMetrics).0, head("gossip_build", "info"));
+}
+
+#[test]
 fn a_family_without_series_is_not_there() {
     let scene = Scene::new(1);
     count(&scene, "first", &[], 1);
