@@ -92,7 +92,7 @@ impl Writer<'_> {
         }
     }
 
-    /// All series of a family in one source. However they are linked, no more are shown than there are slots.
+    /// All series of a family in one source.
     fn all(
         &mut self,
         source: &Source<'_>,
@@ -101,24 +101,19 @@ impl Writer<'_> {
         family: &Family<'_>,
         head: &mut Head<'_>,
     ) {
-        let plan = source.snapshot().plan();
-        let mut slots_left = plan.series_max();
-        let mut steps_left = plan.series_max();
-        let (mut next, mut found) = (newest, Found::empty());
-        while next != 0 && steps_left != 0 && !self.page.is_over() {
-            steps_left -= 1;
-            let (is_shown, older) = source.series(next - 1, number, family, &mut found);
-            next = older;
-            if !is_shown {
-                self.exposed.unreadable += 1;
-                continue;
-            }
-            let Some(left) = slots_left.checked_sub(family.slots()) else { break };
-            slots_left = left;
-            self.series(source, family, &found, head);
+        let (mut first, mut second) = (Found::empty(), Found::empty());
+        // One ahead: what was just copied would be slow to load in other pieces.
+        let (mut shown, mut ahead) = (&mut first, &mut second);
+        let mut walk = source.walk(number, newest, family);
+        let mut is_one = walk.step(shown);
+        while is_one && !self.page.is_over() {
+            is_one = walk.step(ahead);
+            self.series(source, family, shown, head);
+            core::mem::swap(&mut shown, &mut ahead);
         }
+        self.exposed.unreadable += walk.unreadable;
         if family.kind == Kind::Counter {
-            let rest = source.count(plan.overflow_slot(number as usize));
+            let rest = source.count(source.snapshot().overflow_slot(number));
             if rest != 0 {
                 head.write(&mut self.page, self.format);
                 self.exposed.series += 1;

@@ -117,9 +117,15 @@ impl<'a> Source<'a> {
         taken.filter(move |(_, stored)| *stored == hash).map(|(number, _)| number as u32)
     }
 
+    /// The series of a family, from the newest one on.
+    pub(super) const fn walk<'f>(&self, number: u32, newest: u32, family: &'f Family<'f>) -> Walk<'_, 'f> {
+        let most = self.snapshot.plan().series_max();
+        Walk { source: self, number, family, next: newest, steps_left: most, slots_left: most, unreadable: 0 }
+    }
+
     /// Finds the series with this number, where it is one of the family; answers whether it is, and the number and 1 of the
     /// next older one.
-    pub(super) fn series(&self, number: u32, of: u32, family: &Family<'_>, into: &mut Found) -> (bool, u32) {
+    fn series(&self, number: u32, of: u32, family: &Family<'_>, into: &mut Found) -> (bool, u32) {
         let plan = self.snapshot.plan();
         if number >= plan.series_max() {
             return (false, 0);
@@ -168,6 +174,36 @@ impl<'a> Source<'a> {
 
     fn word(&self, index: usize) -> u64 {
         self.bare().word(index)
+    }
+}
+
+/// The way along a family's series. However they are linked, no more are shown than there are slots.
+pub(super) struct Walk<'s, 'f> {
+    source: &'s Source<'s>,
+    number: u32,
+    family: &'f Family<'f>,
+    next: u32,
+    steps_left: u32,
+    slots_left: u32,
+    pub(super) unreadable: u64,
+}
+
+impl Walk<'_, '_> {
+    /// Finds the next; false at the end.
+    pub(super) fn step(&mut self, into: &mut Found) -> bool {
+        while self.next != 0 && self.steps_left != 0 {
+            self.steps_left -= 1;
+            let (is_one, older) = self.source.series(self.next - 1, self.number, self.family, into);
+            self.next = older;
+            if !is_one {
+                self.unreadable += 1;
+                continue;
+            }
+            let left = self.slots_left.checked_sub(self.family.slots());
+            self.slots_left = left.unwrap_or(0);
+            return left.is_some();
+        }
+        false
     }
 }
 
