@@ -9,6 +9,7 @@ mod name;
 mod reader;
 mod registry;
 mod rows;
+mod series;
 mod take_over;
 
 pub use layout::{DEFAULT_BOUNDS, Kind, METRICS_BYTES_MAX, Plan, ROWS, SERIES_DEFAULT, SERIES_MAX};
