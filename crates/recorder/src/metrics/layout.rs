@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64};
 /// The first eight bytes.
 pub(crate) const MAGIC: [u8; 8] = *b"LIFEMETR";
 /// Changes only when an older reader could misread.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// How many rows: more threads than this at a time share the last one, atomically.
 pub const ROWS: usize = 256;
@@ -199,7 +199,8 @@ pub(crate) struct FamilyHead {
     pub(crate) hash: AtomicU64,
     /// 0, [`WRITING`] or [`READY`].
     pub(crate) state: AtomicU32,
-    pub(crate) reserved: AtomicU32,
+    /// The newest of its series: its number and 1; 0 where there is none.
+    pub(crate) newest: AtomicU32,
 }
 
 /// One place of the index.
@@ -213,6 +214,10 @@ pub(crate) struct IndexEntry {
 }
 
 pub(crate) const NO_SERIES: u32 = u32::MAX;
+/// The hash of a place that is given up: what lies behind it must still be found.
+pub(crate) const GIVEN_UP: u64 = u64::MAX;
+/// Labels start at whole words, so that they are read by words.
+pub(crate) const LABELS_ALIGN: usize = 8;
 
 /// One series, in the order in which they came.
 #[repr(C)]
@@ -222,7 +227,9 @@ pub(crate) struct SeriesEntry {
     pub(crate) family: AtomicU32,
     pub(crate) labels_offset: AtomicU32,
     pub(crate) labels_length: AtomicU32,
-    pub(crate) reserved: [AtomicU32; 4],
+    /// The next older series of the family: its number and 1; 0 at the end.
+    pub(crate) older: AtomicU32,
+    pub(crate) reserved: [AtomicU32; 3],
 }
 
 const _: () = assert!(size_of::<Head>() <= HEAD_BYTES, "the head fits its page");

@@ -1,7 +1,7 @@
 //! What a metric may be called, and how labels are written: Prometheus' data model.
 //! See <https://prometheus.io/docs/concepts/data_model/>.
 
-use super::layout::LABELS_MAX;
+use super::layout::{GIVEN_UP, LABELS_MAX};
 
 /// One label.
 #[derive(Clone, Copy, Debug)]
@@ -60,11 +60,9 @@ pub(crate) fn are_labels(labels: &[Label<'_>]) -> bool {
     })
 }
 
-/// Writes `a="x",b="y"`, with what the format wants escaped. False where they are no labels. A label without a value is
-/// none to Prometheus.
+/// Writes `a="x",b="y"`, with what the format wants escaped. False where they are no labels.
 pub(crate) fn write_labels<const ROOM: usize>(labels: &[Label<'_>], into: &mut Text<ROOM>) -> bool {
-    let with_value = labels.iter().filter(|label| !label.value.is_empty());
-    for (index, label) in with_value.enumerate() {
+    for (index, label) in labels.iter().enumerate() {
         if index > 0 {
             into.push(b",");
         }
@@ -118,11 +116,12 @@ pub(crate) fn hash(parts: &[&[u8]]) -> u64 {
     sum.max(1)
 }
 
-/// The key of labels, whatever their order: equal for those that are exposed alike. Never 0; nothing where they are too
-/// long. It is computed at every use of labels that are known late, so it takes eight bytes at a time.
+/// The key of labels, whatever their order: equal for those that are exposed alike. Never 0 nor [`GIVEN_UP`]; nothing where they
+/// are too long. It is computed at every use of labels that are known late, so it takes eight bytes at a time.
 pub(crate) fn key(seed: u64, labels: &[Label<'_>]) -> Option<u64> {
     let start = mix(seed);
     let mut sum = start;
+    // A label without a value is none to Prometheus.
     for label in labels.iter().filter(|label| !label.value.is_empty()) {
         let name = absorb(start, label.name);
         let both = if label.value.is_ascii() {
@@ -138,7 +137,7 @@ pub(crate) fn key(seed: u64, labels: &[Label<'_>]) -> Option<u64> {
         };
         sum = sum.wrapping_add(both);
     }
-    Some(mix(sum).max(1))
+    Some(mix(sum).clamp(1, GIVEN_UP - 1))
 }
 
 fn absorb(start: u64, text: &[u8]) -> u64 {

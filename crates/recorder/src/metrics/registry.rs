@@ -196,7 +196,7 @@ impl Metrics {
 }
 
 /// Ascending and finite, and not too many.
-fn are_bounds(bounds: &[f64]) -> bool {
+pub(crate) fn are_bounds(bounds: &[f64]) -> bool {
     let pairs = bounds.iter().zip(bounds.iter().skip(1));
     bounds.len() <= BOUNDS_MAX
         && bounds.iter().all(|bound| bound.is_finite())
@@ -261,7 +261,7 @@ enum Claim {
     Other,
 }
 
-fn family_head(at: NonNull<u8>) -> &'static FamilyHead {
+pub(crate) fn family_head(at: NonNull<u8>) -> &'static FamilyHead {
     // SAFETY: every family starts with its head, 8-aligned, and lives as long as the process.
     unsafe { at.cast::<FamilyHead>().as_ref() }
 }

@@ -2,9 +2,9 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use super::layout::{IndexEntry, Kind, LABELS_MAX, NO_SERIES, SeriesEntry};
+use super::layout::{IndexEntry, Kind, LABELS_ALIGN, LABELS_MAX, NO_SERIES, SeriesEntry};
 use super::name::{self, Text};
-use super::registry::{Metrics, Refusal, Registered, Wanted, slots_of, wait_for};
+use super::registry::{Metrics, Refusal, Registered, Wanted, family_head, slots_of, wait_for};
 
 /// How many places are looked at for one series; half of them are free at least, so few are needed.
 const PROBES_MAX: usize = 64;
@@ -52,7 +52,8 @@ impl Metrics {
     /// Its number and slot; nothing where there is no room for slots or labels.
     fn make_series(&self, family: u32, labels: &[u8], wanted: &Wanted<'_>) -> Option<(u32, u32)> {
         let head = self.head();
-        let offset = take(&head.labels_next, labels.len() as u32, self.plan().labels_bytes() as u32)?;
+        let room = labels.len().next_multiple_of(LABELS_ALIGN);
+        let offset = take(&head.labels_next, room as u32, self.plan().labels_bytes() as u32)?;
         let slot = take(&head.slots_next, slots_of(wanted), 1 + self.plan().series_max())?;
         // As many series as slots: there is one left.
         let number = take(&head.series_next, 1, self.plan().series_max())?;
@@ -64,7 +65,18 @@ impl Metrics {
         entry.labels_offset.store(offset, Ordering::Relaxed);
         entry.labels_length.store(labels.len() as u32, Ordering::Relaxed);
         entry.slot.store(slot, Ordering::Release);
+        self.link(family as usize, number);
         Some((number, slot))
+    }
+
+    /// Puts a series at the head of its family's.
+    pub(super) fn link(&self, family: usize, number: u32) {
+        let at = self.place(self.plan().family(family));
+        let entry = self.entry(number);
+        let _ = family_head(at).newest.try_update(Ordering::Release, Ordering::Relaxed, |newest| {
+            entry.older.store(newest, Ordering::Relaxed);
+            Some(number + 1)
+        });
     }
 
     fn index(&self, number: usize) -> &'static IndexEntry {
@@ -73,7 +85,7 @@ impl Metrics {
         unsafe { at.cast::<IndexEntry>().as_ref() }
     }
 
-    fn entry(&self, number: u32) -> &'static SeriesEntry {
+    pub(super) fn entry(&self, number: u32) -> &'static SeriesEntry {
         let number = if number < self.plan().series_max() { number as usize } else { 0 };
         let at = self.place(self.plan().series_at(number));
         // SAFETY: series are 16-aligned places within the memory, which lives as long as the process.
