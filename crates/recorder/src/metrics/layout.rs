@@ -184,6 +184,8 @@ pub(crate) struct Head {
     pub(crate) overflowed: AtomicU64,
     /// Metrics that were refused: no name, or the name of another.
     pub(crate) refused: AtomicU64,
+    /// What the hashes of labels begin with; the reader has no use for it.
+    pub(crate) seed: AtomicU64,
 }
 
 /// How far a family has come.
@@ -204,7 +206,7 @@ pub(crate) struct FamilyHead {
 /// One place of the index.
 #[repr(C)]
 pub(crate) struct IndexEntry {
-    /// The hash of family and labels; 0 while free.
+    /// The key of family and labels; 0 while free.
     pub(crate) hash: AtomicU64,
     /// The series' number and 1; 0 while it is being written, [`NO_SERIES`] where there was no room.
     pub(crate) number: AtomicU32,

@@ -10,6 +10,7 @@ mod name;
 mod reader;
 mod registry;
 mod rows;
+mod series;
 mod take_over;
 
 pub use expose::{Exposed, Format, Source, expose};

@@ -23,6 +23,7 @@ impl Metrics {
             self.forget_owners();
         }
         self.forget_unfinished();
+        mine.seed.store(theirs.seed.load(Ordering::Relaxed), Ordering::Relaxed);
         for (to, from) in [
             (&mine.slots_next, &theirs.slots_next),
             (&mine.series_next, &theirs.series_next),
