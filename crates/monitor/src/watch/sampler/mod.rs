@@ -1,5 +1,6 @@
 //! Looks at the node from outside, now and then and when `serve` asks, in a thread of its own: what it reads may hang.
 
+mod cgroup;
 pub(crate) mod process;
 
 use std::io::ErrorKind;
@@ -93,6 +94,7 @@ fn sample(subject: Subject) -> Sample {
     Sample {
         taken_ms: u64::try_from(since.as_millis()).unwrap_or(0),
         processes: vec![process::process_sample(subject.pid)],
+        cgroup: cgroup::cgroup_sample(subject.pid),
         ..Sample::default()
     }
 }
