@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Error, MetricValue};
 
 /// Changes when a capture file of an older monitor could be misread.
-pub const CAPTURE_VERSION: u32 = 3;
+pub const CAPTURE_VERSION: u32 = 4;
 
 /// Everything that is known of one death, or of one handled error.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -37,6 +37,27 @@ pub struct Capture {
     pub captured_realtime_ns: u64,
     /// The last values of the node's metrics.
     pub metrics: Vec<MetricValue>,
+    /// How often the node had been started again, where that is on record.
+    pub restarts: Option<u64>,
+    /// What the process needed over its last minutes, oldest first.
+    pub course: Vec<CoursePoint>,
+}
+
+/// What a process needed at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CoursePoint {
+    /// When, milliseconds since 1970.
+    pub at_ms: u64,
+    /// Resident memory, bytes.
+    pub resident_bytes: Option<u64>,
+    /// Memory of the control group, bytes.
+    pub cgroup_bytes: Option<u64>,
+    /// Processors in use since the point before: 1 is one processor.
+    pub cpu_ratio: Option<f64>,
+    /// Open descriptors.
+    pub open_fds: Option<u64>,
+    /// Threads.
+    pub threads: Option<u64>,
 }
 
 /// What a capture is of.

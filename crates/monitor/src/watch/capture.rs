@@ -23,6 +23,8 @@ pub(crate) fn begin(link: &Link, subject: Subject, end: End) -> Capture {
         notes: note.into_iter().collect(),
         captured_realtime_ns: realtime_ns(),
         metrics: link.metrics(),
+        restarts: None,
+        course: Vec::new(),
     }
 }
 

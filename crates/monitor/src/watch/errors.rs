@@ -5,7 +5,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -40,10 +40,12 @@ pub(crate) struct Errors {
     /// Panics that the process lives on after.
     panics: Panics,
     budget: Budget,
+    /// How many became no report.
+    suppressed: Arc<AtomicU64>,
 }
 
 impl Errors {
-    pub(crate) fn new(link: &Arc<Link>, destination: &Destination) -> Self {
+    pub(crate) fn new(link: &Arc<Link>, destination: &Destination, suppressed: Arc<AtomicU64>) -> Self {
         let is_made = Arc::new(AtomicBool::new(false));
         Self {
             link: Arc::clone(link),
@@ -53,6 +55,7 @@ impl Errors {
             is_made,
             panics: Panics::default(),
             budget: Budget::new(Instant::now()),
+            suppressed,
         }
     }
 
@@ -148,10 +151,14 @@ impl Errors {
 
     /// What the budget or the disk has no room for is counted, and the next report says how many there were.
     fn start_within_budget(&mut self, mut capture: Capture) {
-        let Some(suppressed) = self.budget.take(kind_of(&capture), Instant::now()) else { return };
+        let Some(suppressed) = self.budget.take(kind_of(&capture), Instant::now()) else {
+            self.suppressed.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
         let spool = std::fs::read_dir(self.destination.state_dir.join("spool"));
         if spool.is_ok_and(|spool| spool.take(WAITING_MAX).count() == WAITING_MAX) {
             self.budget.put_back(suppressed);
+            self.suppressed.fetch_add(1, Ordering::Relaxed);
             return;
         }
         if suppressed > 0 {

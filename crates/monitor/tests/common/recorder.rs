@@ -67,6 +67,8 @@ pub(crate) fn capture(node: &Node, recorder: &Recorder, end: End) -> Capture {
         version: CAPTURE_VERSION,
         captured_realtime_ns: now_ns(),
         metrics: Vec::new(),
+        restarts: None,
+        course: Vec::new(),
         subject: Subject::Death,
         recorder: bytes(recorder),
         end,
