@@ -88,7 +88,7 @@ const fn not_in_name(eight: u64) -> u64 {
         ((seven_bits | TOPS) - least as u64 * ONES) & TOPS
     }
     let seven = eight & !TOPS;
-    let small = seven | 0x20 * ONES;
+    let small = seven | (0x20 * ONES);
     let letters = from(small, b'a') & !from(small, b'z' + 1);
     let digits = from(seven, b'0') & !from(seven, b'9' + 1);
     let underscores = from(seven, b'_') & !from(seven, b'_' + 1);
