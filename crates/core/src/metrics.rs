@@ -183,8 +183,7 @@ pub(crate) unsafe fn slot_of(metrics: Metrics, metric: *mut Metric) -> Result<u3
         known => return Ok(known),
     }
     // SAFETY: handed on from the caller.
-    let outcome = patiently(|| unsafe { register(metrics, metric) });
-    match outcome {
+    match unsafe { register(metrics, metric) } {
         Ok(found) => {
             slot.store(found.slot, Ordering::Release);
             Ok(found.slot)
@@ -196,22 +195,6 @@ pub(crate) unsafe fn slot_of(metrics: Metrics, metric: *mut Metric) -> Result<u3
             Err(if refusal == Refusal::NoRoom { Status::NoRoom } else { Status::InvalidArgument })
         }
     }
-}
-
-/// Who registers the same at this moment may have lost its processor: it gets the time to go on. What is not counted
-/// after that is lost, so the wait is long for a counter, and bounded: who is waited for may be this very thread, below a
-/// signal handler.
-fn patiently(register: impl Fn() -> Result<Registered, Refusal>) -> Result<Registered, Refusal> {
-    const TRIES: u32 = 200;
-    const PAUSE_NS: u64 = 50_000;
-    let nothing = AtomicU32::new(0);
-    for _ in 0..TRIES {
-        match register() {
-            Err(Refusal::Busy) => sys::futex_wait(&nothing, 0, PAUSE_NS),
-            outcome => return outcome,
-        }
-    }
-    Err(Refusal::Busy)
 }
 
 /// # Safety
@@ -320,20 +303,4 @@ unsafe fn text_of<'a>(text: *const c_char) -> &'a [u8] {
     // SAFETY: the caller's promise.
     let bytes = unsafe { CStr::from_ptr(text) }.to_bytes();
     bytes.get(..TEXT_MAX).unwrap_or(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_is_lost_while_another_thread_registers_the_same() {
-        let tries = core::cell::Cell::new(0);
-        let outcome = patiently(|| {
-            tries.set(tries.get() + 1);
-            if tries.get() < 50 { Err(Refusal::Busy) } else { Ok(Registered { slot: 7, is_overflow: false }) }
-        });
-        assert_eq!(outcome.unwrap().slot, 7);
-        assert_eq!(patiently(|| Err(Refusal::Busy)), Err(Refusal::Busy), "not for ever");
-    }
 }
