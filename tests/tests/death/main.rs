@@ -10,6 +10,7 @@ mod ends;
 mod first_process;
 mod handlers;
 mod metrics;
+mod metrics_odd;
 mod monitor;
 mod odd_lives;
 mod own;
