@@ -39,6 +39,16 @@ impl Memory {
         Err(io::Error::other(format!("process {monitor} holds no metrics")))
     }
 
+    /// The memory of this node, by whichever process of this machine watches it.
+    ///
+    /// # Errors
+    /// Where nobody does.
+    pub fn of_node(node: u32) -> io::Result<Self> {
+        let pids = fs::read_dir("/proc")?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        let watcher = pids.into_iter().find(|pid| watches(*pid, node));
+        Self::of(watcher.ok_or_else(|| io::Error::other(format!("nobody watches process {node}")))?)
+    }
+
     fn map(file: File) -> io::Result<Self> {
         let bytes = file.metadata()?.len() as usize;
         // SAFETY: a new mapping, of a file that nobody can shrink.
@@ -99,4 +109,13 @@ impl Drop for Memory {
 fn is_metrics(path: &Path) -> bool {
     let mut magic = [0; 8];
     File::open(path).is_ok_and(|file| file.read_exact_at(&mut magic, 0).is_ok()) && &magic == b"LIFEMETR"
+}
+
+/// Whether it holds a descriptor of that process.
+fn watches(process: u32, node: u32) -> bool {
+    let Ok(entries) = fs::read_dir(format!("/proc/{process}/fdinfo")) else { return false };
+    let of_node = format!("Pid:\t{node}");
+    entries.flatten().any(|entry| {
+        fs::read_to_string(entry.path()).is_ok_and(|info| info.lines().any(|line| line == of_node))
+    })
 }
