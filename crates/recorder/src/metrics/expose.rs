@@ -48,7 +48,7 @@ pub fn expose(sources: &[Source<'_>], format: Format, sink: &mut dyn FnMut(&[u8]
     for (index, source) in sources.iter().enumerate() {
         let (earlier, from_here) = sources.split_at_checked(index).unwrap_or((&[], sources));
         let later = from_here.get(1..).unwrap_or(&[]);
-        for number in 0..FAMILIES as u32 {
+        for number in (0..FAMILIES as u32).filter(|number| source.is_taken(*number)) {
             if writer.page.is_over() {
                 break;
             }
@@ -92,7 +92,7 @@ impl Writer<'_> {
         }
     }
 
-    /// All series of a family in one source. However they are linked, no more are shown than there are slots.
+    /// All series of a family in one source.
     fn all(
         &mut self,
         source: &Source<'_>,
@@ -101,24 +101,19 @@ impl Writer<'_> {
         family: &Family<'_>,
         head: &mut Head<'_>,
     ) {
-        let plan = source.snapshot().plan();
-        let mut slots_left = plan.series_max();
-        let mut steps_left = plan.series_max();
-        let (mut next, mut found) = (newest, Found::empty());
-        while next != 0 && steps_left != 0 && !self.page.is_over() {
-            steps_left -= 1;
-            let (is_shown, older) = source.series(next - 1, number, family, &mut found);
-            next = older;
-            if !is_shown {
-                self.exposed.unreadable += 1;
-                continue;
-            }
-            let Some(left) = slots_left.checked_sub(family.slots()) else { break };
-            slots_left = left;
-            self.series(source, family, &found, head);
+        let (mut first, mut second) = (Found::empty(), Found::empty());
+        // One ahead: what was just copied would be slow to load in other pieces.
+        let (mut shown, mut ahead) = (&mut first, &mut second);
+        let mut walk = source.walk(number, newest, family);
+        let mut is_one = walk.step(shown);
+        while is_one && !self.page.is_over() {
+            is_one = walk.step(ahead);
+            self.series(source, family, shown, head);
+            core::mem::swap(&mut shown, &mut ahead);
         }
+        self.exposed.unreadable += walk.unreadable;
         if family.kind == Kind::Counter {
-            let rest = source.count(plan.overflow_slot(number as usize));
+            let rest = source.count(source.snapshot().overflow_slot(number));
             if rest != 0 {
                 head.write(&mut self.page, self.format);
                 self.exposed.series += 1;
@@ -126,7 +121,7 @@ impl Writer<'_> {
                     family.name,
                     b"_total",
                     [source.labels, b"overflow=\"true\""],
-                    Number::of_count(rest),
+                    Value::Count(rest),
                 );
             }
         }
@@ -153,14 +148,14 @@ impl Writer<'_> {
         let labels = [source.labels, own];
         match family.kind {
             Kind::Counter => {
-                let value = Number::of_count(source.count(found.slot));
+                let value = Value::Count(source.count(found.slot));
                 self.sample(family.name, b"_total", labels, value);
             }
             Kind::Gauge => {
-                let value = Number::of_float(source.shared(found.slot));
+                let value = Value::Number(source.shared(found.slot));
                 self.sample(family.name, b"", labels, value);
             }
-            Kind::Info => self.sample(family.name, b"_info", labels, Number::of_count(1)),
+            Kind::Info => self.sample(family.name, b"_info", labels, Value::Count(1)),
             Kind::Histogram => self.histogram(source, family, found.slot, labels),
         }
     }
@@ -171,26 +166,27 @@ impl Writer<'_> {
         let mut count = 0_u64;
         for (index, bound) in bounds.iter().copied().chain([f64::INFINITY]).enumerate() {
             count = count.wrapping_add(source.count(slot + index as u32));
-            let bound = match self.format {
-                Format::Text => Number::of_float(bound),
-                Format::OpenMetrics => Number::of_bound(bound),
-            };
-            self.labelled(family.name, b"_bucket", labels, bound.bytes(), Number::of_count(count));
+            let mut text = Number::EMPTY;
+            match self.format {
+                Format::Text => text.put_number(bound),
+                Format::OpenMetrics => text.put_bound(bound),
+            }
+            self.labelled(family.name, b"_bucket", labels, text.bytes(), Value::Count(count));
         }
         let sum = source.float(slot + bounds.len() as u32 + 1);
         // OpenMetrics has no sum that could go down, and no count without a sum.
         let is_sum = sum >= 0.0 && bounds.first().is_none_or(|bound| *bound >= 0.0);
         if self.format == Format::Text || is_sum {
-            self.sample(family.name, b"_sum", labels, Number::of_float(sum));
-            self.sample(family.name, b"_count", labels, Number::of_count(count));
+            self.sample(family.name, b"_sum", labels, Value::Number(sum));
+            self.sample(family.name, b"_count", labels, Value::Count(count));
         }
     }
 
-    fn sample(&mut self, name: &[u8], ending: &[u8], labels: [&[u8]; 2], value: Number) {
+    fn sample(&mut self, name: &[u8], ending: &[u8], labels: [&[u8]; 2], value: Value) {
         self.labelled(name, ending, labels, b"", value);
     }
 
-    fn labelled(&mut self, name: &[u8], ending: &[u8], labels: [&[u8]; 2], bound: &[u8], value: Number) {
+    fn labelled(&mut self, name: &[u8], ending: &[u8], labels: [&[u8]; 2], bound: &[u8], value: Value) {
         self.page.put(name);
         self.page.put(ending);
         let mut before: &[u8] = b"{";
@@ -207,9 +203,21 @@ impl Writer<'_> {
             before = b",";
         }
         self.page.put(if before == b"," { b"} " } else { b" " });
-        self.page.put(value.bytes());
+        let mut text = Number::EMPTY;
+        match value {
+            Value::Count(count) => text.put_count(count),
+            Value::Number(number) => text.put_number(number),
+        }
+        self.page.put(text.bytes());
         self.page.put(b"\n");
     }
+}
+
+/// The value of a sample.
+#[derive(Clone, Copy)]
+enum Value {
+    Count(u64),
+    Number(f64),
 }
 
 /// What stands before a family's first series: written once, and only where there is one.
@@ -251,7 +259,8 @@ impl Head<'_> {
         line(page, b"TYPE");
         page.put(kind);
         page.put(b"\n");
-        if format == Format::OpenMetrics && is_unit_of(family.unit, family.name) {
+        if format == Format::OpenMetrics && family.kind != Kind::Info && is_unit_of(family.unit, family.name)
+        {
             line(page, b"UNIT");
             page.put(b" ");
             page.put(family.unit);

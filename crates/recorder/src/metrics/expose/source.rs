@@ -75,7 +75,12 @@ impl<'a> Source<'a> {
         Bare { base: self.base, words: self.words }
     }
 
-    /// Copies a family out; its hash and the number and 1 of its newest series.
+    /// Whether a family's place was ever taken.
+    pub(super) fn is_taken(&self, number: u32) -> bool {
+        self.word(self.snapshot.plan().family(number as usize) / 8) != 0
+    }
+
+    /// Copies a family out; answers the number and 1 of its newest series.
     pub(super) fn copy_family(&self, number: u32, into: &mut [u8; FAMILY_BYTES]) -> u32 {
         self.bare().copy(self.snapshot.plan().family(number as usize) / 8, into);
         u32_at(into, FAMILY_NEWEST).unwrap_or(0)
@@ -112,9 +117,15 @@ impl<'a> Source<'a> {
         taken.filter(move |(_, stored)| *stored == hash).map(|(number, _)| number as u32)
     }
 
+    /// The series of a family, from the newest one on.
+    pub(super) const fn walk<'f>(&self, number: u32, newest: u32, family: &'f Family<'f>) -> Walk<'_, 'f> {
+        let most = self.snapshot.plan().series_max();
+        Walk { source: self, number, family, next: newest, steps_left: most, slots_left: most, unreadable: 0 }
+    }
+
     /// Finds the series with this number, where it is one of the family; answers whether it is, and the number and 1 of the
     /// next older one.
-    pub(super) fn series(&self, number: u32, of: u32, family: &Family<'_>, into: &mut Found) -> (bool, u32) {
+    fn series(&self, number: u32, of: u32, family: &Family<'_>, into: &mut Found) -> (bool, u32) {
         let plan = self.snapshot.plan();
         if number >= plan.series_max() {
             return (false, 0);
@@ -158,11 +169,41 @@ impl<'a> Source<'a> {
     fn rows(&self, slot: u32) -> impl Iterator<Item = u64> {
         let plan = self.snapshot.plan();
         let (first, step) = (plan.row(0) / 8 + slot as usize, plan.row_bytes() / 8);
-        (0..=self.snapshot.rows_used as usize).map(move |row| self.word(first + row * step))
+        self.bare().words(first, step, 1 + self.snapshot.rows_used as usize)
     }
 
     fn word(&self, index: usize) -> u64 {
         self.bare().word(index)
+    }
+}
+
+/// The way along a family's series. However they are linked, no more are shown than there are slots.
+pub(super) struct Walk<'s, 'f> {
+    source: &'s Source<'s>,
+    number: u32,
+    family: &'f Family<'f>,
+    next: u32,
+    steps_left: u32,
+    slots_left: u32,
+    pub(super) unreadable: u64,
+}
+
+impl Walk<'_, '_> {
+    /// Finds the next; false at the end.
+    pub(super) fn step(&mut self, into: &mut Found) -> bool {
+        while self.next != 0 && self.steps_left != 0 {
+            self.steps_left -= 1;
+            let (is_one, older) = self.source.series(self.next - 1, self.number, self.family, into);
+            self.next = older;
+            if !is_one {
+                self.unreadable += 1;
+                continue;
+            }
+            let left = self.slots_left.checked_sub(self.family.slots());
+            self.slots_left = left.unwrap_or(0);
+            return left.is_some();
+        }
+        false
     }
 }
 
@@ -184,10 +225,24 @@ impl Bare {
         unsafe { word.as_ref() }.load(Ordering::Relaxed)
     }
 
+    /// The words from `first` on in steps of `step`, so many of them; none where one lies outside.
+    fn words(self, first: usize, step: usize, count: usize) -> impl Iterator<Item = u64> {
+        let last = first.saturating_add(step.saturating_mul(count.saturating_sub(1)));
+        let count = if last < self.words { count } else { 0 };
+        (0..count).map(move |index| {
+            // SAFETY: the last of them lies within what `Source::new`'s caller vouched for, as just seen.
+            let word = unsafe { self.base.add(first + index * step) };
+            // SAFETY: as in `word`.
+            unsafe { word.as_ref() }.load(Ordering::Relaxed)
+        })
+    }
+
     /// Copies whole words, from this one on.
     fn copy(self, first: usize, into: &mut [u8]) {
-        for (index, bytes) in into.as_chunks_mut::<8>().0.iter_mut().enumerate() {
-            *bytes = self.word(first + index).to_le_bytes();
+        let into = into.as_chunks_mut::<8>().0;
+        let words = self.words(first, 1, into.len());
+        for (bytes, word) in into.iter_mut().zip(words) {
+            *bytes = word.to_le_bytes();
         }
     }
 }
