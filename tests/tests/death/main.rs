@@ -10,6 +10,8 @@ mod ends;
 mod first_process;
 mod handlers;
 mod metrics;
+mod metrics_odd;
+mod metrics_truth;
 mod monitor;
 mod odd_lives;
 mod own;
