@@ -234,6 +234,10 @@ unsafe fn register(metrics: Metrics, metric: *mut Metric) -> Result<Registered, 
         kind if kind == MetricKind::Info as u32 => Kind::Info,
         _ => return Err(Refusal::Invalid),
     };
+    // The caller would fill as many buckets as the handle says.
+    if handle.bounds_count > BOUNDS_MAX {
+        return Err(Refusal::Invalid);
+    }
     if kind == Kind::Histogram && (handle.bounds.is_null() || handle.bounds_count == 0) {
         // SAFETY: the handle is there, as seen.
         unsafe { give_default_bounds(metric) };
