@@ -17,6 +17,7 @@ mod environ;
 mod exit;
 mod handler;
 mod hang;
+mod info;
 mod metrics;
 mod monitor;
 mod raw_capture;

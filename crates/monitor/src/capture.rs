@@ -41,6 +41,27 @@ pub struct Capture {
     pub hang: Option<Hang>,
     /// The last values of the node's metrics.
     pub metrics: Vec<MetricValue>,
+    /// How often the node had been started again, where that is on record.
+    pub restarts: Option<u64>,
+    /// What the process needed over its last minutes, oldest first.
+    pub course: Vec<CoursePoint>,
+}
+
+/// What a process needed at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CoursePoint {
+    /// When, milliseconds since 1970.
+    pub at_ms: u64,
+    /// Resident memory, bytes.
+    pub resident_bytes: Option<u64>,
+    /// Memory of the control group, bytes.
+    pub cgroup_bytes: Option<u64>,
+    /// Processors in use since the point before: 1 is one processor.
+    pub cpu_ratio: Option<f64>,
+    /// Open descriptors.
+    pub open_fds: Option<u64>,
+    /// Threads.
+    pub threads: Option<u64>,
 }
 
 /// What a capture is of.

@@ -87,6 +87,7 @@ fn death(case: &Case<'_>, scrubber: &Scrubber, notes: &[String]) -> Section {
     put("hung", hang::before_death(case, scrubber).map(Value::from));
     put("thread_id", Some(case.tid()).filter(|tid| *tid != 0).map(Value::from));
     put("uptime_seconds", uptime_seconds(case).map(Value::from));
+    put("restarts", case.capture.restarts.map(Value::from));
     put(
         "recorder_dropped",
         Some(case.recorder.control().dropped).filter(|dropped| *dropped != 0).map(Value::from),

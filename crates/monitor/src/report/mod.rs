@@ -26,9 +26,11 @@ mod stacks;
 mod store;
 mod symbols;
 mod text;
+mod told;
 mod unwind;
 mod words;
 
 pub use envelope::{Detail, Made, make};
 pub use event::DSN_UNREADABLE;
 pub use role::run;
+pub(crate) use told::Told;

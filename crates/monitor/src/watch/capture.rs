@@ -27,6 +27,8 @@ pub(crate) fn begin(link: &Link, subject: Subject, end: End) -> Capture {
         hang: None,
         captured_realtime_ns: realtime_ns(),
         metrics: link.metrics(),
+        restarts: None,
+        course: Vec::new(),
     }
 }
 

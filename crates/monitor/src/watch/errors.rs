@@ -5,7 +5,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -42,10 +42,12 @@ pub(crate) struct Errors {
     /// A hang that waits for the report before it.
     hang: Option<Capture>,
     budget: Budget,
+    /// How many became no report.
+    suppressed: Arc<AtomicU64>,
 }
 
 impl Errors {
-    pub(crate) fn new(link: &Arc<Link>, destination: &Destination) -> Self {
+    pub(crate) fn new(link: &Arc<Link>, destination: &Destination, suppressed: Arc<AtomicU64>) -> Self {
         let is_made = Arc::new(AtomicBool::new(false));
         Self {
             link: Arc::clone(link),
@@ -56,6 +58,7 @@ impl Errors {
             panics: Panics::default(),
             hang: None,
             budget: Budget::new(Instant::now()),
+            suppressed,
         }
     }
 
@@ -160,10 +163,14 @@ impl Errors {
 
     /// What the budget or the disk has no room for is counted, and the next report says how many there were.
     fn start_within_budget(&mut self, mut capture: Capture) {
-        let Some(suppressed) = self.budget.take(kind_of(&capture), Instant::now()) else { return };
+        let Some(suppressed) = self.budget.take(kind_of(&capture), Instant::now()) else {
+            self.suppressed.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
         let spool = std::fs::read_dir(self.destination.state_dir.join("spool"));
         if spool.is_ok_and(|spool| spool.take(WAITING_MAX).count() == WAITING_MAX) {
             self.budget.put_back(suppressed);
+            self.suppressed.fetch_add(1, Ordering::Relaxed);
             return;
         }
         if suppressed > 0 {

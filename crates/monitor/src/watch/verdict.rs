@@ -44,6 +44,19 @@ pub(crate) fn is_death(about: &Circumstances, end: End) -> bool {
     }
 }
 
+/// Of what kind a stop was: `clean` by the node itself, `requested` by somebody else, `hard` where it was then forced.
+pub(crate) fn stop_kind(control: &ControlView, end: End) -> &'static str {
+    let was_requested = control.stop_kind == StopKind::Requested as u32;
+    match end {
+        _ if control.stop_kind == StopKind::Clean as u32 => "clean",
+        End::Signaled(libc::SIGKILL) => "hard",
+        End::Signaled(_) => "requested",
+        End::Exited(status) if REQUESTED_STATUSES.contains(&status) => "requested",
+        _ if was_requested => "requested",
+        _ => "clean",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,6 +102,24 @@ mod tests {
         ];
         for (stop, seconds, end, expected) in cases {
             assert_eq!(is_death(&after(stop, seconds), end), expected, "{stop:?} {seconds} {end:?}");
+        }
+    }
+
+    #[test]
+    fn a_stop_is_of_the_kind_that_ended_it() {
+        let cases = [
+            (StopKind::None, End::Exited(0), "clean"),
+            (StopKind::None, End::Exited(143), "requested"),
+            (StopKind::None, End::Signaled(libc::SIGTERM), "requested"),
+            (StopKind::None, End::Unknown, "clean"),
+            (StopKind::Requested, End::Exited(0), "requested"),
+            (StopKind::Requested, End::Exited(1), "requested"),
+            (StopKind::Requested, End::Signaled(libc::SIGKILL), "hard"),
+            (StopKind::Clean, End::Signaled(libc::SIGKILL), "clean"),
+            (StopKind::Clean, End::StillAlive, "clean"),
+        ];
+        for (stop, end, expected) in cases {
+            assert_eq!(stop_kind(&after(stop, 5).control, end), expected, "{stop:?} {end:?}");
         }
     }
 

@@ -69,6 +69,8 @@ pub(crate) fn capture(node: &Node, recorder: &Recorder, end: End) -> Capture {
         hang: None,
         captured_realtime_ns: now_ns(),
         metrics: Vec::new(),
+        restarts: None,
+        course: Vec::new(),
         subject: Subject::Death,
         recorder: bytes(recorder),
         end,
