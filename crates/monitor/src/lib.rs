@@ -7,6 +7,7 @@ pub mod dsn;
 pub mod envelope;
 mod error;
 mod hygiene;
+mod lock;
 pub mod maps;
 mod metrics;
 pub mod post;

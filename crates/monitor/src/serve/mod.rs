@@ -1,11 +1,15 @@
 //! Serves `/metrics` and `/health` of one node, whatever the node is doing, and tells of its death until its next life.
 
+mod address;
 mod config;
+mod endpoint;
 
 use std::os::fd::AsFd;
 
+pub use address::{Address, METRICS_VARIABLE};
 pub use config::Config;
 pub(crate) use config::is_wanted;
+pub use endpoint::Endpoint;
 
 use crate::Error;
 use crate::talk::{self, Question};
