@@ -3,6 +3,7 @@
 
 pub mod at_start;
 pub mod capture;
+mod confine;
 pub mod dsn;
 pub mod envelope;
 mod error;

@@ -1,6 +1,6 @@
 //! Where to listen, and who may ask there by which name.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// Names that a client may call a public address, or a loopback one behind a proxy.
 const HOSTS_VARIABLE: &str = "LIFEBOAT_METRICS_HOSTS";
@@ -28,10 +28,9 @@ impl Address {
     pub fn of_environment() -> Option<Result<Self, String>> {
         let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         let text = variable(METRICS_VARIABLE)?.to_string_lossy().into_owned();
-        let is_allowed = variable(PUBLIC_VARIABLE).is_some_and(|word| is_yes(&word.to_string_lossy()));
         let hosts =
             variable(HOSTS_VARIABLE).map(|names| names.to_string_lossy().into_owned()).unwrap_or_default();
-        Some(Self::parse(&text, is_allowed, &hosts))
+        Some(Self::parse(&text, is_public_allowed(), &hosts))
     }
 
     /// `127.0.0.1:9464`, `[::1]:9464`, `localhost:9464`; `:9464` and `9464` stand for the loopback address too.
@@ -65,6 +64,12 @@ impl Address {
     }
 }
 
+/// Whether addresses that others can reach were asked for.
+pub(super) fn is_public_allowed() -> bool {
+    let word = std::env::var_os(PUBLIC_VARIABLE).unwrap_or_default();
+    matches!(word.to_string_lossy().trim().to_ascii_lowercase().as_str(), "1" | "yes" | "true" | "on")
+}
+
 /// A host and port of this machine, for those who only connect: a name other than `localhost` is none.
 pub(super) fn socket(text: &str) -> Option<SocketAddr> {
     if let Ok(port) = text.strip_prefix(':').unwrap_or(text).parse() {
@@ -88,10 +93,6 @@ fn host_name(host: &str) -> &str {
         None => host,
     }
     .trim_end_matches('.')
-}
-
-fn is_yes(word: &str) -> bool {
-    matches!(word.trim().to_ascii_lowercase().as_str(), "1" | "yes" | "true" | "on")
 }
 
 #[cfg(test)]

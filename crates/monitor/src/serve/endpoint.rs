@@ -19,6 +19,8 @@ const ENDING: &str = "json";
 const BYTES_MAX: u64 = 16 * 1024;
 /// How often a file is read that is just being written.
 const READS_MAX: usize = 5;
+/// A file that is so old and that nobody locks is a leftover.
+const UNLOCKED_AGE_MAX: Duration = Duration::from_secs(10);
 
 /// What one `serve` says of itself: the contents of `serve/NODE_PID-STARTED.json`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,7 +77,7 @@ impl Sign {
             Err(error) => return Err(Error::at("cannot make", &folder, error)),
         }
         for path in files(state_dir) {
-            if File::open(&path).is_ok_and(|file| !lock::is_held(&file)) {
+            if File::open(&path).is_ok_and(|file| !lock::is_held(&file) && is_old(&file)) {
                 // Another one may have been quicker.
                 let _ = fs::remove_file(path);
             }
@@ -146,6 +148,12 @@ fn files(state_dir: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(state_dir.join(FOLDER)).into_iter().flatten().flatten();
     let paths = entries.map(|entry| entry.path());
     paths.filter(|path| path.extension().is_some_and(|ending| ending == ENDING)).collect()
+}
+
+/// Whether its writer has had the time to lock it.
+fn is_old(file: &File) -> bool {
+    let age = file.metadata().and_then(|about| about.modified()).ok().and_then(|at| at.elapsed().ok());
+    age.is_some_and(|age| age > UNLOCKED_AGE_MAX)
 }
 
 /// The second number of the file's name.

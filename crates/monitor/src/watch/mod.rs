@@ -8,7 +8,7 @@ mod errors;
 mod hold;
 pub mod images;
 pub(crate) mod leftovers;
-mod link;
+pub(crate) mod link;
 pub(crate) mod memory;
 mod panics;
 mod pending;
