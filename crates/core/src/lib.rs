@@ -16,6 +16,8 @@ mod chain;
 mod environ;
 mod exit;
 mod handler;
+mod hang;
+mod info;
 mod metrics;
 mod monitor;
 mod raw_capture;
@@ -27,6 +29,7 @@ mod spawn;
 mod start;
 mod state;
 mod sys;
+mod systemd;
 mod table;
 mod trust;
 
