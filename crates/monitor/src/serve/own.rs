@@ -3,11 +3,14 @@
 use std::fs::File;
 use std::ptr::NonNull;
 
-use lifeboat_recorder::metrics::MetricsSnapshot;
+use lifeboat_recorder::metrics::{self, MetricsSnapshot, Source, expose};
 use rustix::fs::{SealFlags, fcntl_get_seals};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 use super::http::negotiate::Format;
+
+/// A page that a hostile node could fill without end; beyond any that is scraped.
+const PAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// The mapping. It goes with the node: its last pages are freed then.
 pub(super) struct Own {
@@ -31,15 +34,31 @@ impl Own {
 
     /// What its head says; nothing where it is none of ours.
     pub(super) fn head(&self) -> Option<MetricsSnapshot> {
-        let length = MetricsSnapshot::HEAD_BYTES.min(self.bytes);
-        let mut head = vec![0_u8; length];
-        // SAFETY: the mapping has so many bytes; the node may write meanwhile, which only makes the copy's words younger.
-        unsafe { std::ptr::copy_nonoverlapping(self.base.as_ptr(), head.as_mut_ptr(), length) };
-        MetricsSnapshot::read(&head).filter(|head| head.plan().bytes() <= self.bytes)
+        self.source().map(|source| *source.snapshot())
     }
 
-    /// Writes the node's metrics.
-    pub(super) fn expose(&self, _format: Format, _page: &mut String) {}
+    /// Writes the node's metrics to the end of a page.
+    pub(super) fn expose(&self, format: Format, page: &mut String) {
+        let Some(source) = self.source() else { return };
+        let format = match format {
+            Format::Text => metrics::Format::Text,
+            Format::OpenMetrics => metrics::Format::OpenMetrics,
+        };
+        let mut bytes = std::mem::take(page).into_bytes();
+        expose(&[source], format, &mut |piece| {
+            bytes.extend_from_slice(piece);
+            bytes.len() < PAGE_BYTES_MAX
+        });
+        // The encoder mends what is no text; should it ever not, the page shows it.
+        *page = String::from_utf8(bytes)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+    }
+
+    fn source(&self) -> Option<Source<'static>> {
+        // SAFETY: the mapping has so many bytes from here on, and the page that is made of the source is done with it before
+        // the mapping goes; nobody writes but the node, by whole words.
+        unsafe { Source::new(self.base, self.bytes, b"") }
+    }
 }
 
 impl Drop for Own {
