@@ -3,11 +3,13 @@
 
 pub mod at_start;
 pub mod capture;
+mod confine;
 pub mod dsn;
 pub mod envelope;
 mod error;
 mod hygiene;
 mod lives;
+mod lock;
 pub mod maps;
 mod metrics;
 pub mod post;
