@@ -2,7 +2,7 @@
 
 use core::ffi::c_char;
 
-use lifeboat_recorder::metrics::{Format, expose};
+use lifeboat_recorder::metrics::expose_own;
 
 use crate::metrics;
 
@@ -28,7 +28,7 @@ pub(crate) unsafe fn metrics_text(buffer: *mut c_char, size: u64) -> u64 {
         }
         true
     };
-    let _ = expose(&[source], Format::OpenMetrics, &mut put);
+    let _ = expose_own(&source, &mut put);
     put(END);
     if needed > size && size > 0 {
         // SAFETY: there is one byte at least.
