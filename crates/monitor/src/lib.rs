@@ -3,6 +3,7 @@
 
 pub mod at_start;
 pub mod capture;
+pub mod check_database;
 pub mod dsn;
 pub mod envelope;
 mod error;
