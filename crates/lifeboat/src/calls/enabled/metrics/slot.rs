@@ -134,7 +134,8 @@ pub(crate) enum Change {
 pub(super) fn count(slot: u32, value: u64) -> bool {
     match own_place(slot) {
         Some(place) => increase(place, value),
-        None => return nobody_counts(slot),
+        // Nobody counts: the caller is done, too.
+        None => return reporter::table().is_none(),
     }
     true
 }
@@ -168,7 +169,8 @@ pub(super) fn change_in(slot: u32, change: Change) -> bool {
     match row::shared().filter(|_| is_slot(slot)) {
         // SAFETY: the reporter gave row and slot.
         Some(row) => apply(unsafe { row::place(row, slot) }, change),
-        None => return nobody_counts(slot),
+        // Nobody counts: the caller is done, too.
+        None => return reporter::table().is_none(),
     }
     true
 }
@@ -198,7 +200,8 @@ fn apply(place: &AtomicU64, change: Change) {
 pub(super) fn observe(slot: u32, value: f64, bounds: &[f64]) -> bool {
     match row::own().filter(|_| is_slot(slot)) {
         Some(row) => fill_bucket(row, slot, value, bounds),
-        None => return nobody_counts(slot),
+        // Nobody counts: the caller is done, too.
+        None => return reporter::table().is_none(),
     }
     true
 }
@@ -247,12 +250,6 @@ fn own_place(slot: u32) -> Option<&'static AtomicU64> {
     }
     // SAFETY: the reporter gave row and slot.
     Some(unsafe { row::place(row, slot) })
-}
-
-/// Then the caller is done, too.
-#[inline(always)]
-fn nobody_counts(slot: u32) -> bool {
-    reporter::table().is_none() || slot == REFUSED
 }
 
 /// Neither unresolved nor refused.
