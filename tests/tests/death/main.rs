@@ -11,6 +11,8 @@ mod first_process;
 mod handlers;
 mod hang;
 mod metrics;
+mod metrics_odd;
+mod metrics_truth;
 mod monitor;
 mod odd_lives;
 mod own;
