@@ -35,6 +35,10 @@ pub struct Capture {
     pub notes: Vec<String>,
     /// When it was taken, nanoseconds since 1970; 0 where nobody knows.
     pub captured_realtime_ns: u64,
+    /// The same moment, nanoseconds since boot; 0 where nobody knows.
+    pub captured_boottime_ns: u64,
+    /// The loop that this capture is of, where it is of one that hangs.
+    pub hang: Option<Hang>,
     /// The last values of the node's metrics.
     pub metrics: Vec<MetricValue>,
     /// How often the node had been started again, where that is on record.
@@ -69,6 +73,29 @@ pub enum Subject {
     Error(u64),
     /// The process lives: the panic with this ticket was caught, and is to be reported.
     Panic(u64),
+    /// The process lives, but a loop of it gives no proof of life since this moment, nanoseconds since boot.
+    Hang(u64),
+}
+
+/// A loop that gives no proof of life.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Hang {
+    /// Its heartbeat's name.
+    pub heartbeat: String,
+    /// How long ago the last beat was.
+    pub age_ns: u64,
+    /// When the next was due after that.
+    pub deadline_ms: u32,
+    /// How many there were.
+    pub beats: u64,
+    /// The thread of the last.
+    pub tid: u32,
+    /// What the kernel says that thread does: `R (running)`; empty where it has ended.
+    pub state: String,
+    /// The kernel's function that it waits in; empty where it waits in none or nobody may know.
+    pub waits_in: String,
+    /// The threads that used the processor meanwhile, the busiest first, each with its share in percent of one.
+    pub busy: Vec<(String, u32)>,
 }
 
 /// How the process ended.

@@ -7,8 +7,9 @@ use sentry_types::protocol::v7::{Context, DeviceContext, OsContext, Value};
 
 use crate::capture::End;
 
-use super::case::{Case, Cause};
+use super::case::Case;
 use super::course::Course;
+use super::hang;
 use super::machine;
 use super::scrub::Scrubber;
 use super::signals;
@@ -17,9 +18,9 @@ use super::text::{clean, cut};
 type Section = BTreeMap<String, Value>;
 
 /// Sections that are ours or Sentry's: a node's own section of this name is called `node_…`.
-const RESERVED: [&str; 17] = [
-    "course", "death", "process", "os", "device", "runtime", "app", "browser", "trace", "gpu", "culture",
-    "response", "otel", "metrics", "profile", "replay", "state",
+const RESERVED: [&str; 18] = [
+    "course", "death", "hang", "process", "os", "device", "runtime", "app", "browser", "trace", "gpu",
+    "culture", "response", "otel", "metrics", "profile", "replay", "state",
 ];
 const KEY_MAX: usize = 64;
 const VALUE_MAX: usize = 512;
@@ -34,6 +35,9 @@ pub(super) fn all(case: &Case<'_>, scrubber: &Scrubber, notes: &[String]) -> BTr
     let lists = course.lists();
     if !lists.is_empty() {
         contexts.insert("course".into(), Context::Other(lists));
+    }
+    if let Some(hang) = &case.capture.hang {
+        contexts.insert("hang".into(), Context::Other(hang::context(hang, scrubber)));
     }
     let metrics = metrics(case, scrubber);
     if !metrics.is_empty() {
@@ -85,7 +89,8 @@ fn death(case: &Case<'_>, scrubber: &Scrubber, notes: &[String]) -> Section {
         End::Unknown => (None, "not seen"),
     };
     put("exit_status", status.map(Value::from));
-    put("end", (case.cause != Cause::Error).then(|| end.into()));
+    put("end", case.is_death().then(|| end.into()));
+    put("hung", hang::before_death(case, scrubber).map(Value::from));
     put("thread_id", Some(case.tid()).filter(|tid| *tid != 0).map(Value::from));
     put("uptime_seconds", uptime_seconds(case).map(Value::from));
     put("restarts", case.capture.restarts.map(Value::from));

@@ -13,6 +13,7 @@ mod envelope;
 mod event;
 mod exceptions;
 mod grouping;
+mod hang;
 mod machine;
 mod modules;
 mod nim;

@@ -93,6 +93,8 @@ fn bare(recorder: Vec<u8>) -> Capture {
     let program = String::from_utf8_lossy(&program.unwrap_or_default()).into_owned();
     Capture {
         version: CAPTURE_VERSION,
+        captured_boottime_ns: 0,
+        hang: None,
         captured_realtime_ns: 0,
         metrics: Vec::new(),
         restarts: None,

@@ -121,6 +121,8 @@ impl Ended {
             process,
             abort_message,
             notes,
+            captured_boottime_ns: 0,
+            hang: None,
             captured_realtime_ns: realtime_ns(died_at),
             metrics: Vec::new(),
             restarts: None,

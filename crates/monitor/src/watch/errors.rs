@@ -39,6 +39,8 @@ pub(crate) struct Errors {
     is_made: Arc<AtomicBool>,
     /// Panics that the process lives on after.
     panics: Panics,
+    /// A hang that waits for the report before it.
+    hang: Option<Capture>,
     budget: Budget,
     /// How many became no report.
     suppressed: Arc<AtomicU64>,
@@ -54,6 +56,7 @@ impl Errors {
             report: None,
             is_made,
             panics: Panics::default(),
+            hang: None,
             budget: Budget::new(Instant::now()),
             suppressed,
         }
@@ -76,6 +79,11 @@ impl Errors {
         self.panics.forget();
     }
 
+    /// A loop hangs. Of two that wait for a report the newer one is told.
+    pub(crate) fn add_hang(&mut self, capture: Capture) {
+        self.hang = Some(capture);
+    }
+
     /// Takes what is there, if none is being worked on; with `wait` all of it.
     pub(crate) fn look(&mut self, wait: bool) {
         loop {
@@ -84,6 +92,10 @@ impl Errors {
                 return;
             }
             self.finish();
+            if let Some(hang) = self.hang.take() {
+                self.start_within_budget(hang);
+                continue;
+            }
             let control = self.link.control();
             if self.taken >= control.errors_next.load(Ordering::Acquire) {
                 match self.panics.take(&self.link, wait) {
@@ -191,6 +203,10 @@ fn kind_of(capture: &Capture) -> u64 {
     let found = match capture.subject {
         Subject::Error(ticket) => copy.errors().find(|record| record.ticket == ticket),
         Subject::Panic(ticket) => copy.panics().find(|record| record.ticket == ticket),
+        Subject::Hang(_) => {
+            capture.hang.as_ref().map(|hang| &hang.heartbeat).hash(&mut hash);
+            return hash.finish();
+        }
         Subject::Death => None,
     };
     let Some(record) = found else { return 0 };

@@ -7,7 +7,6 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use lifeboat_recorder::{DeathStage, MAPS_BYTES, Setting, Snapshot, StopKind};
-use rustix::time::{ClockId, clock_gettime};
 
 use crate::Error;
 use crate::capture::{Capture, End, Subject};
@@ -20,6 +19,7 @@ use crate::spool::Spool;
 use crate::state_file::now_seconds;
 
 use super::errors::Errors;
+use super::hang::{self, Hangs};
 use super::hold::{self, Exit};
 use super::link::{self, Link, SETTINGS_BYTES};
 use super::pending::{Fault, Needed, Pending};
@@ -69,6 +69,7 @@ struct Watch {
     errors: Errors,
     /// This one, and those before it.
     lives: Lives,
+    hangs: Hangs,
     sampler: Sampler,
 }
 
@@ -104,6 +105,7 @@ impl Watch {
             exited: None,
             errors,
             lives,
+            hangs: Hangs::default(),
             sampler,
         })
     }
@@ -151,6 +153,9 @@ impl Watch {
                 }
                 self.sampler.end(ended);
             }
+            if !is_gone && !is_stopped {
+                self.look_at_heartbeats();
+            }
             self.errors.look(is_gone || is_stopped);
             if is_gone || is_stopped {
                 if !is_gone {
@@ -162,9 +167,30 @@ impl Watch {
             if self.fault.is_none() && self.exit.is_none() && self.errors.are_settled() {
                 rest::give_back();
             }
-            let timeouts = [self.until_confirmed(), self.errors.until_due()];
+            let timeouts = [self.until_confirmed(), self.errors.until_due(), self.hangs.until_due()];
             link::wait(&self.link.control().doorbell, heard, timeouts.into_iter().flatten().min());
+            self.hangs.has_woken();
         }
+    }
+
+    /// A process that is about to end, or was asked to, owes no proof of life.
+    fn look_at_heartbeats(&mut self) {
+        let has_fault = self.fault.as_ref().is_some_and(|fault| fault.recovered.is_none());
+        if has_fault || self.exit.is_some() || self.is_stopping() {
+            self.hangs.forget();
+        } else if let Some(found) = self.hangs.look(&self.link) {
+            let mut capture = hang::capture(&self.link, found);
+            capture.metrics.extend(self.sampler.seen().scraped);
+            self.errors.add_hang(capture);
+        }
+    }
+
+    fn is_stopping(&self) -> bool {
+        let control = self.link.control();
+        let since_ns =
+            capture::boottime_ns().saturating_sub(control.stop_boottime_ns.load(Ordering::Relaxed));
+        let kind = control.stop_kind.load(Ordering::Acquire);
+        kind == StopKind::Requested as u32 && since_ns <= verdict::STOP_TO_EXIT_NS
     }
 
     /// The threads by which the process ends.
@@ -389,6 +415,7 @@ impl Watch {
     fn begin_of_end(&self, end: End) -> Capture {
         let mut capture = capture::begin(&self.link, Subject::Death, end);
         self.add_seen(&mut capture);
+        capture.notes.extend(self.hangs.held_by().map(str::to_owned));
         let recorded = Snapshot::read(&capture.recorder).ok().and_then(|copy| copy.death());
         let given_up = self.fault.as_ref().filter(|fault| fault.was_given_up());
         if given_up.zip(recorded).is_some_and(|(fault, death)| fault.generation == death.generation) {
@@ -413,9 +440,7 @@ impl Watch {
         // Where the recorder cannot be read, the death is told without it.
         let Ok(copy) = self.link.copy() else { return true };
         let Ok(snapshot) = Snapshot::read(&copy) else { return true };
-        let now = clock_gettime(ClockId::Boottime);
-        let boottime_ns =
-            (now.tv_sec as u64).saturating_mul(1_000_000_000).saturating_add(now.tv_nsec as u64);
+        let boottime_ns = capture::boottime_ns();
         let has_last_words = snapshot.last_words().next().is_some();
         verdict::is_death(&Circumstances { control: snapshot.control(), has_last_words, boottime_ns }, end)
     }

@@ -11,7 +11,7 @@ const REQUESTED_SIGNALS: [i32; 3] = [libc::SIGHUP, libc::SIGINT, libc::SIGTERM];
 /// A supervisor that asked for a stop and waited so long kills.
 const STOP_TO_KILL_NS: u64 = 30_000_000_000;
 /// A node that was asked to stop may take so long for it.
-const STOP_TO_EXIT_NS: u64 = 600_000_000_000;
+pub(crate) const STOP_TO_EXIT_NS: u64 = 600_000_000_000;
 
 /// What is known beside the end itself.
 #[derive(Clone, Copy, Debug)]

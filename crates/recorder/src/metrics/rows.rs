@@ -18,6 +18,12 @@ impl Metrics {
         Some(NonNull::from(self.slot(row + 1, 0)).cast())
     }
 
+    /// Whether every row has had an owner: a thread without one can only adopt.
+    #[must_use]
+    pub fn are_rows_used(&self) -> bool {
+        self.head().rows_used.load(Ordering::Relaxed) as usize >= ROWS
+    }
+
     /// The row that all threads share, for gauges. Every write must be atomic.
     #[must_use]
     pub fn shared_row(&self) -> NonNull<u64> {
@@ -29,7 +35,7 @@ impl Metrics {
         self.slot(0, slot).fetch_add(value, Ordering::Relaxed);
     }
 
-    /// Sets a gauge.
+    /// Sets a gauge, or an info: 1.0 while its labels hold, else 0.0.
     pub fn set(&self, slot: u32, value: f64) {
         self.slot(0, slot).store(value.to_bits(), Ordering::Relaxed);
     }
