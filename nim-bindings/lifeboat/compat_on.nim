@@ -1,0 +1,429 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+
+## The words of nim-metrics in a build with `-d:sentry`; see `metrics_compat.nim`. To count is a store that is inlined where
+## it is called; with label values it is a hash and a store, and takes no memory. Reading is `compat_read.nim`'s.
+
+import std/[macros, monotimes, times]
+import ./abi
+
+export abi.counterAdd, abi.counterAddSigned, abi.counterAddFloat, abi.counterAddValues
+export abi.counterAddFloatValues, abi.gaugeSet, abi.gaugeAdd, abi.gaugeSetValues
+export abi.gaugeAddValues, abi.histogramObserve, abi.histogramObserveValues
+export abi.Str, abi.Values, abi.kindCounter, abi.kindGauge, monotimes, times
+
+const
+  defaultHistogramBuckets* = [
+    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, Inf
+  ]
+  boundsMax = 32
+  labelsMax = 16
+
+type
+  Collector* {.inheritable, pure.} = object ## Plain memory of the module that declares it; any thread may use it.
+    metric: Metric
+    fraction: uint64
+
+  SimpleCollector* = object of Collector
+  Counter* = object of SimpleCollector
+  Gauge* = object of SimpleCollector
+  Summary* = object of SimpleCollector
+  Histogram* = object of SimpleCollector
+
+  IgnoredCollector* = object ## No metric is ignored here; for code that names the type.
+
+  Registry* = object ## There is one: which one a declaration names makes no difference.
+
+const defaultRegistry* = Registry()
+
+func newRegistry*(): Registry =
+  Registry()
+
+# Names, labels and buckets are looked at by the compiler, where nim-metrics raises when the program starts.
+
+func isName(name: string): bool {.compileTime.} =
+  result = name.len > 0 and name[0] notin {'0' .. '9'}
+  for c in name:
+    result = result and c in {'a' .. 'z', 'A' .. 'Z', '0' .. '9', '_'}
+
+func bounds(buckets: seq[float64]): seq[float64] {.compileTime.} =
+  ## Without those that every histogram has, or that nothing falls into.
+  for bucket in buckets:
+    if bucket != Inf and bucket != -Inf:
+      result.add bucket
+
+func areBounds(bounds: seq[float64]): bool {.compileTime.} =
+  result = bounds.len in 1 .. boundsMax
+  for i in 1 ..< bounds.len:
+    result = result and bounds[i - 1] < bounds[i]
+
+func areLabels(labels: seq[string]): bool {.compileTime.} =
+  result = labels.len <= labelsMax
+  for i, label in labels:
+    let isReserved =
+      label in ["le", "quantile"] or label.len > 1 and label[0 .. 1] == "__"
+    result = result and isName(label) and not isReserved and label notin labels[0 ..< i]
+
+{.push raises: [], gcsafe, stackTrace: off, lineTrace: off, checks: off, profiler: off.}
+
+func nameOf*(collector: Collector): string =
+  $collector.metric.name
+
+func kindOf*(collector: Collector): uint32 =
+  collector.metric.kind
+
+func literal(text: string): Str =
+  Str(data: cstring(text), length: uint64(text.len))
+
+proc newMetric(
+    kind: static uint32,
+    name, help: static string,
+    labels: static seq[string],
+    bounds: static seq[float64],
+): Metric =
+  const all = labels
+  result = Metric(
+    structSize: uint32(sizeof(Metric)),
+    kind: kind,
+    name: cstring(name),
+    help: cstring(help),
+  )
+  when labels.len > 0:
+    var space {.global.}: array[labels.len, Label]
+    for i in 0 ..< labels.len:
+      space[i].name = literal(all[i])
+    result.labels = addr space[0]
+    result.labelsCount = uint32(labels.len)
+  when bounds.len > 0:
+    var numbers {.global.}: array[bounds.len, float64]
+    for i in 0 ..< bounds.len:
+      numbers[i] = bounds[i]
+    result.bounds = addr numbers[0]
+    result.boundsCount = uint32(bounds.len)
+
+proc newCollectorOf*[T](
+    collector: typedesc[T],
+    name, help: static string,
+    labels: static seq[string],
+    buckets: static seq[float64],
+): T =
+  ## What the declarations below make. Texts, labels and bounds are constants of the program.
+  const
+    finite = bounds(buckets)
+    kind =
+      when T is Counter: kindCounter
+      elif T is Gauge: kindGauge
+      else: kindHistogram
+  when not isName(name):
+    {.error: "not a name of a metric: letters, digits and underscores, no digit first: " & name.}
+  when not areLabels(labels):
+    {.error: "not labels of a metric: " & name.}
+  when T is Histogram and not areBounds(finite):
+    {.error: "not the buckets of a histogram: at most 32, ascending: " & name.}
+  result = T(metric: newMetric(kind, name, help, labels, finite))
+
+# Label values: where they are written down at the call, `labelValues = [topic, "in"]`, their texts are handed over where
+# they lie; an array of strings would copy each.
+
+func valueOf*(text: string): Str {.inline.} =
+  ## A text where it lies, for the call that it is made in.
+  Str(data: (if text.len > 0: cast[cstring](unsafeAddr text[0]) else: nil), length: uint64(text.len))
+
+type ValueArray* = object
+  count: int
+  values: array[labelsMax, Str]
+
+func valuesOf*(texts: openArray[string]): ValueArray =
+  ## One more than there can be labels means too many.
+  for i, text in texts:
+    if i < labelsMax:
+      result.values[i] = valueOf(text)
+  result.count = min(texts.len, labelsMax + 1)
+
+func pointerOf*(values: openArray[Str]): Values {.inline.} =
+  if values.len > 0: cast[Values](unsafeAddr values[0]) else: nil
+
+func countOf*(values: openArray[Str]): csize_t {.inline.} =
+  csize_t(values.len)
+
+proc counterAddTo*(collector: pointer, amount: SomeNumber, values: openArray[Str]) {.inline.} =
+  when amount is SomeFloat:
+    counterAddFloatValues(collector, float64(amount), pointerOf(values), countOf(values))
+  elif amount is SomeUnsignedInt:
+    counterAddValues(collector, uint64(amount), pointerOf(values), countOf(values))
+  else:
+    if amount >= 0:
+      counterAddValues(collector, uint64(amount), pointerOf(values), countOf(values))
+
+proc gaugeSetTo*(collector: pointer, amount: SomeNumber, values: openArray[Str]) {.inline.} =
+  gaugeSetValues(collector, float64(amount), pointerOf(values), countOf(values))
+
+proc gaugeAddTo*(collector: pointer, amount: SomeNumber, values: openArray[Str]) {.inline.} =
+  gaugeAddValues(collector, float64(amount), pointerOf(values), countOf(values))
+
+proc observeTo*(collector: pointer, amount: SomeNumber, values: openArray[Str]) {.inline.} =
+  histogramObserveValues(collector, float64(amount), pointerOf(values), countOf(values))
+
+template withTexts*(call: untyped, collector: pointer, amount: SomeNumber, texts: openArray[string]) =
+  ## Label values that are there already.
+  block:
+    let values = valuesOf(texts)
+    if values.count <= values.values.len:
+      call(collector, amount, toOpenArray(values.values, 0, values.count - 1))
+
+macro withValues*(call, collector, amount, labelValues: untyped): untyped =
+  var list = labelValues
+  if list.kind == nnkPrefix and list.len == 2 and list[0].eqIdent("@"):
+    list = list[1]
+  if list.kind == nnkBracket and list.len in 1 .. labelsMax:
+    var values = newTree(nnkBracket)
+    for value in list:
+      values.add newCall(bindSym"valueOf", value)
+    newCall(call, collector, amount, values)
+  else:
+    newCall(bindSym"withTexts", call, collector, amount, labelValues)
+
+{.pop.}
+
+# `registry`, `sampleRate` and `timestamp` are taken and make no difference.
+
+func nameOr*(name, identifier: static string): string {.compileTime.} =
+  if name.len > 0: name else: identifier
+
+template declareCounter*(
+    identifier: untyped,
+    help: static string,
+    labels: openArray[string] = [],
+    registry: Registry = defaultRegistry,
+    sampleRate: float = 1.0,
+    name: static string = "",
+    timestamp: bool = false,
+) =
+  var identifier {.global.} =
+    newCollectorOf(Counter, nameOr(name, astToStr(identifier)), help, static(@labels), static(@[0.0]))
+
+template declarePublicCounter*(
+    identifier: untyped,
+    help: static string,
+    labels: openArray[string] = [],
+    registry: Registry = defaultRegistry,
+    sampleRate: float = 1.0,
+    name: static string = "",
+    timestamp: bool = false,
+) =
+  var identifier* =
+    newCollectorOf(Counter, nameOr(name, astToStr(identifier)), help, static(@labels), static(@[0.0]))
+
+template declareGauge*(
+    identifier: untyped,
+    help: static string,
+    labels: openArray[string] = [],
+    registry: Registry = defaultRegistry,
+    name: static string = "",
+    timestamp: bool = false,
+) =
+  var identifier {.global.} =
+    newCollectorOf(Gauge, nameOr(name, astToStr(identifier)), help, static(@labels), static(@[0.0]))
+
+template declarePublicGauge*(
+    identifier: untyped,
+    help: static string,
+    labels: openArray[string] = [],
+    registry: Registry = defaultRegistry,
+    name: static string = "",
+    timestamp: bool = false,
+) =
+  var identifier* =
+    newCollectorOf(Gauge, nameOr(name, astToStr(identifier)), help, static(@labels), static(@[0.0]))
+
+template declareSummary*(
+    identifier: untyped,
+    help: static string,
+    labels: openArray[string] = [],
+    registry: Registry = defaultRegistry,
+    name: static string = "",
+    timestamp: bool = false,
+) =
+  var identifier {.global.} =
+    newCollectorOf(Summary, nameOr(name, astToStr(identifier)), help, static(@labels), static(@[0.0]))
+
+template declarePublicSummary*(
+    identifier: untyped,
+    help: static string,
+    labels: openArray[string] = [],
+    registry: Registry = defaultRegistry,
+    name: static string = "",
+    timestamp: bool = false,
+) =
+  var identifier* =
+    newCollectorOf(Summary, nameOr(name, astToStr(identifier)), help, static(@labels), static(@[0.0]))
+
+template declareHistogram*(
+    identifier: untyped,
+    help: static string,
+    labels: openArray[string] = [],
+    registry: Registry = defaultRegistry,
+    buckets: openArray[float64] = defaultHistogramBuckets,
+    name: static string = "",
+    timestamp: bool = false,
+) =
+  var identifier {.global.} =
+    newCollectorOf(Histogram, nameOr(name, astToStr(identifier)), help, static(@labels), static(@buckets))
+
+template declarePublicHistogram*(
+    identifier: untyped,
+    help: static string,
+    labels: openArray[string] = [],
+    registry: Registry = defaultRegistry,
+    buckets: openArray[float64] = defaultHistogramBuckets,
+    name: static string = "",
+    timestamp: bool = false,
+) =
+  var identifier* =
+    newCollectorOf(Histogram, nameOr(name, astToStr(identifier)), help, static(@labels), static(@buckets))
+
+# The words without a declaration: one metric for each name that is written down.
+
+proc named*[T](collector: typedesc[T], name: static string): ptr T =
+  const buckets = when T is Histogram: @defaultHistogramBuckets else: @[0.0]
+  var it {.global.} = newCollectorOf(T, name, "", newSeq[string](), buckets)
+  addr it
+
+template counter*(name: static string): Counter =
+  named(Counter, name)[]
+
+template gauge*(name: static string): Gauge =
+  named(Gauge, name)[]
+
+template summary*(name: static string): Summary =
+  named(Summary, name)[]
+
+template histogram*(name: static string): Histogram =
+  named(Histogram, name)[]
+
+template inc*(counter: Counter, amount: SomeNumber = 1) =
+  when amount is SomeFloat:
+    counterAddFloat(unsafeAddr counter, float64(amount))
+  elif amount is SomeUnsignedInt:
+    counterAdd(unsafeAddr counter, uint64(amount))
+  else:
+    counterAddSigned(unsafeAddr counter, int64(amount))
+
+template inc*(counter: Counter, amount: SomeNumber = 1, labelValues: untyped) =
+  withValues(counterAddTo, unsafeAddr counter, amount, labelValues)
+
+template countExceptions*(counter: Counter, typ: typedesc, body: untyped) =
+  try:
+    body
+  except typ as error:
+    counter.inc()
+    raise error
+
+template countExceptions*(
+    counter: Counter, typ: typedesc, labelValues: openArray[string], body: untyped
+) =
+  try:
+    body
+  except typ as error:
+    counter.inc(1, labelValues)
+    raise error
+
+template countExceptions*(counter: Counter, labelValues: openArray[string], body: untyped) =
+  countExceptions(counter, Exception, labelValues, body)
+
+template countExceptions*(counter: Counter, body: untyped) =
+  countExceptions(counter, Exception, body)
+
+template inc*(gauge: Gauge, amount: SomeNumber = 1) =
+  gaugeAdd(unsafeAddr gauge, float64(amount))
+
+template inc*(gauge: Gauge, amount: SomeNumber = 1, labelValues: untyped) =
+  withValues(gaugeAddTo, unsafeAddr gauge, amount, labelValues)
+
+template dec*(gauge: Gauge, amount: SomeNumber = 1) =
+  gaugeAdd(unsafeAddr gauge, -float64(amount))
+
+template dec*(gauge: Gauge, amount: SomeNumber = 1, labelValues: untyped) =
+  withValues(gaugeAddTo, unsafeAddr gauge, -float64(amount), labelValues)
+
+template set*(gauge: Gauge, value: SomeNumber, doUpdateSystemMetrics = true) =
+  gaugeSet(unsafeAddr gauge, float64(value))
+
+template set*(gauge: Gauge, value: SomeNumber, labelValues: untyped, doUpdateSystemMetrics = true) =
+  withValues(gaugeSetTo, unsafeAddr gauge, value, labelValues)
+
+template setToCurrentTime*(gauge: Gauge) =
+  gauge.set(getTime().toUnix())
+
+template setToCurrentTime*(gauge: Gauge, labelValues: untyped) =
+  gauge.set(getTime().toUnix(), labelValues)
+
+template trackInProgress*(gauge: Gauge, body: untyped) =
+  gauge.inc()
+  try:
+    body
+  finally:
+    gauge.dec()
+
+template trackInProgress*(gauge: Gauge, labelValues: openArray[string], body: untyped) =
+  gauge.inc(1, labelValues)
+  try:
+    body
+  finally:
+    gauge.dec(1, labelValues)
+
+template observe*(collector: Summary | Histogram, amount: SomeNumber = 1) =
+  histogramObserve(unsafeAddr collector, float64(amount))
+
+template observe*(collector: Summary | Histogram, amount: SomeNumber = 1, labelValues: untyped) =
+  withValues(observeTo, unsafeAddr collector, amount, labelValues)
+
+func secondsSince*(start, now: MonoTime): float64 =
+  float64((now - start).inNanoseconds) / 1e9
+
+template time*(collector: Gauge | Summary | Histogram, body: untyped) =
+  ## In seconds, with their fraction: nim-metrics counts whole ones.
+  let start = getMonoTime()
+  body
+  when collector is Gauge:
+    collector.set(secondsSince(start, getMonoTime()))
+  else:
+    collector.observe(secondsSince(start, getMonoTime()))
+
+template time*(collector: Gauge | Summary | Histogram, labelValues: openArray[string], body: untyped) =
+  let start = getMonoTime()
+  body
+  when collector is Gauge:
+    collector.set(secondsSince(start, getMonoTime()), labelValues)
+  else:
+    collector.observe(secondsSince(start, getMonoTime()), labelValues)
+
+# What nim-metrics tells of the runtime. What it tells of the process, the monitor knows by itself.
+
+declareGauge nim_gc_mem_bytes,
+  "the number of bytes that are owned by a thread's GC", ["thread_id"]
+declareGauge nim_gc_mem_occupied_bytes,
+  "the number of bytes that are owned by a thread's GC and hold data", ["thread_id"]
+
+proc updateThreadMetrics*() {.raises: [], gcsafe.} =
+  ## Of the calling thread; from its loop. Nothing else calls it.
+  if isStarted() != 0:
+    let id = $getThreadId()
+    when declared(getTotalMem):
+      nim_gc_mem_bytes.set(getTotalMem(), labelValues = [id])
+    when declared(getOccupiedMem):
+      nim_gc_mem_occupied_bytes.set(getOccupiedMem(), labelValues = [id])
+
+proc updateSystemMetrics*() {.raises: [], gcsafe.} =
+  updateThreadMetrics()
+
+proc getSystemMetricsAutomaticUpdate*(): bool =
+  false
+
+proc setSystemMetricsAutomaticUpdate*(value: bool) =
+  discard
+
+proc getSystemMetricsUpdateInterval*(): Duration =
+  initDuration(seconds = 10)
+
+proc setSystemMetricsUpdateInterval*(value: Duration) =
+  discard
