@@ -79,6 +79,7 @@ const
   kindCounter* = 1'u32
   kindGauge* = 2'u32
   kindHistogram* = 3'u32
+  kindInfo* = 4'u32
 
 static:
   doAssert sizeof(pointer) != 8 or sizeof(Options) == 112, "lifeboat_options of ABI 1"
@@ -149,6 +150,7 @@ when unwinds:
 
 # Handles of metrics are handed over as pointers: C has one struct for them, Nim one for each of its types.
 {.push header: metricsHeader.}
+proc isCounting*(): cint {.importc: "lifeboat_nim_is_counting".}
 proc counterAdd*(counter: pointer, amount: uint64) {.importc: "lifeboat_nim_counter_add".}
 proc counterAddSigned*(
   counter: pointer, amount: int64
@@ -164,23 +166,50 @@ proc counterAddFloat*(
   collector: pointer, amount: float64
 ) {.importc: "lifeboat_nim_counter_add_float".}
 
-# As above, with values for the labels of the metric, in their order.
-type Values* = ptr UncheckedArray[Str]
+# With labels, and with values for the labels that the metric has, in their order.
+type
+  Labels* = ptr UncheckedArray[Label]
+  Values* = ptr UncheckedArray[Str]
+
+proc counterAddLabels*(
+  metric: pointer, amount: uint64, labels: Labels, count: csize_t
+) {.importc: "lifeboat_nim_counter_add_labels".}
+
 proc counterAddValues*(
-  counter: pointer, amount: uint64, values: Values, count: csize_t
+  metric: pointer, amount: uint64, values: Values, count: csize_t
 ) {.importc: "lifeboat_nim_counter_add_values".}
-proc counterAddFloatValues*(
-  counter: pointer, amount: float64, values: Values, count: csize_t
-) {.importc: "lifeboat_nim_counter_add_float_values".}
+
+proc gaugeSetLabels*(
+  metric: pointer, amount: float64, labels: Labels, count: csize_t
+) {.importc: "lifeboat_nim_gauge_set_labels".}
+
 proc gaugeSetValues*(
-  gauge: pointer, value: float64, values: Values, count: csize_t
+  metric: pointer, amount: float64, values: Values, count: csize_t
 ) {.importc: "lifeboat_nim_gauge_set_values".}
+
+proc gaugeAddLabels*(
+  metric: pointer, amount: float64, labels: Labels, count: csize_t
+) {.importc: "lifeboat_nim_gauge_add_labels".}
+
 proc gaugeAddValues*(
-  gauge: pointer, value: float64, values: Values, count: csize_t
+  metric: pointer, amount: float64, values: Values, count: csize_t
 ) {.importc: "lifeboat_nim_gauge_add_values".}
+
+proc histogramObserveLabels*(
+  metric: pointer, amount: float64, labels: Labels, count: csize_t
+) {.importc: "lifeboat_nim_observe_labels".}
+
 proc histogramObserveValues*(
-  histogram: pointer, value: float64, values: Values, count: csize_t
+  metric: pointer, amount: float64, values: Values, count: csize_t
 ) {.importc: "lifeboat_nim_observe_values".}
+
+proc counterAddFloatValues*(
+  metric: pointer, amount: float64, values: Values, count: csize_t
+) {.importc: "lifeboat_nim_counter_add_float_values".}
+
+proc infoSet*(
+  info: pointer, labels: Labels, count: csize_t
+) {.importc: "lifeboat_nim_info_set".}
 
 {.pop.}
 {.pop.}

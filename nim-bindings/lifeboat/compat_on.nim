@@ -4,12 +4,12 @@
 ## it is called; with label values it is a hash and a store, and takes no memory. Reading is `compat_read.nim`'s.
 
 import std/[macros, monotimes, times]
-import ./abi
+import ./abi, ./handles
 
-export abi.counterAdd, abi.counterAddSigned, abi.counterAddFloat, abi.counterAddValues
-export abi.counterAddFloatValues, abi.gaugeSet, abi.gaugeAdd, abi.gaugeSetValues
-export abi.gaugeAddValues, abi.histogramObserve, abi.histogramObserveValues
-export abi.Str, abi.Values, abi.kindCounter, abi.kindGauge, monotimes, times
+export abi.counterAdd, abi.counterAddSigned, abi.counterAddFloat, abi.gaugeSet
+export abi.gaugeAdd, abi.histogramObserve, abi.isCounting, abi.Str, abi.kindCounter, abi.kindGauge
+export handles.addToCounter, handles.setGauge, handles.addToGauge, handles.observeIn
+export monotimes, times
 
 const
   defaultHistogramBuckets* = [
@@ -63,6 +63,11 @@ func areLabels(labels: seq[string]): bool {.compileTime.} =
       label in ["le", "quantile"] or label.len > 1 and label[0 .. 1] == "__"
     result = result and isName(label) and not isReserved and label notin labels[0 ..< i]
 
+func named(labels: seq[string]): seq[(string, string)] {.compileTime.} =
+  ## With the values that come later.
+  for label in labels:
+    result.add (label, "")
+
 {.push raises: [], gcsafe, stackTrace: off, lineTrace: off, checks: off, profiler: off.}
 
 func nameOf*(collector: Collector): string =
@@ -70,35 +75,6 @@ func nameOf*(collector: Collector): string =
 
 func kindOf*(collector: Collector): uint32 =
   collector.metric.kind
-
-func literal(text: string): Str =
-  Str(data: cstring(text), length: uint64(text.len))
-
-proc newMetric(
-    kind: static uint32,
-    name, help: static string,
-    labels: static seq[string],
-    bounds: static seq[float64],
-): Metric =
-  const all = labels
-  result = Metric(
-    structSize: uint32(sizeof(Metric)),
-    kind: kind,
-    name: cstring(name),
-    help: cstring(help),
-  )
-  when labels.len > 0:
-    var space {.global.}: array[labels.len, Label]
-    for i in 0 ..< labels.len:
-      space[i].name = literal(all[i])
-    result.labels = addr space[0]
-    result.labelsCount = uint32(labels.len)
-  when bounds.len > 0:
-    var numbers {.global.}: array[bounds.len, float64]
-    for i in 0 ..< bounds.len:
-      numbers[i] = bounds[i]
-    result.bounds = addr numbers[0]
-    result.boundsCount = uint32(bounds.len)
 
 proc newCollectorOf*[T](
     collector: typedesc[T],
@@ -119,51 +95,22 @@ proc newCollectorOf*[T](
     {.error: "not labels of a metric: " & name.}
   when T is Histogram and not areBounds(finite):
     {.error: "not the buckets of a histogram: at most 32, ascending: " & name.}
-  result = T(metric: newMetric(kind, name, help, labels, finite))
-
-# Label values: where they are written down at the call, `labelValues = [topic, "in"]`, their texts are handed over where
-# they lie; an array of strings would copy each.
-
-func valueOf*(text: string): Str {.inline.} =
-  ## A text where it lies, for the call that it is made in.
-  Str(data: (if text.len > 0: cast[cstring](unsafeAddr text[0]) else: nil), length: uint64(text.len))
+  result = T(metric: newMetric(kind, "", name, help, "", named(labels), finite))
 
 type ValueArray* = object
-  count: int
-  values: array[labelsMax, Str]
+  count*: int
+  values*: array[labelsMax, Str]
 
 func valuesOf*(texts: openArray[string]): ValueArray =
-  ## One more than there can be labels means too many.
-  for i, text in texts:
-    if i < labelsMax:
-      result.values[i] = valueOf(text)
-  result.count = min(texts.len, labelsMax + 1)
+  result.count = texts.len
+  for i in 0 ..< min(texts.len, labelsMax):
+    result.values[i] = textAt(texts[i])
 
-func pointerOf*(values: openArray[Str]): Values {.inline.} =
-  if values.len > 0: cast[Values](unsafeAddr values[0]) else: nil
+{.pop.}
 
-func countOf*(values: openArray[Str]): csize_t {.inline.} =
-  csize_t(values.len)
-
-proc counterAddTo*(collector: pointer, amount: SomeNumber, values: openArray[Str]) {.inline.} =
-  when amount is SomeFloat:
-    counterAddFloatValues(collector, float64(amount), pointerOf(values), countOf(values))
-  elif amount is SomeUnsignedInt:
-    counterAddValues(collector, uint64(amount), pointerOf(values), countOf(values))
-  else:
-    if amount >= 0:
-      counterAddValues(collector, uint64(amount), pointerOf(values), countOf(values))
-
-proc gaugeSetTo*(collector: pointer, amount: SomeNumber, values: openArray[Str]) {.inline.} =
-  gaugeSetValues(collector, float64(amount), pointerOf(values), countOf(values))
-
-proc gaugeAddTo*(collector: pointer, amount: SomeNumber, values: openArray[Str]) {.inline.} =
-  gaugeAddValues(collector, float64(amount), pointerOf(values), countOf(values))
-
-proc observeTo*(collector: pointer, amount: SomeNumber, values: openArray[Str]) {.inline.} =
-  histogramObserveValues(collector, float64(amount), pointerOf(values), countOf(values))
-
-template withTexts*(call: untyped, collector: pointer, amount: SomeNumber, texts: openArray[string]) =
+template withTexts*(
+    call: untyped, collector: pointer, amount: SomeNumber, texts: openArray[string]
+) =
   ## Label values that are there already.
   block:
     let values = valuesOf(texts)
@@ -171,18 +118,18 @@ template withTexts*(call: untyped, collector: pointer, amount: SomeNumber, texts
       call(collector, amount, toOpenArray(values.values, 0, values.count - 1))
 
 macro withValues*(call, collector, amount, labelValues: untyped): untyped =
+  ## Where label values are written down at the call, `[topic, "in"]`, their texts are handed over where they lie; an array
+  ## of strings would copy each.
   var list = labelValues
   if list.kind == nnkPrefix and list.len == 2 and list[0].eqIdent("@"):
     list = list[1]
   if list.kind == nnkBracket and list.len in 1 .. labelsMax:
     var values = newTree(nnkBracket)
     for value in list:
-      values.add newCall(bindSym"valueOf", value)
+      values.add newCall(bindSym"textAt", value)
     newCall(call, collector, amount, values)
   else:
     newCall(bindSym"withTexts", call, collector, amount, labelValues)
-
-{.pop.}
 
 # `registry`, `sampleRate` and `timestamp` are taken and make no difference.
 
@@ -283,22 +230,22 @@ template declarePublicHistogram*(
 
 # The words without a declaration: one metric for each name that is written down.
 
-proc named*[T](collector: typedesc[T], name: static string): ptr T =
+proc global*[T](collector: typedesc[T], name: static string): ptr T =
   const buckets = when T is Histogram: @defaultHistogramBuckets else: @[0.0]
   var it {.global.} = newCollectorOf(T, name, "", newSeq[string](), buckets)
   addr it
 
 template counter*(name: static string): Counter =
-  named(Counter, name)[]
+  global(Counter, name)[]
 
 template gauge*(name: static string): Gauge =
-  named(Gauge, name)[]
+  global(Gauge, name)[]
 
 template summary*(name: static string): Summary =
-  named(Summary, name)[]
+  global(Summary, name)[]
 
 template histogram*(name: static string): Histogram =
-  named(Histogram, name)[]
+  global(Histogram, name)[]
 
 template inc*(counter: Counter, amount: SomeNumber = 1) =
   when amount is SomeFloat:
@@ -309,7 +256,8 @@ template inc*(counter: Counter, amount: SomeNumber = 1) =
     counterAddSigned(unsafeAddr counter, int64(amount))
 
 template inc*(counter: Counter, amount: SomeNumber = 1, labelValues: untyped) =
-  withValues(counterAddTo, unsafeAddr counter, amount, labelValues)
+  if isCounting() != 0:
+    withValues(addToCounter, unsafeAddr counter, amount, labelValues)
 
 template countExceptions*(counter: Counter, typ: typedesc, body: untyped) =
   try:
@@ -337,19 +285,22 @@ template inc*(gauge: Gauge, amount: SomeNumber = 1) =
   gaugeAdd(unsafeAddr gauge, float64(amount))
 
 template inc*(gauge: Gauge, amount: SomeNumber = 1, labelValues: untyped) =
-  withValues(gaugeAddTo, unsafeAddr gauge, amount, labelValues)
+  if isCounting() != 0:
+    withValues(addToGauge, unsafeAddr gauge, amount, labelValues)
 
 template dec*(gauge: Gauge, amount: SomeNumber = 1) =
   gaugeAdd(unsafeAddr gauge, -float64(amount))
 
 template dec*(gauge: Gauge, amount: SomeNumber = 1, labelValues: untyped) =
-  withValues(gaugeAddTo, unsafeAddr gauge, -float64(amount), labelValues)
+  if isCounting() != 0:
+    withValues(addToGauge, unsafeAddr gauge, -float64(amount), labelValues)
 
 template set*(gauge: Gauge, value: SomeNumber, doUpdateSystemMetrics = true) =
   gaugeSet(unsafeAddr gauge, float64(value))
 
 template set*(gauge: Gauge, value: SomeNumber, labelValues: untyped, doUpdateSystemMetrics = true) =
-  withValues(gaugeSetTo, unsafeAddr gauge, value, labelValues)
+  if isCounting() != 0:
+    withValues(setGauge, unsafeAddr gauge, value, labelValues)
 
 template setToCurrentTime*(gauge: Gauge) =
   gauge.set(getTime().toUnix())
@@ -375,7 +326,8 @@ template observe*(collector: Summary | Histogram, amount: SomeNumber = 1) =
   histogramObserve(unsafeAddr collector, float64(amount))
 
 template observe*(collector: Summary | Histogram, amount: SomeNumber = 1, labelValues: untyped) =
-  withValues(observeTo, unsafeAddr collector, amount, labelValues)
+  if isCounting() != 0:
+    withValues(observeIn, unsafeAddr collector, amount, labelValues)
 
 func secondsSince*(start, now: MonoTime): float64 =
   float64((now - start).inNanoseconds) / 1e9

@@ -28,6 +28,9 @@ LIFEBOAT_NIM_HIDDEN_ void lifeboat_nim_observed(void *handle, double value);
 #define LIFEBOAT_NIM_SLOT_(handle) __atomic_load_n(&((lifeboat_metric *)(handle))->slot, __ATOMIC_RELAXED)
 #define LIFEBOAT_NIM_IS_ON_() __builtin_expect(__atomic_load_n(&lifeboat_table_, __ATOMIC_ACQUIRE) != 0, 0)
 
+/* For those who would make texts for labels. */
+LIFEBOAT_NIM_INLINE_ int lifeboat_nim_is_counting(void) { return LIFEBOAT_NIM_IS_ON_(); }
+
 LIFEBOAT_NIM_INLINE_ void lifeboat_nim_counter_add(void *handle, uint64_t value) {
     uint64_t *row = lifeboat_row_;
     uint32_t slot = LIFEBOAT_NIM_SLOT_(handle);

@@ -7,6 +7,7 @@ type
   Counter* = object
   Gauge* = object
   Histogram* = object
+  Info* = object
 
 template declareCounter*(
     identifier: untyped,
@@ -58,7 +59,16 @@ template declarePublicHistogram*(
 ) =
   type identifier* {.used.} = Histogram
 
+template declareInfo*(identifier: untyped, module, name, help: static string) =
+  type identifier {.used.} = Info
+
+template declarePublicInfo*(identifier: untyped, module, name, help: static string) =
+  type identifier* {.used.} = Info
+
 template add*(counter: typedesc[Counter], amount: SomeInteger) =
+  discard
+
+template add*(counter: typedesc[Counter], amount: SomeInteger, labels: openArray[(string, string)]) =
   discard
 
 template inc*(counter: typedesc[Counter], amount: SomeInteger = 1) =
@@ -67,7 +77,13 @@ template inc*(counter: typedesc[Counter], amount: SomeInteger = 1) =
 template set*(gauge: typedesc[Gauge], value: SomeNumber) =
   discard
 
+template set*(gauge: typedesc[Gauge], value: SomeNumber, labels: openArray[(string, string)]) =
+  discard
+
 template add*(gauge: typedesc[Gauge], amount: SomeNumber) =
+  discard
+
+template add*(gauge: typedesc[Gauge], amount: SomeNumber, labels: openArray[(string, string)]) =
   discard
 
 template inc*(gauge: typedesc[Gauge], amount: SomeNumber = 1) =
@@ -77,4 +93,10 @@ template dec*(gauge: typedesc[Gauge], amount: SomeNumber = 1) =
   discard
 
 template observe*(histogram: typedesc[Histogram], value: SomeNumber) =
+  discard
+
+template observe*(histogram: typedesc[Histogram], value: SomeNumber, labels: openArray[(string, string)]) =
+  discard
+
+template set*(info: typedesc[Info], labels: openArray[(string, string)]) =
   discard

@@ -3,11 +3,12 @@
 ## Metrics in a build with `-d:sentry`: handles are plain memory of the module that declares them, and to count is a store
 ## that is inlined where it is called, in debug builds too. `metrics_off.nim` has the same for the public build.
 
-import ./abi
+import ./abi, ./handles
 
-export abi.counterAdd, abi.counterAddSigned, abi.gaugeSet, abi.gaugeAdd, abi.histogramObserve
-
-{.push raises: [], gcsafe, stackTrace: off, lineTrace: off, checks: off, profiler: off.}
+export abi.counterAdd, abi.counterAddSigned, abi.gaugeSet, abi.gaugeAdd
+export abi.histogramObserve, abi.isCounting, abi.Label
+export handles.addToCounter, handles.setGauge, handles.addToGauge, handles.observeIn
+export handles.setInfo, handles.labelArray
 
 type
   Counter* = object ## Only grows: `inc`, `add`.
@@ -19,37 +20,8 @@ type
   Histogram* = object ## Counts observations by size: `observe`.
     metric: Metric
 
-func literal(text: string): Str =
-  Str(data: cstring(text), length: uint64(text.len))
-
-proc newMetric*(
-    kind: uint32,
-    module, name, help, unit: static string,
-    labels: static seq[(string, string)],
-    bounds: static seq[float64],
-): Metric =
-  ## Texts, labels and bounds are constants of the program: they outlive the handle.
-  const all = labels
-  result = Metric(
-    structSize: uint32(sizeof(Metric)),
-    kind: kind,
-    module: cstring(module),
-    name: cstring(name),
-    help: cstring(help),
-    unit: cstring(unit),
-  )
-  when labels.len > 0:
-    var space {.global.}: array[labels.len, Label]
-    for i in 0 ..< labels.len:
-      space[i] = Label(name: literal(all[i][0]), value: literal(all[i][1]))
-    result.labels = addr space[0]
-    result.labelsCount = uint32(labels.len)
-  when bounds.len > 0:
-    var numbers {.global.}: array[bounds.len, float64]
-    for i in 0 ..< bounds.len:
-      numbers[i] = bounds[i]
-    result.bounds = addr numbers[0]
-    result.boundsCount = uint32(bounds.len)
+  Info* = object ## Says by its labels what is true of the node: `set`.
+    metric: Metric
 
 template newCounter*(module, name, help, unit, labels: untyped): Counter =
   Counter(metric: newMetric(kindCounter, module, name, help, unit, static(@labels), @[]))
@@ -64,7 +36,8 @@ template newHistogram*(module, name, help, unit, labels, bounds: untyped): Histo
     )
   )
 
-{.pop.}
+template newInfo*(module, name, help: untyped): Info =
+  Info(metric: newMetric(kindInfo, module, name, help, "", @[], @[]))
 
 template declareCounter*(
     identifier: untyped,
@@ -123,12 +96,28 @@ template declarePublicHistogram*(
   ## As `declareHistogram`, for other modules too.
   var identifier* = newHistogram(module, name, help, unit, labels, bounds)
 
+template declareInfo*(identifier: untyped, module, name, help: static string) =
+  ## Declares `identifier`, an info exposed as `<module>_<name>_info`; `set` gives it its labels.
+  var identifier {.global.} = newInfo(module, name, help)
+
+template declarePublicInfo*(identifier: untyped, module, name, help: static string) =
+  ## As `declareInfo`, for other modules too.
+  var identifier* = newInfo(module, name, help)
+
+# Labels that come with the call stand in the place of the declared ones. They cost a hash and a look-up in what the thread
+# remembers; a series' first use registers it. Their texts are made only while a reporter is at work.
+
 template add*(counter: Counter, amount: SomeInteger) =
   ## Adds to a counter; a negative amount adds nothing.
   when amount is SomeUnsignedInt:
     counterAdd(unsafeAddr counter, uint64(amount))
   else:
     counterAddSigned(unsafeAddr counter, int64(amount))
+
+template add*(counter: Counter, amount: SomeInteger, labels: untyped) =
+  ## To the series with these labels: `messages.add(1, {"topic": topic})`.
+  if isCounting() != 0:
+    addToCounter(unsafeAddr counter, amount, labelArray(labels))
 
 template inc*(counter: Counter, amount: SomeInteger = 1) =
   ## As `add`.
@@ -138,9 +127,17 @@ template set*(gauge: Gauge, value: SomeNumber) =
   ## Sets a gauge.
   gaugeSet(unsafeAddr gauge, float64(value))
 
+template set*(gauge: Gauge, value: SomeNumber, labels: untyped) =
+  if isCounting() != 0:
+    setGauge(unsafeAddr gauge, value, labelArray(labels))
+
 template add*(gauge: Gauge, amount: SomeNumber) =
   ## Adds to a gauge; `amount` may be negative.
   gaugeAdd(unsafeAddr gauge, float64(amount))
+
+template add*(gauge: Gauge, amount: SomeNumber, labels: untyped) =
+  if isCounting() != 0:
+    addToGauge(unsafeAddr gauge, amount, labelArray(labels))
 
 template inc*(gauge: Gauge, amount: SomeNumber = 1) =
   ## As `add`.
@@ -153,3 +150,12 @@ template dec*(gauge: Gauge, amount: SomeNumber = 1) =
 template observe*(histogram: Histogram, value: SomeNumber) =
   ## Observes one value.
   histogramObserve(unsafeAddr histogram, float64(value))
+
+template observe*(histogram: Histogram, value: SomeNumber, labels: untyped) =
+  if isCounting() != 0:
+    observeIn(unsafeAddr histogram, value, labelArray(labels))
+
+template set*(info: Info, labels: untyped) =
+  ## Sets an info's labels, in the place of those that it had; after `start` alone.
+  if isCounting() != 0:
+    setInfo(unsafeAddr info, labelArray(labels))

@@ -45,95 +45,165 @@ CALL_ void lifeboat_nim_counter_add_float(void *handle, double amount) {
     }
 }
 
-/* What this thread knows of late label values, by their hash: as in the shared memory, it stands for them. */
+/* What this thread knows of late labels, by their hash: as in the shared memory, it stands for them. */
 static __thread struct {
     uint64_t hash;
     uint64_t slot;
 } remembered[REMEMBERED];
 
-/* A series whose label values came with the call. */
+/* Labels as they come with a call: names and values, or values alone where the metric has the names. */
 typedef struct {
-    lifeboat_metric metric;
-    uint64_t hash;
-    lifeboat_metric_label labels[LABELS_MAX];
-} series;
+    const lifeboat_metric_label *labels;
+    const lifeboat_str *values;
+    size_t count;
+} late;
 
-static uint64_t mixed(uint64_t hash, uint64_t word) {
+static inline uint64_t mixed(uint64_t hash, uint64_t word) {
     unsigned __int128 product = (unsigned __int128)(hash ^ word) * 0x9e3779b97f4a7c15ull;
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-/* Of the metric and the values, each with its length. Never 0. */
-static uint64_t hash_of(const void *metric, const lifeboat_str *values, size_t count) {
-    uint64_t hash = mixed(0x2545f4914f6cdd1dull, (uint64_t)metric);
+static inline uint64_t bytes_at(const char *bytes, size_t count) {
+    uint64_t word = 0;
+    memcpy(&word, bytes, count);
+    return word;
+}
+
+/* Of the metric and the texts, each with its length. Never 0. */
+static inline uint64_t hash_of(const void *metric, const lifeboat_str *texts, size_t count) {
+    uint64_t hash = (uint64_t)metric;
     for (size_t index = 0; index < count; index++) {
-        const char *bytes = values[index].data;
-        uint64_t left = values[index].length;
-        uint64_t word = 0;
-        hash = mixed(hash + 0x632be59bd9b4e019ull, left);
+        const char *bytes = texts[index].data;
+        uint64_t length = texts[index].length;
+        uint64_t left = length;
         for (; left > 8; left -= 8, bytes += 8) {
-            memcpy(&word, bytes, 8);
-            hash = mixed(hash, word);
+            hash = mixed(hash, bytes_at(bytes, 8));
         }
-        word = 0;
-        memcpy(&word, bytes ? bytes : "", left);
-        hash = mixed(hash, word);
+        /* What is left, by two reads that may overlap; the length tells apart what they make alike. */
+        uint64_t word = left >= 4  ? bytes_at(bytes, 4) << 32 | bytes_at(bytes + left - 4, 4)
+                        : left > 0 ? (uint64_t)(unsigned char)bytes[0] << 16 | (unsigned char)bytes[left / 2] << 8 |
+                                         (unsigned char)bytes[left - 1]
+                                   : 0;
+        hash = mixed(hash + length * 0x632be59bd9b4e019ull, word);
     }
     return hash ? hash : 1;
 }
 
-/* Resolves the metric with these values for its labels; false where there is no such series, or nobody to tell. */
-static int find_series(series *out, const lifeboat_metric *metric, const lifeboat_str *values, size_t count) {
+/* A histogram without bounds of its own learns the reporter's, which every thread writes alike. */
+static void take_bounds(lifeboat_metric *metric, const lifeboat_metric *resolved) {
+    if (!metric->bounds && resolved->bounds) {
+        metric->bounds_count = resolved->bounds_count;
+        __atomic_store_n(&metric->bounds, resolved->bounds, __ATOMIC_RELEASE);
+    }
+}
+
+/* Registers the metric with these labels; its slot, 0 where there is nobody to tell or another thread does the same. */
+static __attribute__((__noinline__)) uint32_t resolve_late(lifeboat_metric *metric, late given) {
     const lifeboat_table *table = LIFEBOAT_TABLE_();
-    if (!table || count != metric->labels_count || count > LABELS_MAX || !LIFEBOAT_HAS_(table, metric_resolve)) {
+    lifeboat_metric_label labels[LABELS_MAX];
+    lifeboat_metric series = *metric;
+    if (!table || !LIFEBOAT_HAS_(table, metric_resolve) || given.count > LABELS_MAX ||
+        (given.values && given.count != metric->labels_count)) {
         return 0;
     }
-    out->metric = *metric;
-    out->hash = hash_of(metric, values, count);
-    out->metric.labels = out->labels;
-    size_t place = out->hash % REMEMBERED;
-    if (remembered[place].hash != out->hash) {
-        out->metric.slot = 0;
-        for (size_t index = 0; index < count; index++) {
-            out->labels[index] = (lifeboat_metric_label){metric->labels[index].name, values[index]};
-        }
-        (void)table->metric_resolve(&out->metric);
-        if (!out->metric.slot) {
+    for (size_t index = 0; given.values && index < given.count; index++) {
+        labels[index] = (lifeboat_metric_label){metric->labels[index].name, given.values[index]};
+    }
+    series.slot = 0;
+    series.labels = given.values ? labels : given.labels;
+    series.labels_count = (uint32_t)given.count;
+    (void)table->metric_resolve(&series);
+    take_bounds(metric, &series);
+    return series.slot;
+}
+
+/* The slot of the metric with these labels, UINT32_MAX where it was refused, 0 where there is none. */
+static inline uint32_t slot_of(lifeboat_metric *metric, late given, uint64_t *out_hash) {
+    const lifeboat_str *texts = given.values ? given.values : (const lifeboat_str *)given.labels;
+    uint64_t hash;
+    size_t place;
+    if (!lifeboat_table_) {
+        return 0;
+    }
+    hash = hash_of(metric, texts, given.values ? given.count : 2 * given.count);
+    place = hash % REMEMBERED;
+    *out_hash = hash;
+    if (LIFEBOAT_RARE_(remembered[place].hash != hash)) {
+        uint32_t slot = resolve_late(metric, given);
+        if (slot == 0) {
             return 0;
         }
-        remembered[place].hash = out->hash;
-        remembered[place].slot = out->metric.slot;
+        remembered[place].hash = hash;
+        remembered[place].slot = slot;
     }
-    out->metric.slot = (uint32_t)remembered[place].slot;
-    return out->metric.slot != UINT32_MAX;
+    return (uint32_t)remembered[place].slot;
 }
 
-CALL_ void lifeboat_nim_counter_add_values(void *metric, uint64_t amount, const lifeboat_str *values, size_t count) {
-    series found;
-    if (find_series(&found, metric, values, count)) {
-        lifeboat_counter_add((lifeboat_counter *)&found.metric, amount);
-    }
+/* The metric as a handle of this series. */
+static inline lifeboat_metric handle_of(const lifeboat_metric *metric, uint32_t slot) {
+    lifeboat_metric series = *metric;
+    series.slot = slot;
+    return series;
 }
 
-CALL_ void lifeboat_nim_gauge_set_values(void *metric, double amount, const lifeboat_str *values, size_t count) {
-    series found;
-    if (find_series(&found, metric, values, count)) {
-        lifeboat_gauge_set((lifeboat_gauge *)&found.metric, amount);
-    }
-}
-
-CALL_ void lifeboat_nim_gauge_add_values(void *metric, double amount, const lifeboat_str *values, size_t count) {
-    series found;
-    if (find_series(&found, metric, values, count)) {
-        lifeboat_gauge_add((lifeboat_gauge *)&found.metric, amount);
+static inline void counter_add_slot(lifeboat_metric *metric, uint32_t slot, uint64_t amount) {
+    uint64_t *row = lifeboat_row_;
+    if (__builtin_expect(row != 0 && LIFEBOAT_IS_SLOT_(slot), 1)) {
+        lifeboat_store_(row + slot, row[slot] + amount);
+    } else if (slot) {
+        lifeboat_metric series = handle_of(metric, slot);
+        lifeboat_count_first_(&series, amount);
     }
 }
 
-CALL_ void lifeboat_nim_observe_values(void *metric, double amount, const lifeboat_str *values, size_t count) {
-    series found;
-    if (find_series(&found, metric, values, count)) {
-        lifeboat_histogram_observe((lifeboat_histogram *)&found.metric, amount);
+static inline void counter_add_late(void *metric, uint64_t amount, late given) {
+    uint64_t hash;
+    counter_add_slot(metric, slot_of(metric, given, &hash), amount);
+}
+
+static inline void gauge_set_late(void *metric, double amount, late given) {
+    uint64_t hash;
+    uint32_t slot = slot_of(metric, given, &hash);
+    if (slot) {
+        lifeboat_gauge series = {handle_of(metric, slot)};
+        lifeboat_gauge_set(&series, amount);
     }
+}
+
+static inline void gauge_add_late(void *metric, double amount, late given) {
+    uint64_t hash;
+    uint32_t slot = slot_of(metric, given, &hash);
+    if (slot) {
+        lifeboat_gauge series = {handle_of(metric, slot)};
+        lifeboat_gauge_add(&series, amount);
+    }
+}
+
+static inline void observe_late(void *metric, double amount, late given) {
+    uint64_t hash;
+    uint32_t slot = slot_of(metric, given, &hash);
+    if (slot) {
+        lifeboat_histogram series = {handle_of(metric, slot)};
+        lifeboat_histogram_observe(&series, amount);
+    }
+}
+
+/* Each of these twice: with names and values, and with values for the names that the metric has. */
+#define LATE_(call, type)                                                                                             \
+    CALL_ void lifeboat_nim_##call##_labels(void *metric, type amount, const lifeboat_metric_label *labels,           \
+                                            size_t count) {                                                           \
+        call##_late(metric, amount, (late){labels, 0, count});                                                        \
+    }                                                                                                                 \
+    CALL_ void lifeboat_nim_##call##_values(void *metric, type amount, const lifeboat_str *values, size_t count) {    \
+        call##_late(metric, amount, (late){0, values, count});                                                        \
+    }
+LATE_(counter_add, uint64_t)
+LATE_(gauge_set, double)
+LATE_(gauge_add, double)
+LATE_(observe, double)
+
+CALL_ void lifeboat_nim_info_set(void *info, const lifeboat_metric_label *labels, size_t count) {
+    lifeboat_info_set((lifeboat_info *)info, labels, count);
 }
 
 /* What series with late values owe, by their hash. */
@@ -156,12 +226,17 @@ static uint64_t *fraction_of(uint64_t hash) {
 
 CALL_ void lifeboat_nim_counter_add_float_values(void *metric, double amount, const lifeboat_str *values,
                                                  size_t count) {
-    series found;
-    if (is_amount(amount) && find_series(&found, metric, values, count)) {
+    uint64_t hash;
+    uint32_t slot = is_amount(amount) ? slot_of(metric, (late){0, values, count}, &hash) : 0;
+    if (slot) {
         uint64_t whole = (uint64_t)amount;
-        uint64_t *fraction = (double)whole == amount ? 0 : fraction_of(found.hash);
-        /* With no place left for what it owes, the nearest whole number. */
-        whole = fraction ? carry(fraction, amount) : (uint64_t)(amount + 0.5);
-        lifeboat_counter_add((lifeboat_counter *)&found.metric, whole);
+        uint64_t *fraction = (double)whole == amount ? 0 : fraction_of(hash);
+        if (fraction) {
+            whole = carry(fraction, amount);
+        } else if ((double)whole != amount) {
+            /* With no place left for what it owes: the nearest whole number. */
+            whole = (uint64_t)(amount + 0.5);
+        }
+        counter_add_slot(metric, slot, whole);
     }
 }
