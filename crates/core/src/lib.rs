@@ -16,6 +16,7 @@ mod chain;
 mod environ;
 mod exit;
 mod handler;
+mod hang;
 mod info;
 mod metrics;
 mod monitor;
@@ -28,6 +29,7 @@ mod spawn;
 mod start;
 mod state;
 mod sys;
+mod systemd;
 mod table;
 mod trust;
 

@@ -10,13 +10,15 @@ use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 use lifeboat_abi::{Metric, MetricKind, MetricLabel, Options, Status};
 use lifeboat_recorder::metrics::{
-    DEFAULT_BOUNDS, Kind, Label, Metrics, Plan, Refusal, SERIES_DEFAULT, Wanted,
+    DEFAULT_BOUNDS, Kind, Label, Metrics, Plan, Refusal, Registered, SERIES_DEFAULT, Wanted,
 };
 
 use crate::settings::Settings;
 use crate::{calls, shared, state, sys};
 
 pub(crate) const LABELS_MAX: usize = 32;
+/// Room that is quick to make, where there are no more.
+const LABELS_FEW: usize = 4;
 const BOUNDS_MAX: u32 = 64;
 const TEXT_MAX: usize = 4096;
 /// What a handle's slot says: not yet, or never.
@@ -183,8 +185,8 @@ pub(crate) unsafe fn slot_of(metrics: Metrics, metric: *mut Metric) -> Result<u3
     // SAFETY: handed on from the caller.
     match unsafe { register(metrics, metric) } {
         Ok(found) => {
-            slot.store(found, Ordering::Release);
-            Ok(found)
+            slot.store(found.slot, Ordering::Release);
+            Ok(found.slot)
         }
         // Asked for again at the next use.
         Err(Refusal::Busy) => Err(Status::Busy),
@@ -197,7 +199,7 @@ pub(crate) unsafe fn slot_of(metrics: Metrics, metric: *mut Metric) -> Result<u3
 
 /// # Safety
 /// As [`resolve`], and not null.
-unsafe fn register(metrics: Metrics, metric: *mut Metric) -> Result<u32, Refusal> {
+unsafe fn register(metrics: Metrics, metric: *mut Metric) -> Result<Registered, Refusal> {
     // SAFETY: handed on from the caller; the copy's pointers stay the caller's.
     let handle = unsafe { metric.read() };
     let kind = match handle.kind {
@@ -207,10 +209,36 @@ unsafe fn register(metrics: Metrics, metric: *mut Metric) -> Result<u32, Refusal
         kind if kind == MetricKind::Info as u32 => Kind::Info,
         _ => return Err(Refusal::Invalid),
     };
-    let mut labels = [Label { name: &[], value: &[] }; LABELS_MAX];
+    if kind == Kind::Histogram && (handle.bounds.is_null() || handle.bounds_count == 0) {
+        // SAFETY: the handle is there, as seen.
+        unsafe { give_default_bounds(metric) };
+    }
+    // SAFETY: the handle is there, as seen.
+    let bounds = unsafe { bounds(metric) };
+    let none = Label { name: &[], value: &[] };
+    // Most have few labels, and those that are known late are read at every use.
+    if handle.labels_count as usize <= LABELS_FEW {
+        // SAFETY: handed on from the caller.
+        unsafe { register_with(metrics, metric, &handle, kind, bounds, &mut [none; LABELS_FEW]) }
+    } else {
+        // SAFETY: handed on from the caller.
+        unsafe { register_with(metrics, metric, &handle, kind, bounds, &mut [none; LABELS_MAX]) }
+    }
+}
+
+/// # Safety
+/// As [`resolve`], and not null; `handle` must be its copy.
+unsafe fn register_with<'a>(
+    metrics: Metrics,
+    metric: *mut Metric,
+    handle: &Metric,
+    kind: Kind,
+    bounds: &'a [f64],
+    labels: &'a mut [Label<'a>],
+) -> Result<Registered, Refusal> {
     let count = if handle.labels.is_null() { 0 } else { handle.labels_count as usize };
-    let used = labels.get_mut(..count).ok_or(Refusal::Invalid)?;
-    for (index, label) in used.iter_mut().enumerate() {
+    let labels = labels.get_mut(..count).ok_or(Refusal::Invalid)?;
+    for (index, label) in labels.iter_mut().enumerate() {
         // SAFETY: the handle's labels are as many as it says.
         let given: *const MetricLabel = unsafe { handle.labels.add(index) };
         // SAFETY: as above.
@@ -220,26 +248,37 @@ unsafe fn register(metrics: Metrics, metric: *mut Metric) -> Result<u32, Refusal
         // SAFETY: as above.
         label.value = unsafe { calls::bytes(given.value) };
     }
-    if kind == Kind::Histogram && handle.bounds.is_null() {
-        // Before the slot is known: whoever sees the slot sees these.
-        // SAFETY: the handle is there, as seen.
-        let count = unsafe { &raw mut (*metric).bounds_count };
-        // SAFETY: the handle is the caller's, and every thread writes the same.
-        unsafe { count.write(DEFAULT_BOUNDS.len() as u32) };
-        // SAFETY: the handle is there, as seen.
-        let bounds = unsafe { &raw mut (*metric).bounds };
-        // SAFETY: as for the count.
-        unsafe { bounds.write(DEFAULT_BOUNDS.as_ptr()) };
+    let unnamed = Wanted { kind, module: &[], name: &[], unit: &[], help: &[], bounds, labels };
+    // SAFETY: the handle is as long as this struct; several threads may resolve it at once.
+    let family = unsafe { &raw mut (*metric).reserved };
+    // SAFETY: as above.
+    let family = unsafe { AtomicU32::from_ptr(family) };
+    if let Some(family) = family.load(Ordering::Relaxed).checked_sub(1) {
+        return metrics.register_in(family, &unnamed);
     }
     let texts = [handle.module, handle.name, handle.unit, handle.help].map(|text| {
         // SAFETY: a handle's texts are null or NUL-terminated.
         unsafe { text_of(text) }
     });
     let [module, name, unit, help] = texts;
-    // SAFETY: the handle is there, as seen.
-    let bounds = unsafe { bounds(metric) };
-    let wanted = Wanted { kind, module, name, unit, help, bounds, labels: used };
-    metrics.register(&wanted).map(|registered| registered.slot)
+    let registered = metrics.register(&Wanted { module, name, unit, help, ..unnamed })?;
+    family.store(registered.family + 1, Ordering::Relaxed);
+    Ok(registered)
+}
+
+/// Before the slot is known: whoever sees the slot sees these.
+///
+/// # Safety
+/// `metric` must be a handle.
+unsafe fn give_default_bounds(metric: *mut Metric) {
+    // SAFETY: the caller's promise.
+    let count = unsafe { &raw mut (*metric).bounds_count };
+    // SAFETY: the handle is the caller's, and every thread writes the same.
+    unsafe { count.write(DEFAULT_BOUNDS.len() as u32) };
+    // SAFETY: the caller's promise.
+    let bounds = unsafe { &raw mut (*metric).bounds };
+    // SAFETY: as for the count.
+    unsafe { bounds.write(DEFAULT_BOUNDS.as_ptr()) };
 }
 
 /// # Safety

@@ -28,8 +28,8 @@ static TABLE: Table = Table {
     gauge_set: Some(gauge_set),
     gauge_add: Some(gauge_add),
     histogram_observe: Some(histogram_observe),
-    health: None,
-    heartbeat: None,
+    health: Some(health),
+    heartbeat: Some(heartbeat),
     metrics_text: None,
     status_text: Some(status_text),
     uncaught: Some(uncaught),
@@ -132,6 +132,16 @@ unsafe extern "C" fn gauge_add(metric: *mut Metric, value: f64) -> i32 {
 unsafe extern "C" fn histogram_observe(metric: *mut Metric, value: f64) -> i32 {
     // SAFETY: the contract of the table: a handle's texts live as long as it.
     unsafe { metrics::histogram_observe(metric, value) as i32 }
+}
+
+unsafe extern "C" fn health(component: Str, state: i32, detail: Str) -> i32 {
+    // SAFETY: the contract of the table: texts are valid for the call.
+    unsafe { calls::health(component, state, detail) as i32 }
+}
+
+unsafe extern "C" fn heartbeat(name: Str, deadline_ms: u32) -> i32 {
+    // SAFETY: the contract of the table: texts are valid for the call.
+    unsafe { calls::heartbeat(name, deadline_ms) as i32 }
 }
 
 extern "C" fn status_text(status: i32) -> *const c_char {

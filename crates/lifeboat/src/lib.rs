@@ -53,6 +53,8 @@
 mod calls;
 mod level;
 mod macros;
+pub mod metrics_facade;
+pub mod prometheus_client;
 pub mod sentry;
 pub mod tracing;
 

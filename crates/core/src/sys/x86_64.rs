@@ -17,6 +17,8 @@ pub(crate) mod number {
     pub(crate) const MADVISE: usize = 28;
     pub(crate) const DUP2: usize = 33;
     pub(crate) const GETPID: usize = 39;
+    pub(crate) const SOCKET: usize = 41;
+    pub(crate) const SENDTO: usize = 44;
     pub(crate) const CLONE: usize = 56;
     pub(crate) const EXECVE: usize = 59;
     pub(crate) const EXIT: usize = 60;

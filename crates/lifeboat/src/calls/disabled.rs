@@ -1,7 +1,11 @@
 //! The public build: every type has no size, every function is empty, every answer is the same.
 
+mod metrics;
+
 use std::fmt;
 use std::marker::PhantomData;
+
+pub use metrics::*;
 
 /// Whether Lifeboat is in this build.
 #[doc(hidden)]
@@ -148,6 +152,13 @@ calls! {
 #[inline(always)]
 pub const fn is_on() -> bool {
     false
+}
+
+/// The node's metrics as a page: none in this build.
+#[must_use]
+#[inline(always)]
+pub const fn metrics_text() -> String {
+    String::new()
 }
 
 /// What the macros call.

@@ -4,6 +4,7 @@
 //! server that sees the same event id twice counts it once. SIGTERM therefore simply ends it.
 
 mod config;
+mod counts;
 mod delivery;
 mod http;
 mod limits;
@@ -14,6 +15,7 @@ mod wake;
 use std::time::Duration;
 
 pub use config::{Config, DSN_VARIABLE};
+pub(crate) use counts::counts;
 pub use sandbox::{Confinement, confine};
 
 use crate::error::Error;

@@ -27,6 +27,8 @@ pub(super) enum Cause {
     Language(&'static str),
     /// It lives: a handled error.
     Error,
+    /// It lives: a loop of it gives no proof of life.
+    Hang,
 }
 
 impl Cause {
@@ -39,6 +41,7 @@ impl Cause {
             Self::Unknown => "unknown",
             Self::Language(word) => word,
             Self::Error => "error",
+            Self::Hang => "hang",
         }
     }
 }
@@ -65,16 +68,22 @@ impl<'c> Case<'c> {
         let recorder = Snapshot::read(&capture.recorder)
             .map_err(|error| Error::malformed(format!("the recorder: {error}")))?;
         let error = match capture.subject {
-            Subject::Death => None,
+            Subject::Death | Subject::Hang(_) => None,
             Subject::Error(ticket) => Some(found(recorder.errors(), "error", ticket)?),
             Subject::Panic(ticket) => Some(found(recorder.panics(), "panic", ticket)?),
         };
-        let fault =
-            recorder.death().filter(|death| error.is_none() && death.stage != DeathStage::Recovered as u32);
-        let cause = if error.is_some() { Cause::Error } else { cause(fault.is_some(), capture.end) };
-        let words = match error {
-            Some(_) => Words::default(),
-            None => Words::of_end(&recorder, fault.as_ref(), capture.end, capture.captured_realtime_ns),
+        let is_death = capture.subject == Subject::Death;
+        let fault = recorder.death().filter(|death| is_death && death.stage != DeathStage::Recovered as u32);
+        let cause = match capture.subject {
+            Subject::Death => cause(fault.is_some(), capture.end),
+            Subject::Error(_) | Subject::Panic(_) => Cause::Error,
+            Subject::Hang(_) => Cause::Hang,
+        };
+        let words = match capture.subject {
+            Subject::Error(_) | Subject::Panic(_) | Subject::Hang(_) => Words::default(),
+            Subject::Death => {
+                Words::of_end(&recorder, fault.as_ref(), capture.end, capture.captured_realtime_ns)
+            }
         };
         let of_language = words.main.and_then(|main| words::cause_word(main.origin));
         let by_own = words.main.zip(fault).is_some_and(|(main, fault)| main.tid == fault.tid);
@@ -85,6 +94,11 @@ impl<'c> Case<'c> {
         let cause = of_language.filter(|_| words_explain).map_or(cause, Cause::Language);
         let (last_words, other_words) = (words.main, words.others);
         Ok(Self { capture, recorder, fault, last_words, other_words, words_explain, error, cause })
+    }
+
+    /// Whether it is over, or about to be: of all others the process lives on.
+    pub(super) fn is_death(&self) -> bool {
+        !matches!(self.cause, Cause::Error | Cause::Hang)
     }
 
     /// A text that was set at start.
@@ -105,6 +119,12 @@ impl<'c> Case<'c> {
             Subject::Death => hash.update(self.fault.map_or(0, |fault| fault.generation).to_le_bytes()),
             Subject::Error(ticket) => hash.update([b"error".as_slice(), &ticket.to_le_bytes()].concat()),
             Subject::Panic(ticket) => hash.update([b"panic".as_slice(), &ticket.to_le_bytes()].concat()),
+            Subject::Hang(since) => {
+                hash.update([b"hang".as_slice(), &since.to_le_bytes()].concat());
+                hash.update(
+                    self.capture.hang.as_ref().map(|hang| hang.heartbeat.as_bytes()).unwrap_or_default(),
+                );
+            }
         }
         let digest = hash.finalize();
         let bytes = digest.first_chunk().copied().unwrap_or_default();
@@ -113,6 +133,9 @@ impl<'c> Case<'c> {
 
     /// The thread that the report is about; 0 where it is not known.
     pub(super) fn tid(&self) -> u32 {
+        if let Some(hang) = &self.capture.hang {
+            return hang.tid;
+        }
         let of_record = self.error.or(self.last_words).map(|record| record.tid);
         let exiting = Some(self.recorder.control().exit_tid).filter(|tid| *tid != 0);
         self.fault
@@ -157,7 +180,7 @@ impl<'c> Case<'c> {
             return Some((signal, Some(fault.code), class));
         }
         match self.capture.end {
-            End::Signaled(signal) if self.error.is_none() => Some((signal, None, AddressClass::None)),
+            End::Signaled(signal) if self.is_death() => Some((signal, None, AddressClass::None)),
             _ => None,
         }
     }

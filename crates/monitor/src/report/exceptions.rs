@@ -8,6 +8,7 @@ use sentry_types::protocol::v7::{
 
 use super::case::{Case, Cause};
 use super::demangle::demangle_types;
+use super::hang;
 use super::scrub::Scrubber;
 use super::signals::{self, AddressClass};
 use super::stacks::{self, Stacks};
@@ -34,6 +35,16 @@ pub(super) fn all(case: &Case<'_>, stacks: &mut Stacks<'_, '_>, scrubber: &Scrub
         return vec![Exception {
             mechanism: Some(mechanism("generic", true)),
             ..of_record(error, stack, stacks, scrubber)
+        }];
+    }
+    if let Some(hang) = &case.capture.hang {
+        return vec![Exception {
+            ty: case.cause.word().into(),
+            value: Some(hang::sentence(hang, scrubber)),
+            stacktrace: stack,
+            thread_id: thread_id(hang.tid),
+            mechanism: Some(mechanism(case.cause.word(), false)),
+            ..Exception::default()
         }];
     }
     let end = of_end(case, whole.as_ref(), scrubber);

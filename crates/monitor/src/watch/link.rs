@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use lifeboat_recorder::{
-    Control, Death, DeathStage, MAPS_BYTES, MonitorState, RECORDER_BYTES, Recorder, Snapshot,
+    Control, Death, DeathStage, Health, MAPS_BYTES, MonitorState, RECORDER_BYTES, Recorder, Snapshot,
 };
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::mm::{MapFlags, ProtFlags, mmap};
@@ -127,6 +127,16 @@ impl Link {
         Ok(bytes)
     }
 
+    /// What the node says of its health, as it is now; nothing from a reporter that knew none.
+    pub(crate) fn health(&self) -> Option<HealthCopy> {
+        let head = self.copy_of(Health::HEAD_BYTES).ok()?;
+        let (start, size) = Health::range(&head)?;
+        let end = start.checked_add(size).filter(|end| *end <= RECORDER_BYTES)?;
+        let mut bytes = vec![0; end - start];
+        self.file.read_exact_at(&mut bytes, start as u64).ok()?;
+        Some(HealthCopy { head, bytes })
+    }
+
     /// Marks the recorded death in a copy as none.
     pub(crate) fn strike_death(&self, copy: &mut [u8]) {
         let stage = (&raw const self.death().stage) as usize - self.recorder.base().as_ptr() as usize;
@@ -162,6 +172,19 @@ impl Link {
     pub(crate) fn ring(&self) {
         self.control().doorbell.fetch_add(1, Ordering::Release);
         wake(&self.control().doorbell);
+    }
+}
+
+/// The part of a recorder that tells of health.
+pub(crate) struct HealthCopy {
+    head: Vec<u8>,
+    bytes: Vec<u8>,
+}
+
+impl HealthCopy {
+    /// What it says.
+    pub(crate) fn read(&self) -> Option<Health<'_>> {
+        Health::read(&self.head, &self.bytes)
     }
 }
 

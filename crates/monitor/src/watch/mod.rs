@@ -3,10 +3,13 @@
 pub(crate) mod abort;
 mod budget;
 mod capture;
+mod context;
 pub(crate) mod end;
 mod errors;
+mod hang;
 mod hold;
 pub mod images;
+mod interrupted;
 pub(crate) mod leftovers;
 mod link;
 pub(crate) mod memory;
