@@ -207,6 +207,10 @@ proc counterAddFloatValues*(
   metric: pointer, amount: float64, values: Values, count: csize_t
 ) {.importc: "lifeboat_nim_counter_add_float_values".}
 
+proc get*(
+  metric: pointer, labels: Labels, count: csize_t, outHandle: pointer
+) {.importc: "lifeboat_nim_get".}
+
 proc infoSet*(
   info: pointer, labels: Labels, count: csize_t
 ) {.importc: "lifeboat_nim_info_set".}

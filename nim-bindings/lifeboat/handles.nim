@@ -53,6 +53,16 @@ func pointerOf*(values: openArray[Str]): Values {.inline.} =
 func pointerOf*(labels: openArray[Label]): Labels {.inline.} =
   if labels.len > 0: cast[Labels](unsafeAddr labels[0]) else: nil
 
+const refused = high(uint32)
+
+func nowhere*[T](handle: typedesc[T]): T =
+  ## A handle that counts nothing, ever.
+  result = T()
+  cast[ptr Metric](addr result).slot = refused
+
+proc seriesOf*[T](handle: typedesc[T], metric: pointer, labels: openArray[Label]): T =
+  abi.get(metric, pointerOf(labels), csize_t(labels.len), addr result)
+
 proc setInfo*(info: pointer, labels: openArray[Label]) {.inline.} =
   infoSet(info, pointerOf(labels), csize_t(labels.len))
 

@@ -25,6 +25,13 @@ LIFEBOAT_NIM_HIDDEN_ void lifeboat_nim_gauge_set_first(void *handle, double valu
 LIFEBOAT_NIM_HIDDEN_ void lifeboat_nim_gauge_change(void *handle, double value);
 LIFEBOAT_NIM_HIDDEN_ void lifeboat_nim_observed(void *handle, double value);
 
+/* See LIFEBOAT_IN_REGISTER_ of lifeboat_metrics.h. */
+#ifdef __OPTIMIZE__
+#define LIFEBOAT_NIM_IN_REGISTER_(place) __asm__("" : "+r"(place))
+#else
+#define LIFEBOAT_NIM_IN_REGISTER_(place) (void)0
+#endif
+
 #define LIFEBOAT_NIM_SLOT_(handle) __atomic_load_n(&((lifeboat_metric *)(handle))->slot, __ATOMIC_RELAXED)
 #define LIFEBOAT_NIM_IS_ON_() __builtin_expect(__atomic_load_n(&lifeboat_table_, __ATOMIC_ACQUIRE) != 0, 0)
 
@@ -36,7 +43,9 @@ LIFEBOAT_NIM_INLINE_ void lifeboat_nim_counter_add(void *handle, uint64_t value)
     uint32_t slot = LIFEBOAT_NIM_SLOT_(handle);
     /* Neither unresolved nor refused. */
     if (__builtin_expect(row != 0 && slot - 1u < 0xfffffffeu, 1)) {
-        __atomic_store_n(row + slot, row[slot] + value, __ATOMIC_RELAXED);
+        uint64_t *place = row + slot;
+        LIFEBOAT_NIM_IN_REGISTER_(place);
+        __atomic_store_n(place, *place + value, __ATOMIC_RELAXED);
     } else if (LIFEBOAT_NIM_IS_ON_()) {
         lifeboat_nim_count_first(handle, value);
     }

@@ -4,10 +4,11 @@
 ## amount is evaluated. `metrics_on.nim` has the same for a build with `-d:sentry`.
 
 type
-  Counter* = object
-  Gauge* = object
-  Histogram* = object
-  Info* = object
+  # No objects: the compiler would clear even an empty one that `get` answers.
+  Counter* = distinct bool
+  Gauge* = distinct bool
+  Histogram* = distinct bool
+  Info* = distinct bool
 
 template declareCounter*(
     identifier: untyped,
@@ -65,38 +66,51 @@ template declareInfo*(identifier: untyped, module, name, help: static string) =
 template declarePublicInfo*(identifier: untyped, module, name, help: static string) =
   type identifier* {.used.} = Info
 
-template add*(counter: typedesc[Counter], amount: SomeInteger) =
+template add*(counter: Counter | typedesc[Counter], amount: SomeInteger) =
   discard
 
-template add*(counter: typedesc[Counter], amount: SomeInteger, labels: openArray[(string, string)]) =
+template add*(counter: Counter | typedesc[Counter], amount: SomeInteger, labels: openArray[(string, string)]) =
   discard
 
-template inc*(counter: typedesc[Counter], amount: SomeInteger = 1) =
+template inc*(counter: Counter | typedesc[Counter], amount: SomeInteger = 1) =
   discard
 
-template set*(gauge: typedesc[Gauge], value: SomeNumber) =
+template set*(gauge: Gauge | typedesc[Gauge], value: SomeNumber) =
   discard
 
-template set*(gauge: typedesc[Gauge], value: SomeNumber, labels: openArray[(string, string)]) =
+template set*(gauge: Gauge | typedesc[Gauge], value: SomeNumber, labels: openArray[(string, string)]) =
   discard
 
-template add*(gauge: typedesc[Gauge], amount: SomeNumber) =
+template add*(gauge: Gauge | typedesc[Gauge], amount: SomeNumber) =
   discard
 
-template add*(gauge: typedesc[Gauge], amount: SomeNumber, labels: openArray[(string, string)]) =
+template add*(gauge: Gauge | typedesc[Gauge], amount: SomeNumber, labels: openArray[(string, string)]) =
   discard
 
-template inc*(gauge: typedesc[Gauge], amount: SomeNumber = 1) =
+template inc*(gauge: Gauge | typedesc[Gauge], amount: SomeNumber = 1) =
   discard
 
-template dec*(gauge: typedesc[Gauge], amount: SomeNumber = 1) =
+template dec*(gauge: Gauge | typedesc[Gauge], amount: SomeNumber = 1) =
   discard
 
-template observe*(histogram: typedesc[Histogram], value: SomeNumber) =
+template observe*(histogram: Histogram | typedesc[Histogram], value: SomeNumber) =
   discard
 
-template observe*(histogram: typedesc[Histogram], value: SomeNumber, labels: openArray[(string, string)]) =
+template observe*(histogram: Histogram | typedesc[Histogram], value: SomeNumber, labels: openArray[(string, string)]) =
   discard
 
 template set*(info: typedesc[Info], labels: openArray[(string, string)]) =
   discard
+
+template get*(
+    metric: typedesc[Counter], labels: openArray[(string, string)]
+): Counter =
+  Counter(false)
+
+template get*(metric: typedesc[Gauge], labels: openArray[(string, string)]): Gauge =
+  Gauge(false)
+
+template get*(
+    metric: typedesc[Histogram], labels: openArray[(string, string)]
+): Histogram =
+  Histogram(false)

@@ -8,7 +8,7 @@ import ./abi, ./handles
 export abi.counterAdd, abi.counterAddSigned, abi.gaugeSet, abi.gaugeAdd
 export abi.histogramObserve, abi.isCounting, abi.Label
 export handles.addToCounter, handles.setGauge, handles.addToGauge, handles.observeIn
-export handles.setInfo, handles.labelArray
+export handles.setInfo, handles.labelArray, handles.nowhere, handles.seriesOf
 
 type
   Counter* = object ## Only grows: `inc`, `add`.
@@ -159,3 +159,11 @@ template set*(info: Info, labels: untyped) =
   ## Sets an info's labels, in the place of those that it had; after `start` alone.
   if isCounting() != 0:
     setInfo(unsafeAddr info, labelArray(labels))
+
+template get*(metric: Counter | Gauge | Histogram, labels: untyped): untyped =
+  ## A handle of the series with these labels, for one that is used often: it costs what one without labels does. After
+  ## `start` alone; before, and where there is no room, it counts nothing, ever.
+  if isCounting() != 0:
+    seriesOf(typeof(metric), unsafeAddr metric, labelArray(labels))
+  else:
+    nowhere(typeof(metric))

@@ -101,7 +101,7 @@ static void take_bounds(lifeboat_metric *metric, const lifeboat_metric *resolved
 static __attribute__((__noinline__)) uint32_t resolve_late(lifeboat_metric *metric, late given) {
     const lifeboat_table *table = LIFEBOAT_TABLE_();
     lifeboat_metric_label labels[LABELS_MAX];
-    lifeboat_metric series = *metric;
+    lifeboat_metric series;
     if (!table || !LIFEBOAT_HAS_(table, metric_resolve) || given.count > LABELS_MAX ||
         (given.values && given.count != metric->labels_count)) {
         return 0;
@@ -109,10 +109,9 @@ static __attribute__((__noinline__)) uint32_t resolve_late(lifeboat_metric *metr
     for (size_t index = 0; given.values && index < given.count; index++) {
         labels[index] = (lifeboat_metric_label){metric->labels[index].name, given.values[index]};
     }
-    series.slot = 0;
-    series.labels = given.values ? labels : given.labels;
-    series.labels_count = (uint32_t)given.count;
+    series = lifeboat_with_(metric, given.values ? labels : given.labels, given.count);
     (void)table->metric_resolve(&series);
+    lifeboat_remember_(metric, &series);
     take_bounds(metric, &series);
     return series.slot;
 }
@@ -201,6 +200,11 @@ LATE_(counter_add, uint64_t)
 LATE_(gauge_set, double)
 LATE_(gauge_add, double)
 LATE_(observe, double)
+
+/* A handle of the metric's series with these labels: it keeps none of the caller's texts. */
+CALL_ void lifeboat_nim_get(void *metric, const lifeboat_metric_label *labels, size_t count, void *out_handle) {
+    *(lifeboat_metric *)out_handle = lifeboat_get_(metric, labels, count);
+}
 
 CALL_ void lifeboat_nim_info_set(void *info, const lifeboat_metric_label *labels, size_t count) {
     lifeboat_info_set((lifeboat_info *)info, labels, count);
