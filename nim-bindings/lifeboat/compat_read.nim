@@ -4,7 +4,8 @@
 ## for the ones that it wants. For tests and for a line in a log now and then.
 
 import std/[strutils, times]
-import ./compat_on, ./enabled
+import ./compat_on
+from ./enabled import metricsText
 
 {.push raises: [], gcsafe.}
 
@@ -99,11 +100,26 @@ proc toText*(registry: Registry): string =
 proc `$`*(registry: Registry): string =
   metricsText()
 
-proc `$`*(collector: Collector): string =
+proc toText*(collector: Collector): string =
+  ## Its help, its type and its samples.
   for line in metricsText().splitLines():
     let words = line.split(' ')
     let isHead = words.len > 2 and words[0] == "#" and words[2] == nameOf(collector)
     if isHead or readSample(line).isOf(nameOf(collector)):
       result.add line & "\n"
+
+# One for each: the system's own for any object would be nearer than one for their common base.
+
+proc `$`*(counter: Counter): string =
+  toText(counter)
+
+proc `$`*(gauge: Gauge): string =
+  toText(gauge)
+
+proc `$`*(summary: Summary): string =
+  toText(summary)
+
+proc `$`*(histogram: Histogram): string =
+  toText(histogram)
 
 {.pop.}

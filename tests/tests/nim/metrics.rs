@@ -31,10 +31,10 @@ fn check(build: &Build) {
     let node = build.compile(&fixture("metrics.nim"), &bench.scratch.join("node"), &bindings(), &[]);
     // Turned off it does the same, and counts nothing.
     let off = bench.node_off(&node).finish();
-    assert_eq!(off.status.code(), Some(1), "{build:?}: {off:?}");
+    assert_eq!((off.status.code(), off.stdout.as_str()), (Some(1), "done\n"), "{build:?}: {off:?}");
     let state_dir = bench.state_dir();
     let outcome = bench.node(&node, &state_dir).finish();
-    assert_eq!(outcome.status.code(), Some(1), "{build:?}: {outcome:?}");
+    assert_eq!((outcome.status.code(), outcome.stdout.as_str()), (Some(1), "done\n"), "{build:?}: {outcome:?}");
     bench.settle();
     let mut metrics = events(&state_dir)[0]["contexts"]["metrics"].clone();
     let all = metrics.as_object_mut().unwrap();
@@ -74,6 +74,7 @@ fn own_words() -> Value {
         "gossip_size_bytes_sum{peer=\"p0\"}": 198_000,
         "gossip_size_bytes_count{peer=\"p1\"}": 2000,
         "gossip_size_bytes_sum{peer=\"p1\"}": 200_000,
+        "lifeboat_checks_total{check=\"store\",result=\"passed\"}": 1,
         "gossip_build_info{commit=\"def\"}": 1,
     })
 }
