@@ -86,7 +86,7 @@ fn programs(scratch: &Path) -> Result<Vec<Program>> {
 }
 
 fn build_rust(profile: &str) -> Result<PathBuf> {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench-node");
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench-rust");
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--quiet", "--locked", "--features", "load", "--profile", profile]);
     cargo.arg("--manifest-path").arg(repository("benches/hosts/rust/Cargo.toml"));
@@ -94,7 +94,7 @@ fn build_rust(profile: &str) -> Result<PathBuf> {
         return Err("cargo could not build benches/hosts/rust".into());
     }
     let folder = if profile == "dev" { "debug" } else { profile };
-    Ok(target.join(folder).join("lifeboat-bench-node"))
+    Ok(target.join(folder).join("metrics"))
 }
 
 impl Bench {

@@ -10,7 +10,7 @@ use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 use lifeboat_abi::{Metric, MetricKind, MetricLabel, Options, Status};
 use lifeboat_recorder::metrics::{
-    DEFAULT_BOUNDS, Kind, Label, Metrics, Plan, Refusal, Registered, SERIES_DEFAULT, Wanted,
+    DEFAULT_BOUNDS, Kind, Label, Metrics, Plan, Refusal, Registered, SERIES_DEFAULT, Source, Wanted,
 };
 
 use crate::settings::Settings;
@@ -73,6 +73,47 @@ pub(crate) fn metrics() -> Option<Metrics> {
     let base = NonNull::new(BASE.load(Ordering::Acquire))?;
     // SAFETY: `begin` stores only memory that was laid out by this plan and is never unmapped.
     Some(unsafe { Metrics::at(base, Plan::new(SERIES.load(Ordering::Relaxed))) })
+}
+
+/// The metrics as they are read.
+pub(crate) fn source() -> Option<Source<'static>> {
+    let metrics = metrics()?;
+    // SAFETY: the memory is never unmapped, is as large as its plan says, and its writers write whole words.
+    unsafe { Source::new(NonNull::new(BASE.load(Ordering::Acquire))?, metrics.plan().bytes(), b"") }
+}
+
+/// Counts a check, in a row that all threads share: checks are rare, and come from any thread.
+pub(crate) fn count_check(name: &[u8], passed: bool, severity: u32) -> Status {
+    const SEVERITIES: [&[u8]; 5] = [b"debug", b"info", b"warning", b"error", b"fatal"];
+    let result: &[u8] = if passed { b"passed" } else { b"failed" };
+    let counted =
+        count_one(b"checks", b"Checks of invariants.", name, Label { name: b"result", value: result });
+    if passed {
+        return counted;
+    }
+    let value = SEVERITIES.get(severity as usize).copied().unwrap_or_default();
+    count_one(b"check_failures", b"Checks that failed.", name, Label { name: b"severity", value })
+}
+
+fn count_one(name: &[u8], help: &[u8], check: &[u8], label: Label<'_>) -> Status {
+    let Some(metrics) = metrics() else { return Status::NotStarted };
+    let labels = [Label { name: b"check", value: check }, label];
+    let wanted = Wanted {
+        kind: Kind::Counter,
+        module: b"lifeboat",
+        name,
+        unit: b"",
+        help,
+        bounds: &[],
+        labels: &labels,
+    };
+    match metrics.register(&wanted) {
+        Ok(registered) => metrics.add_shared(registered.slot, 1),
+        Err(Refusal::Invalid) => return Status::InvalidArgument,
+        Err(Refusal::NoRoom) => return Status::NoRoom,
+        Err(Refusal::Busy) => return Status::Busy,
+    }
+    Status::Ok
 }
 
 /// The calling thread's row, for an increment that the caller inlines.
@@ -234,6 +275,10 @@ unsafe fn register(metrics: Metrics, metric: *mut Metric) -> Result<Registered, 
         kind if kind == MetricKind::Info as u32 => Kind::Info,
         _ => return Err(Refusal::Invalid),
     };
+    // The caller would fill as many buckets as the handle says.
+    if handle.bounds_count > BOUNDS_MAX {
+        return Err(Refusal::Invalid);
+    }
     if kind == Kind::Histogram && (handle.bounds.is_null() || handle.bounds_count == 0) {
         // SAFETY: the handle is there, as seen.
         unsafe { give_default_bounds(metric) };

@@ -3,11 +3,14 @@
 
 pub mod at_start;
 pub mod capture;
+pub mod check_database;
+mod confine;
 pub mod dsn;
 pub mod envelope;
 mod error;
 mod hygiene;
 mod lives;
+mod lock;
 pub mod maps;
 mod metrics;
 pub mod post;

@@ -25,6 +25,19 @@ fn last_values_are_in_the_report() {
 }
 
 #[test]
+fn more_series_than_there_is_room_for_are_counted_together() {
+    let bench = Bench::new();
+    let program = build(DEATHS, "metrics", &["--release", "--features", "load"]);
+    let expected = json!({
+        "gossip_messages_total{number=\"0\"}": 1,
+        "gossip_messages_total{number=\"1\"}": 1,
+        "gossip_messages_total{number=\"2\"}": 1,
+        "gossip_messages_total{overflow=\"true\"}": 7,
+    });
+    assert_eq!(last_values(&bench, &program, &["overflows"]), expected);
+}
+
+#[test]
 fn what_the_facade_counts_is_there_too() {
     let bench = Bench::new();
     let program = build(DEATHS, "facade", &["--release", "--features", "load,facade"]);

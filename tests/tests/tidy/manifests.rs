@@ -18,7 +18,6 @@ const ARROWS: &[(&str, &[&str])] = &[
 const OUTSIDE: &[&str] = &[
     "lifeboat-tests",
     "lifeboat-benches",
-    "lifeboat-bench-node",
     "lifeboat-peers",
     "lifeboat-fuzz",
     "lifeboat-deaths",

@@ -1,16 +1,17 @@
 //! What the bench of metrics runs, in Rust: starts a lifeboat where one is named, makes series, and says what each
 //! operation takes. `metrics.c` beside it is the same in C, and says what the arguments mean.
 //!
-//!     metrics SERIES THREADS ROUNDS OPERATION...    nanoseconds, one line for each: least, median over the threads' turns
+//!     metrics SERIES THREADS ROUNDS OPERATION...
 
 use std::hint::black_box;
+use std::io::Read;
 use std::process::exit;
 use std::sync::atomic::{Ordering, compiler_fence};
 use std::sync::{Barrier, OnceLock};
 use std::thread;
-use std::time::Instant;
 
-use lifeboat::{Counter, Gauge, Histogram};
+use lifeboat::{BoundCounter, Counter, Gauge, Histogram};
+use rustix::time::{ClockId, clock_gettime};
 
 const TURNS: usize = 21;
 const VALUES: usize = 32_768;
@@ -50,6 +51,12 @@ operations! {
     "gauge_set" gauge_set |_round| PEERS.set(48.0);
     "gauge_add" gauge_add |_round| PEERS.add(1.0);
     "histogram" histogram |round| DELAY.observe(value(round));
+    "bound" bound |_round| kept().bound.increment();
+    "facade_counter" facade_counter |_round| kept().counter.increment(1);
+    "facade_histogram" facade_histogram |round| kept().histogram.record(value(round));
+    "facade_macro" facade_macro |_round| metrics::counter!("bench.macro").increment(1);
+    "facade_macro_labels" facade_macro_labels
+        |_round| metrics::counter!("bench.macro", "topic" => "/waku/2/rs/1/4", "kind" => "relay").increment(1);
 }
 
 fn main() {
@@ -63,14 +70,35 @@ fn main() {
         let operation = OPERATIONS.iter().find(|operation| operation.name == name).unwrap_or_else(|| usage());
         measure(operation, threads, rounds);
     }
+    println!("rest 0 0");
+    // It ends as its input does.
+    let _ = std::io::stdin().read(&mut [0]);
 }
 
 fn begin(series: u32) {
     let _ = values();
-    println!("start {}", lifeboat::start!().number());
+    println!("start {} 0", lifeboat::start!().number());
+    let _ = metrics::set_global_recorder(lifeboat::metrics_facade::Recorder::new());
+    let _ = kept();
     for number in 0..series {
         LATE.with(&[("topic", &number.to_string())]).add(u64::from(number));
     }
+}
+
+/// Handles that a node keeps.
+struct Kept {
+    bound: BoundCounter,
+    counter: metrics::Counter,
+    histogram: metrics::Histogram,
+}
+
+fn kept() -> &'static Kept {
+    static KEPT: OnceLock<Kept> = OnceLock::new();
+    KEPT.get_or_init(|| Kept {
+        bound: LATE.with(LABELS),
+        counter: metrics::counter!("bench.kept"),
+        histogram: metrics::histogram!("bench.kept.seconds"),
+    })
 }
 
 fn measure(operation: &Operation, threads: usize, rounds: u64) {
@@ -89,11 +117,17 @@ fn work(operation: &Operation, rounds: u64, barrier: &Barrier) -> Vec<u128> {
     (operation.repeat)(1000);
     let turn = |_| {
         barrier.wait();
-        let begin = Instant::now();
+        let before = cpu_ns();
         (operation.repeat)(rounds);
-        begin.elapsed().as_nanos()
+        cpu_ns() - before
     };
     (0..TURNS).map(turn).collect()
+}
+
+/// The thread's own processor time: others run on this machine too.
+fn cpu_ns() -> u128 {
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    now.tv_sec as u128 * 1_000_000_000 + now.tv_nsec as u128
 }
 
 fn value(round: u64) -> f64 {

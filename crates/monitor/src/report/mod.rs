@@ -33,4 +33,5 @@ mod words;
 pub use envelope::{Detail, Made, make};
 pub use event::DSN_UNREADABLE;
 pub use role::run;
+pub(crate) use sandbox::confine;
 pub(crate) use told::Told;

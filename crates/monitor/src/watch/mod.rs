@@ -11,7 +11,7 @@ mod hold;
 pub mod images;
 mod interrupted;
 pub(crate) mod leftovers;
-mod link;
+pub(crate) mod link;
 pub(crate) mod memory;
 mod panics;
 mod pending;

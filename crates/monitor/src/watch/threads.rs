@@ -229,7 +229,8 @@ impl Capture {
 
     fn conclude(&mut self, refused: Option<io::Error>) {
         if let Some(error) = refused {
-            self.notes.insert(0, refusal(self.pid, &error));
+            let whose = if self.skip_tid.is_some() { "other threads" } else { "threads" };
+            self.notes.insert(0, refusal(self.pid, whose, &error));
         }
         if self.left_out > 0 {
             self.notes.push(format!("{} more notes about threads were left out", self.left_out));
@@ -250,7 +251,7 @@ impl Capture {
 }
 
 /// Says why threads have names only, and what would help.
-fn refusal(pid: u32, error: &io::Error) -> String {
+fn refusal(pid: u32, whose: &str, error: &io::Error) -> String {
     let tracer = tracer_of(Path::new("/proc").join(pid.to_string()));
     let help = match (error.raw_os_error(), tracer) {
         (_, Some(tracer)) => format!("process {tracer} traces it already"),
@@ -259,7 +260,7 @@ fn refusal(pid: u32, error: &io::Error) -> String {
             .into(),
         _ => "use a seccomp profile that permits ptrace".into(),
     };
-    format!("other threads have names only, because tracing was refused ({error}): {help}")
+    format!("{whose} have names only, because tracing was refused ({error}): {help}")
 }
 
 fn tracer_of(process: PathBuf) -> Option<u32> {

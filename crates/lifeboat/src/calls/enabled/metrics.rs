@@ -8,6 +8,8 @@ mod histogram;
 mod info;
 mod row;
 mod slot;
+#[cfg(test)]
+mod tests;
 
 pub use counter::{BoundCounter, Counter};
 pub use gauge::{BoundGauge, Gauge};

@@ -4,7 +4,7 @@ use lifeboat_abi::MetricKind;
 
 use super::Label;
 use super::description::Description;
-use super::slot::{Slot, count, count_first, resolve};
+use super::slot::{Slot, count, count_first};
 
 /// A counter: what only ever grows. Declared static, used at any time, from any thread.
 ///
@@ -71,7 +71,7 @@ impl Counter {
     /// ```
     #[must_use]
     pub fn with(&self, labels: &[Label<'_>]) -> BoundCounter {
-        BoundCounter { slot: resolve(&self.description, labels) }
+        BoundCounter { slot: self.slot.resolve_with(&self.description, labels) }
     }
 }
 

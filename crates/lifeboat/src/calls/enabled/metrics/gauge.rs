@@ -4,7 +4,7 @@ use lifeboat_abi::MetricKind;
 
 use super::Label;
 use super::description::Description;
-use super::slot::{Change, Slot, change_first, change_in, resolve};
+use super::slot::{Change, Slot, change_first, change_in};
 
 /// A gauge: what goes up and down. One number that all threads share.
 ///
@@ -65,7 +65,7 @@ impl Gauge {
     /// The series with these labels too; see [`Counter::with`](crate::Counter::with).
     #[must_use]
     pub fn with(&self, labels: &[Label<'_>]) -> BoundGauge {
-        BoundGauge { slot: resolve(&self.description, labels) }
+        BoundGauge { slot: self.slot.resolve_with(&self.description, labels) }
     }
 }
 

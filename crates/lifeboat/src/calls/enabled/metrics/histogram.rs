@@ -7,7 +7,7 @@ use lifeboat_abi::MetricKind;
 use super::super::reporter;
 use super::Label;
 use super::description::Description;
-use super::slot::{Slot, observe, observe_first, resolve};
+use super::slot::{Slot, observe, observe_first};
 
 /// The bounds of a histogram that names none: seconds from 100 µs to 50 s. The reporter has the same.
 pub const DEFAULT_BOUNDS: &[f64] = &[
@@ -86,7 +86,10 @@ impl Histogram {
     /// The series with these labels too; see [`Counter::with`](crate::Counter::with).
     #[must_use]
     pub fn with(&self, labels: &[Label<'_>]) -> BoundHistogram {
-        BoundHistogram { slot: resolve(&self.description, labels), bounds: self.description.bounds }
+        BoundHistogram {
+            slot: self.slot.resolve_with(&self.description, labels),
+            bounds: self.description.bounds,
+        }
     }
 }
 
