@@ -189,18 +189,25 @@ LIFEBOAT_FUNCTION_ lifeboat_status lifeboat_fatal(const char *type, const char *
 LIFEBOAT_FUNCTION_ lifeboat_status lifeboat_uncaught(uint32_t origin, const char *type, const char *message,
                                                      const lifeboat_frame *frames, size_t frames_count);
 
-/** An invariant: counted always, reported when `passed` is 0; `severity` is a lifeboat_level. */
+/**
+ * An invariant: counted always, reported when `passed` is 0; `severity` is a lifeboat_level. Counted by `name`, of at most 64
+ * bytes: let it be one of a few, and put what varies into `detail`.
+ */
 LIFEBOAT_FUNCTION_ lifeboat_status lifeboat_check(const char *name, int passed, uint32_t severity, const char *detail);
 
-/** A component's state: 0 ok, 1 degraded, 2 failing, -1 unknown. */
+/** A component's state: 0 ok, 1 degraded, 2 failing, -1 unknown. Of 64 components at most, with names of 64 bytes. */
 LIFEBOAT_FUNCTION_ lifeboat_status lifeboat_health(const char *component, int state, const char *detail);
 
-/** Proof of life of a loop; the next is due within `deadline_ms`. Takes the signal handlers back, as lifeboat_rearm. */
+/**
+ * Proof of life of a loop; the next is due within `deadline_ms`, and 0 says that the loop has ended properly. Once a second it
+ * takes the signal handlers back, as lifeboat_rearm. Of 64 loops at most, with names of 64 bytes.
+ */
 LIFEBOAT_FUNCTION_ lifeboat_status lifeboat_heartbeat(const char *name, uint32_t deadline_ms);
 
 /**
- * Writes the registry as OpenMetrics text, at most `size` bytes, NUL included, and answers how many the whole text needs,
- * NUL included; 0 where there is none. `buffer` stays the caller's and may be NULL when `size` is 0.
+ * Writes the registry as OpenMetrics text, `# EOF` and a NUL at its end, and answers how many bytes that takes; 0 where there
+ * is none. Where `size` is less the text is empty: ask again with more, since the node counts on meanwhile. `buffer` stays the
+ * caller's and may be NULL when `size` is 0. Takes some 8 KiB of the stack.
  */
 LIFEBOAT_FUNCTION_ size_t lifeboat_metrics_text(char *buffer, size_t size);
 

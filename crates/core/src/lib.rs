@@ -13,6 +13,7 @@ mod altstack;
 mod bell;
 mod calls;
 mod chain;
+mod check;
 mod environ;
 mod exit;
 mod handler;
@@ -31,6 +32,7 @@ mod state;
 mod sys;
 mod systemd;
 mod table;
+mod text;
 mod trust;
 
 pub use exit::on_exit;

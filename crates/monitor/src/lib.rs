@@ -3,6 +3,7 @@
 
 pub mod at_start;
 pub mod capture;
+pub mod check_database;
 mod confine;
 pub mod dsn;
 pub mod envelope;

@@ -25,6 +25,19 @@ fn last_values_are_in_the_report() {
 }
 
 #[test]
+fn more_series_than_there_is_room_for_are_counted_together() {
+    let bench = Bench::new();
+    let program = build(DEATHS, "metrics", &["--release", "--features", "load"]);
+    let expected = json!({
+        "gossip_messages_total{number=\"0\"}": 1,
+        "gossip_messages_total{number=\"1\"}": 1,
+        "gossip_messages_total{number=\"2\"}": 1,
+        "gossip_messages_total{overflow=\"true\"}": 7,
+    });
+    assert_eq!(last_values(&bench, &program, &["overflows"]), expected);
+}
+
+#[test]
 fn what_the_facade_counts_is_there_too() {
     let bench = Bench::new();
     let program = build(DEATHS, "facade", &["--release", "--features", "load,facade"]);
@@ -54,6 +67,43 @@ fn labels_without_end_are_bounded() {
     // 300,000 keys of about half a KiB were counted.
     let resident_kib: u64 = outcome.stdout.trim().parse().unwrap();
     assert!(resident_kib < 64 << 10, "{resident_kib} KiB");
+}
+
+#[test]
+fn a_registry_of_prometheus_client_serves_ours_too() {
+    let bench = Bench::new();
+    let program = build(DEATHS, "collector", &["--release", "--features", "load,collector"]);
+    let outcome = bench.on(&program, &bench.state_dir()).finish();
+    let pages: Vec<&str> = outcome.stdout.split("# EOF\n").collect();
+    let [before, after, ours, ""] = pages.as_slice() else { panic!("{}", outcome.stdout) };
+    assert_eq!(*before, "# HELP own The node's.\n# TYPE own counter\nown_total 1\n");
+    // Each writes a bound in another place, and one of them a help that there is none.
+    let lines = |page: &str| {
+        let line = |line: &str| match line.split_once(['{', '}']).zip(line.split_once("le=\"")) {
+            Some(((name, _), (_, rest))) => format!("{name} {}", rest.replace("\",topic=\"a\"}", "\"}")),
+            None => line.trim_end().to_owned(),
+        };
+        let mut lines: Vec<String> = page.lines().map(line).collect();
+        lines.retain(|line| line != "# HELP gossip_sent_bytes");
+        lines.sort();
+        lines
+    };
+    assert_eq!(lines(after), lines(&format!("{before}{ours}")));
+    let samples = [
+        "gossip_messages_total 4294967296\n",
+        "gossip_messages_total{topic=\"a \\\"b\\\"\\n\\\\\",kind=\"ä\"} 3\n",
+        "gossip_sent_bytes_total 512\n",
+        "gossip_peers -1.5\n",
+        "gossip_delay_seconds_bucket{topic=\"a\",le=\"1.0\"} 3\n",
+        "gossip_delay_seconds_sum{topic=\"a\"} 9.5\n",
+        "gossip_build_info{commit=\"a\"} 1\n",
+    ];
+    for sample in samples {
+        assert!(ours.contains(sample), "{sample}{ours}");
+    }
+    // The public build's page is the node's alone.
+    let public = build(DEATHS, "collector", &["--release", "--features", "collector"]);
+    assert_eq!(Run::new(public).finish().stdout, format!("{before}# EOF\n{before}# EOF\n"));
 }
 
 fn last_values(bench: &Bench, program: &Path, arguments: &[&str]) -> Value {

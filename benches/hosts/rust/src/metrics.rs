@@ -10,7 +10,7 @@ use std::sync::{Barrier, OnceLock};
 use std::thread;
 use std::time::Instant;
 
-use lifeboat::{Counter, Gauge, Histogram};
+use lifeboat::{BoundCounter, Counter, Gauge, Histogram};
 
 const TURNS: usize = 21;
 const VALUES: usize = 32_768;
@@ -50,6 +50,12 @@ operations! {
     "gauge_set" gauge_set |_round| PEERS.set(48.0);
     "gauge_add" gauge_add |_round| PEERS.add(1.0);
     "histogram" histogram |round| DELAY.observe(value(round));
+    "bound" bound |_round| kept().bound.increment();
+    "facade_counter" facade_counter |_round| kept().counter.increment(1);
+    "facade_histogram" facade_histogram |round| kept().histogram.record(value(round));
+    "facade_macro" facade_macro |_round| metrics::counter!("bench.macro").increment(1);
+    "facade_macro_labels" facade_macro_labels
+        |_round| metrics::counter!("bench.macro", "topic" => "/waku/2/rs/1/4", "kind" => "relay").increment(1);
 }
 
 fn main() {
@@ -68,9 +74,27 @@ fn main() {
 fn begin(series: u32) {
     let _ = values();
     println!("start {}", lifeboat::start!().number());
+    let _ = metrics::set_global_recorder(lifeboat::metrics_facade::Recorder::new());
+    let _ = kept();
     for number in 0..series {
         LATE.with(&[("topic", &number.to_string())]).add(u64::from(number));
     }
+}
+
+/// Handles that a node keeps.
+struct Kept {
+    bound: BoundCounter,
+    counter: metrics::Counter,
+    histogram: metrics::Histogram,
+}
+
+fn kept() -> &'static Kept {
+    static KEPT: OnceLock<Kept> = OnceLock::new();
+    KEPT.get_or_init(|| Kept {
+        bound: LATE.with(LABELS),
+        counter: metrics::counter!("bench.kept"),
+        histogram: metrics::histogram!("bench.kept.seconds"),
+    })
 }
 
 fn measure(operation: &Operation, threads: usize, rounds: u64) {

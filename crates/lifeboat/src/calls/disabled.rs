@@ -119,7 +119,7 @@ macro_rules! options {
 options! {
     on: bool, app: &'a str, version: &'a str, commit: &'a str, environment: &'a str, fleet: &'a str,
     node: &'a str, tags: &'a str, dsn: &'a str, state_dir: &'a str, reporter: &'a str, monitor: &'a str,
-    capture_timeout_ms: u32, report_caught_panics: bool
+    capture_timeout_ms: u32, series_max: u32, report_caught_panics: bool
 }
 
 macro_rules! calls {

@@ -26,7 +26,7 @@ const CONNECTIONS: [i64; 8] = [
 ///
 /// # Errors
 /// Where new privileges could not be given up. A kernel without seccomp is lived with.
-pub(super) fn confine() -> Result<(), Error> {
+pub(crate) fn confine() -> Result<(), Error> {
     rustix::thread::set_no_new_privs(true)
         .map_err(|error| Error::system("cannot give up new privileges", error))?;
     // It holds copies of the node's stacks: no core file, and nobody looks in.

@@ -20,7 +20,7 @@ use crate::spool::Spool;
 use super::{end, leftovers};
 
 /// This very program, even if its file has been replaced meanwhile.
-pub(super) const OURSELVES: &str = "/proc/self/exe";
+pub(crate) const OURSELVES: &str = "/proc/self/exe";
 
 /// Where reports of one node go.
 #[derive(Clone, Debug, Default)]
@@ -144,7 +144,7 @@ impl Destination {
 }
 
 /// What a role that has ended has left in its pipe: a child of its own may yet hold the other end, so nobody waits.
-pub(super) fn said(output: ChildStdout) -> Vec<u8> {
+pub(crate) fn said(output: ChildStdout) -> Vec<u8> {
     let mut bytes = vec![0; OUTPUT_BYTES_MAX];
     let read = rustix::fs::fcntl_setfl(&output, OFlags::NONBLOCK)
         .and_then(|()| rustix::io::read(&output, &mut bytes));

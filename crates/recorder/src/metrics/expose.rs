@@ -44,40 +44,65 @@ pub struct Exposed {
 
 /// Writes all metrics of all sources. The sink gets pieces, and answers whether it wants more.
 pub fn expose(sources: &[Source<'_>], format: Format, sink: &mut dyn FnMut(&[u8]) -> bool) -> Exposed {
-    let mut writer = Writer { page: Page::new(sink), format, exposed: Exposed::default() };
+    let mut writer = Writer::<false> { page: Page::new(sink), format, exposed: Exposed::default() };
     for (index, source) in sources.iter().enumerate() {
         let (earlier, from_here) = sources.split_at_checked(index).unwrap_or((&[], sources));
-        let later = from_here.get(1..).unwrap_or(&[]);
-        for number in (0..FAMILIES as u32).filter(|number| source.is_taken(*number)) {
-            if writer.page.is_over() {
-                break;
-            }
-            writer.family(earlier, source, later, number);
-        }
+        writer.source(earlier, source, from_here.get(1..).unwrap_or(&[]));
     }
-    let is_whole = writer.page.hand_on();
-    Exposed { is_whole, ..writer.exposed }
+    writer.end()
 }
 
-struct Writer<'s> {
+/// Writes all metrics of the process that runs this, as OpenMetrics. Its own texts are shown as they are: nobody else reads
+/// this page, and the node carries less code. The sink gets pieces, and answers whether it wants more.
+pub fn expose_own(source: &Source<'_>, sink: &mut dyn FnMut(&[u8]) -> bool) -> Exposed {
+    let format = Format::OpenMetrics;
+    let mut writer = Writer::<true> { page: Page::new(sink), format, exposed: Exposed::default() };
+    writer.source(&[], source, &[]);
+    writer.end()
+}
+
+/// Writes metrics: those of the process that runs this, or those of others, whose texts are looked at.
+struct Writer<'s, const OWN: bool> {
     page: Page<'s>,
     format: Format,
     exposed: Exposed,
 }
 
-impl Writer<'_> {
+impl<const OWN: bool> Writer<'_, OWN> {
+    fn source(&mut self, earlier: &[Source<'_>], source: &Source<'_>, later: &[Source<'_>]) {
+        for number in (0..FAMILIES as u32).filter(|number| source.is_taken(*number)) {
+            if self.page.is_over() {
+                break;
+            }
+            self.family(earlier, source, later, number);
+        }
+    }
+
+    fn end(mut self) -> Exposed {
+        let is_whole = self.page.hand_on();
+        Exposed { is_whole, ..self.exposed }
+    }
+
+    const fn format(&self) -> Format {
+        if OWN { Format::OpenMetrics } else { self.format }
+    }
+
     /// A family with its series in this source and the later ones, unless an earlier one had it.
     fn family(&mut self, earlier: &[Source<'_>], source: &Source<'_>, later: &[Source<'_>], number: u32) {
         let mut copy = [0; FAMILY_BYTES];
         let newest = source.copy_family(number, &mut copy);
-        let Some(family) = source.family(&copy).filter(|family| source.is_found(family.name, number)) else {
+        let family = if OWN { source.snapshot().family(&copy, 0) } else { source.family(&copy) };
+        let Some(family) = family.filter(|family| OWN || source.is_found(family.name, number)) else {
             return;
         };
+        let mut head = Head { of: &family, is_due: true };
+        if OWN {
+            return self.all(source, number, newest, &family, &mut head);
+        }
         let mut other = [0; FAMILY_BYTES];
         if earlier.iter().any(|earlier| earlier.find(family.name, &mut other).is_some()) {
             return;
         }
-        let mut head = Head { of: &family, is_due: true };
         self.all(source, number, newest, &family, &mut head);
         for later in later {
             let Some(number) = later.find(family.name, &mut other) else { continue };
@@ -115,7 +140,8 @@ impl Writer<'_> {
         if family.kind == Kind::Counter {
             let rest = source.count(source.snapshot().overflow_slot(number));
             if rest != 0 {
-                head.write(&mut self.page, self.format);
+                let format = self.format();
+                head.write::<OWN>(&mut self.page, format);
                 self.exposed.series += 1;
                 self.sample(
                     family.name,
@@ -133,7 +159,7 @@ impl Writer<'_> {
             return;
         }
         let mut mended;
-        let own = if labels::are_fit(found.labels(), source.labels) {
+        let own = if OWN || labels::are_fit(found.labels(), source.labels) {
             found.labels()
         } else {
             mended = Text::new();
@@ -143,7 +169,8 @@ impl Writer<'_> {
             };
             labels
         };
-        head.write(&mut self.page, self.format);
+        let format = self.format();
+        head.write::<OWN>(&mut self.page, format);
         self.exposed.series += 1;
         let labels = [source.labels, own];
         match family.kind {
@@ -167,7 +194,7 @@ impl Writer<'_> {
         for (index, bound) in bounds.iter().copied().chain([f64::INFINITY]).enumerate() {
             count = count.wrapping_add(source.count(slot + index as u32));
             let mut text = Number::EMPTY;
-            match self.format {
+            match self.format() {
                 Format::Text => text.put_number(bound),
                 Format::OpenMetrics => text.put_bound(bound),
             }
@@ -176,7 +203,7 @@ impl Writer<'_> {
         let sum = source.float(slot + bounds.len() as u32 + 1);
         // OpenMetrics has no sum that could go down, and no count without a sum.
         let is_sum = sum >= 0.0 && bounds.first().is_none_or(|bound| *bound >= 0.0);
-        if self.format == Format::Text || is_sum {
+        if self.format() == Format::Text || is_sum {
             self.sample(family.name, b"_sum", labels, Value::Number(sum));
             self.sample(family.name, b"_count", labels, Value::Count(count));
         }
@@ -227,7 +254,7 @@ struct Head<'f> {
 }
 
 impl Head<'_> {
-    fn write(&mut self, page: &mut Page<'_>, format: Format) {
+    fn write<const OWN: bool>(&mut self, page: &mut Page<'_>, format: Format) {
         if !core::mem::take(&mut self.is_due) {
             return;
         }
@@ -253,7 +280,11 @@ impl Head<'_> {
         if !family.help.is_empty() {
             line(page, b"HELP");
             page.put(b" ");
-            write_help(page, family.help);
+            if OWN {
+                page.put(family.help);
+            } else {
+                write_help(page, family.help);
+            }
             page.put(b"\n");
         }
         line(page, b"TYPE");

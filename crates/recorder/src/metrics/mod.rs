@@ -13,7 +13,7 @@ mod rows;
 mod series;
 mod take_over;
 
-pub use expose::{Exposed, Format, Source, expose};
+pub use expose::{Exposed, Format, Source, expose, expose_own};
 pub use layout::{DEFAULT_BOUNDS, Kind, METRICS_BYTES_MAX, Plan, ROWS, SERIES_DEFAULT, SERIES_MAX};
 pub use name::Label;
 pub use reader::{Family, MetricsSnapshot, Series};

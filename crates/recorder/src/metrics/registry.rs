@@ -11,8 +11,8 @@ use super::layout::{
 };
 use super::name::{self, Label, Text};
 
-/// How long another thread that writes a descriptor is waited for. It needs well under a microsecond.
-const WRITING_TRIES: u32 = 10_000;
+/// How long another thread that writes a descriptor is waited for: it needs well under a microsecond while it runs.
+const WRITING_TRIES: u32 = 200;
 
 /// What a node asks a slot for.
 #[derive(Clone, Copy, Debug)]

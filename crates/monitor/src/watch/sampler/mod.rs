@@ -2,6 +2,7 @@
 
 mod cgroup;
 mod course;
+mod databases;
 pub(crate) mod process;
 mod spool;
 
@@ -21,6 +22,7 @@ use crate::talk::{self, Answer, Question};
 use crate::{MetricValue, rest};
 
 use course::Course;
+use databases::Databases;
 
 /// How often the node is looked at where nobody asks: for the course that its report shows.
 const INTERVAL: Duration = Duration::from_secs(15);
@@ -60,7 +62,9 @@ impl Sampler {
     /// Starts to look; `serve` is the role's end of the socket, where there is one.
     pub(crate) fn start(subject: Subject, serve: Option<UnixStream>) -> Self {
         let start_ticks = process::start_ticks(subject.pid);
-        let looker = Arc::new(Looker { start_ticks, subject, sending: Mutex::default() });
+        let databases = Databases::from_environment(&subject.state_dir);
+        databases.start();
+        let looker = Arc::new(Looker { start_ticks, subject, databases, sending: Mutex::default() });
         let seen = Arc::new(Mutex::new(Seen::default()));
         let serve = serve.map(Arc::new);
         let (of_thread, told, stream) = (Arc::clone(&looker), Arc::clone(&seen), serve.clone());
@@ -139,6 +143,7 @@ struct Looker {
     subject: Subject,
     /// When the node's process was started: its number may be another's one day.
     start_ticks: Option<u64>,
+    databases: Databases,
     /// Held by the one of our threads that speaks.
     sending: Mutex<()>,
 }
@@ -154,7 +159,8 @@ impl Looker {
             cgroup: cgroup::cgroup_sample(self.subject.pid),
             spool: spool::spool_sample(&self.subject.state_dir, record.suppressed),
             life: record.life,
-            ..Sample::default()
+            databases: self.databases.look(),
+            ended: None,
         }
     }
 

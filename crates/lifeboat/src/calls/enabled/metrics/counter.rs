@@ -4,7 +4,7 @@ use lifeboat_abi::MetricKind;
 
 use super::Label;
 use super::description::Description;
-use super::slot::{Slot, count, count_first, resolve};
+use super::slot::{Slot, count, count_first};
 
 /// A counter: what only ever grows. Declared static, used at any time, from any thread.
 ///
@@ -48,7 +48,8 @@ impl Counter {
     }
 
     /// Adds.
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline(never))]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn add(&self, value: u64) {
         if !self.slot.count(value) {
             self.slot.count_first(value, &self.description);
@@ -71,7 +72,7 @@ impl Counter {
     /// ```
     #[must_use]
     pub fn with(&self, labels: &[Label<'_>]) -> BoundCounter {
-        BoundCounter { slot: resolve(&self.description, labels) }
+        BoundCounter { slot: self.slot.resolve_with(&self.description, labels) }
     }
 }
 
@@ -83,7 +84,8 @@ pub struct BoundCounter {
 
 impl BoundCounter {
     /// Adds.
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline(never))]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn add(&self, value: u64) {
         if !count(self.slot, value) {
             count_first(self.slot, value);

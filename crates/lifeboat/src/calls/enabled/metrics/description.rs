@@ -16,6 +16,7 @@ const UNIT_ROOM: usize = 40;
 const HELP_ROOM: usize = 384;
 /// Most labels of a series, and most bounds of a histogram.
 const LABELS_MAX: usize = 32;
+const LABELS_FEW: usize = 4;
 const BOUNDS_MAX: usize = 32;
 
 /// One series: what it is, its name and its labels.
@@ -36,37 +37,65 @@ impl<'a> Description<'a> {
         Self { kind, module, name, unit: "", help, labels: &[], bounds: &[] }
     }
 
-    /// Hands over the handle that the reporter knows, for the length of one call. It keeps none of these texts.
-    pub(super) fn lowered<T>(&self, slot: u32, more: &[Label<'_>], then: impl FnOnce(&mut Metric) -> T) -> T {
-        let mut labels = [MetricLabel { name: EMPTY, value: EMPTY }; LABELS_MAX];
-        for (place, (name, value)) in labels.iter_mut().zip(self.labels.iter().chain(more)) {
-            *place = MetricLabel { name: borrowed(name), value: borrowed(value) };
-        }
-        let count = self.labels.len() + more.len();
+    /// Hands over the handle that the reporter knows, for the length of one call. It keeps none of these texts. Where the
+    /// metric's family is known it wants none but the labels'.
+    pub(super) fn lowered<T>(
+        &self,
+        slot: u32,
+        family: u32,
+        more: &[Label<'_>],
+        then: impl FnOnce(&mut Metric) -> T,
+    ) -> T {
+        let is_too_much = self.labels.len() + more.len() > LABELS_MAX || self.bounds.len() > BOUNDS_MAX;
         // No metric is called so: the reporter refuses and counts it.
-        let is_too_much = count > LABELS_MAX || self.bounds.len() > BOUNDS_MAX;
         let name = if is_too_much { "" } else { self.name };
+        if family != 0 && !is_too_much {
+            return self.with_labels(resolved(self.kind, slot, self.bounds), family, more, then);
+        }
         let texts = (
             terminated::<NAME_ROOM>(self.module),
             terminated::<NAME_ROOM>(name),
             terminated::<HELP_ROOM>(self.help),
             terminated::<UNIT_ROOM>(self.unit),
         );
-        let mut metric = Metric {
-            struct_size: size_of::<Metric>() as u32,
-            kind: self.kind as u32,
-            slot,
-            labels_count: count.min(LABELS_MAX) as u32,
-            labels: labels.as_ptr(),
+        let metric = Metric {
             module: texts.0.as_ptr(),
             name: texts.1.as_ptr(),
             help: texts.2.as_ptr(),
             unit: texts.3.as_ptr(),
-            bounds: self.bounds.as_ptr(),
-            bounds_count: self.bounds.len() as u32,
-            reserved: 0,
+            ..resolved(self.kind, slot, self.bounds)
         };
-        then(&mut metric)
+        self.with_labels(metric, 0, more, then)
+    }
+
+    /// Most have few labels.
+    fn with_labels<T>(
+        &self,
+        metric: Metric,
+        family: u32,
+        more: &[Label<'_>],
+        then: impl FnOnce(&mut Metric) -> T,
+    ) -> T {
+        let metric = Metric { reserved: family, ..metric };
+        if self.labels.len() + more.len() <= LABELS_FEW {
+            self.with_room::<LABELS_FEW, T>(metric, more, then)
+        } else {
+            self.with_room::<LABELS_MAX, T>(metric, more, then)
+        }
+    }
+
+    fn with_room<const ROOM: usize, T>(
+        &self,
+        metric: Metric,
+        more: &[Label<'_>],
+        then: impl FnOnce(&mut Metric) -> T,
+    ) -> T {
+        let mut labels = [MetricLabel { name: EMPTY, value: EMPTY }; ROOM];
+        for (place, (name, value)) in labels.iter_mut().zip(self.labels.iter().chain(more)) {
+            *place = MetricLabel { name: borrowed(name), value: borrowed(value) };
+        }
+        let labels_count = (self.labels.len() + more.len()).min(ROOM) as u32;
+        then(&mut Metric { labels: labels.as_ptr(), labels_count, ..metric })
     }
 }
 
@@ -115,11 +144,11 @@ mod tests {
         let labels = [("a", "b"); LABELS_MAX + 1];
         let name = |count: usize| {
             // SAFETY: the name has a first byte, its NUL at least.
-            description.lowered(0, &labels[..count], |metric| unsafe { metric.name.read() })
+            description.lowered(0, 0, &labels[..count], |metric| unsafe { metric.name.read() })
         };
         assert_eq!((name(LABELS_MAX), name(LABELS_MAX + 1)), (b'm' as c_char, 0));
         let many = Description { bounds: &[0.0; BOUNDS_MAX + 1], ..description };
         // SAFETY: as above.
-        assert_eq!(many.lowered(0, &[], |metric| unsafe { metric.name.read() }), 0);
+        assert_eq!(many.lowered(0, 7, &[], |metric| unsafe { metric.name.read() }), 0);
     }
 }

@@ -4,7 +4,7 @@ use lifeboat_abi::MetricKind;
 
 use super::Label;
 use super::description::Description;
-use super::slot::{Change, Slot, change_first, change_in, resolve};
+use super::slot::{Change, Slot, change_first, change_in};
 
 /// A gauge: what goes up and down. One number that all threads share.
 ///
@@ -44,13 +44,15 @@ impl Gauge {
     }
 
     /// Sets it.
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline(never))]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn set(&self, value: f64) {
         self.change(Change::Set(value));
     }
 
     /// Adds; what is negative takes away.
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline(never))]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn add(&self, value: f64) {
         self.change(Change::Add(value));
     }
@@ -65,7 +67,7 @@ impl Gauge {
     /// The series with these labels too; see [`Counter::with`](crate::Counter::with).
     #[must_use]
     pub fn with(&self, labels: &[Label<'_>]) -> BoundGauge {
-        BoundGauge { slot: resolve(&self.description, labels) }
+        BoundGauge { slot: self.slot.resolve_with(&self.description, labels) }
     }
 }
 
@@ -77,13 +79,15 @@ pub struct BoundGauge {
 
 impl BoundGauge {
     /// Sets it.
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline(never))]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn set(&self, value: f64) {
         self.change(Change::Set(value));
     }
 
     /// Adds; what is negative takes away.
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline(never))]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn add(&self, value: f64) {
         self.change(Change::Add(value));
     }

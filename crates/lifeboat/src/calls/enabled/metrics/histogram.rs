@@ -7,7 +7,7 @@ use lifeboat_abi::MetricKind;
 use super::super::reporter;
 use super::Label;
 use super::description::Description;
-use super::slot::{Slot, observe, observe_first, resolve};
+use super::slot::{Slot, observe, observe_first};
 
 /// The bounds of a histogram that names none: seconds from 100 µs to 50 s. The reporter has the same.
 pub const DEFAULT_BOUNDS: &[f64] = &[
@@ -64,7 +64,8 @@ impl Histogram {
     }
 
     /// Observes one value.
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline(never))]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn observe(&self, value: f64) {
         if !self.slot.observe(value, self.description.bounds) {
             self.slot.observe_first(value, &self.description);
@@ -86,7 +87,10 @@ impl Histogram {
     /// The series with these labels too; see [`Counter::with`](crate::Counter::with).
     #[must_use]
     pub fn with(&self, labels: &[Label<'_>]) -> BoundHistogram {
-        BoundHistogram { slot: resolve(&self.description, labels), bounds: self.description.bounds }
+        BoundHistogram {
+            slot: self.slot.resolve_with(&self.description, labels),
+            bounds: self.description.bounds,
+        }
     }
 }
 
@@ -114,7 +118,8 @@ pub struct BoundHistogram {
 
 impl BoundHistogram {
     /// Observes one value.
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline(never))]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn observe(&self, value: f64) {
         if !observe(self.slot, value, self.bounds) {
             observe_first(self.slot, value, self.bounds);

@@ -34,7 +34,7 @@ impl Info {
     /// moment both may hold.
     pub fn set(&self, labels: &[Label<'_>]) {
         let Some(set) = reporter::table().and_then(|table| table.info_set) else { return };
-        self.description.lowered(self.slot.get(), labels, |metric| {
+        self.description.lowered(self.slot.get(), 0, labels, |metric| {
             let (labels, count) = (metric.labels, u64::from(metric.labels_count));
             // SAFETY: the handle and its labels live until the call returns, and the reporter copies the texts.
             if unsafe { set(metric, labels, count) } == Status::Ok as i32 {

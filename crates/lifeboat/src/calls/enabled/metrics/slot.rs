@@ -14,23 +14,27 @@ const REFUSED: u32 = u32::MAX;
 /// One series' slot: 0 until resolved, `u32::MAX` when refused. Several threads may resolve it at once: each gets the
 /// same.
 #[derive(Debug)]
-pub(crate) struct Slot(AtomicU32);
+pub(crate) struct Slot {
+    number: AtomicU32,
+    /// What the reporter calls the metric's family, so that labels known late cost one look-up; 0 until it is known.
+    family: AtomicU32,
+}
 
 impl Slot {
     /// Not resolved.
     pub(crate) const fn new() -> Self {
-        Self(AtomicU32::new(0))
+        Self { number: AtomicU32::new(0), family: AtomicU32::new(0) }
     }
 
     /// The number, if there is one by now.
     #[inline(always)]
     pub(super) fn get(&self) -> u32 {
-        self.0.load(Ordering::Relaxed)
+        self.number.load(Ordering::Relaxed)
     }
 
     /// Another number from now on: an info's labels changed.
     pub(super) fn keep(&self, slot: u32) {
-        self.0.store(slot, Ordering::Relaxed);
+        self.number.store(slot, Ordering::Relaxed);
     }
 
     /// The number, asked for where it is not known; 0 or `u32::MAX` where there is none.
@@ -39,9 +43,24 @@ impl Slot {
         if known != 0 {
             return known;
         }
-        let found = resolve(description, &[]);
+        let found = self.resolve_with(description, &[]);
         self.keep(found);
         found
+    }
+
+    /// The number of the series with these labels too, found or made; 0 where there is no reporter at work, or it wants to
+    /// be asked again.
+    pub(super) fn resolve_with(&self, description: &Description<'_>, more: &[Label<'_>]) -> u32 {
+        let Some(resolve) = reporter::table().and_then(|table| table.metric_resolve) else { return 0 };
+        let family = self.family.load(Ordering::Relaxed);
+        description.lowered(0, family, more, |metric| {
+            // SAFETY: the handle and all that it points to live until the call returns, and the reporter copies the texts.
+            let status = unsafe { resolve(metric) };
+            if metric.reserved != family {
+                self.family.store(metric.reserved, Ordering::Relaxed);
+            }
+            if status == Status::Ok as i32 || metric.slot == REFUSED { metric.slot } else { 0 }
+        })
     }
 
     /// Counts, where this thread has a row and the series a slot. False where [`Slot::count_first`] is to be asked.
@@ -89,16 +108,6 @@ impl Slot {
 pub(crate) enum Change {
     Set(f64),
     Add(f64),
-}
-
-/// Asks the reporter for the slot of a series; 0 where there is no reporter at work, or it asks to be asked again.
-pub(super) fn resolve(description: &Description<'_>, more: &[Label<'_>]) -> u32 {
-    let Some(resolve) = reporter::table().and_then(|table| table.metric_resolve) else { return 0 };
-    description.lowered(0, more, |metric| {
-        // SAFETY: the handle and all that it points to live until the call returns, and the reporter copies the texts.
-        let status = unsafe { resolve(metric) };
-        if status == Status::Ok as i32 || metric.slot == REFUSED { metric.slot } else { 0 }
-    })
 }
 
 /// Nobody to count for is counted, too: the caller is done.
@@ -200,7 +209,7 @@ fn fill_bucket(row: std::ptr::NonNull<u64>, slot: u32, value: f64, bounds: &[f64
         return;
     }
     // Ascending. All are looked at: a loop that ends early is a branch that nobody foresees.
-    let bucket: u32 = bounds.iter().map(|bound| u32::from(value > *bound)).sum();
+    let bucket = bounds.iter().fold(0_u32, |below, bound| below.wrapping_add(u32::from(value > *bound)));
     // SAFETY: the reporter gave the row, and as many slots as there are bounds, and two.
     increase(unsafe { row::place(row, slot + bucket) }, 1);
     // SAFETY: as above.
