@@ -10,6 +10,7 @@ use crate::capture::End;
 use super::case::Case;
 use super::course::Course;
 use super::hang;
+use super::health;
 use super::machine;
 use super::scrub::Scrubber;
 use super::signals;
@@ -18,9 +19,9 @@ use super::text::{clean, cut};
 type Section = BTreeMap<String, Value>;
 
 /// Sections that are ours or Sentry's: a node's own section of this name is called `node_…`.
-const RESERVED: [&str; 18] = [
-    "course", "death", "hang", "process", "os", "device", "runtime", "app", "browser", "trace", "gpu",
-    "culture", "response", "otel", "metrics", "profile", "replay", "state",
+const RESERVED: [&str; 19] = [
+    "course", "death", "hang", "health", "process", "os", "device", "runtime", "app", "browser", "trace",
+    "gpu", "culture", "response", "otel", "metrics", "profile", "replay", "state",
 ];
 const KEY_MAX: usize = 64;
 const VALUE_MAX: usize = 512;
@@ -38,6 +39,10 @@ pub(super) fn all(case: &Case<'_>, scrubber: &Scrubber, notes: &[String]) -> BTr
     }
     if let Some(hang) = &case.capture.hang {
         contexts.insert("hang".into(), Context::Other(hang::context(hang, scrubber)));
+    }
+    let health = health::context(case, scrubber);
+    if !health.is_empty() {
+        contexts.insert("health".into(), Context::Other(health));
     }
     let metrics = metrics(case, scrubber);
     if !metrics.is_empty() {
