@@ -63,7 +63,10 @@ impl Sampler {
     pub(crate) fn start(subject: Subject, serve: Option<UnixStream>) -> Self {
         let start_ticks = process::start_ticks(subject.pid);
         let databases = Databases::from_environment(&subject.state_dir);
-        databases.start();
+        // Where nobody is told, nobody needs to know.
+        if serve.is_some() {
+            databases.start();
+        }
         let looker = Arc::new(Looker {
             start_ticks,
             subject,
