@@ -44,7 +44,8 @@ impl Memory {
     /// # Errors
     /// Where nobody does.
     pub fn of_node(node: u32) -> io::Result<Self> {
-        let pids = fs::read_dir("/proc")?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        let pids =
+            fs::read_dir("/proc")?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
         let watcher = pids.into_iter().find(|pid| watches(*pid, node));
         Self::of(watcher.ok_or_else(|| io::Error::other(format!("nobody watches process {node}")))?)
     }

@@ -9,6 +9,7 @@ use crate::capture::End;
 
 use super::case::Case;
 use super::hang;
+use super::health;
 use super::machine;
 use super::scrub::Scrubber;
 use super::signals;
@@ -17,9 +18,9 @@ use super::text::{clean, cut};
 type Section = BTreeMap<String, Value>;
 
 /// Sections that are ours or Sentry's: a node's own section of this name is called `node_…`.
-const RESERVED: [&str; 17] = [
-    "death", "hang", "process", "os", "device", "runtime", "app", "browser", "trace", "gpu", "culture",
-    "response", "otel", "metrics", "profile", "replay", "state",
+const RESERVED: [&str; 18] = [
+    "death", "hang", "health", "process", "os", "device", "runtime", "app", "browser", "trace", "gpu",
+    "culture", "response", "otel", "metrics", "profile", "replay", "state",
 ];
 const KEY_MAX: usize = 64;
 const VALUE_MAX: usize = 512;
@@ -32,6 +33,10 @@ pub(super) fn all(case: &Case<'_>, scrubber: &Scrubber, notes: &[String]) -> BTr
     contexts.insert("process".into(), Context::Other(process(case, scrubber)));
     if let Some(hang) = &case.capture.hang {
         contexts.insert("hang".into(), Context::Other(hang::context(hang, scrubber)));
+    }
+    let health = health::context(case, scrubber);
+    if !health.is_empty() {
+        contexts.insert("health".into(), Context::Other(health));
     }
     let metrics = metrics(case, scrubber);
     if !metrics.is_empty() {

@@ -13,6 +13,7 @@ mod event;
 mod exceptions;
 mod grouping;
 mod hang;
+mod health;
 mod machine;
 mod modules;
 mod nim;
