@@ -31,7 +31,7 @@ pub(super) fn all(case: &Case<'_>, scrubber: &Scrubber, notes: &[String]) -> BTr
     let mut contexts = declared(case, scrubber);
     contexts.insert("death".into(), Context::Other(death(case, scrubber, notes)));
     contexts.insert("process".into(), Context::Other(process(case, scrubber)));
-    if let Some(hang) = &case.capture.hang {
+    if let Some(hang) = case.hang() {
         contexts.insert("hang".into(), Context::Other(hang::context(hang, scrubber)));
     }
     let health = health::context(case, scrubber);
