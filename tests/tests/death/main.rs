@@ -10,6 +10,7 @@ mod ends;
 mod first_process;
 mod handlers;
 mod hang;
+mod health;
 mod metrics;
 mod metrics_odd;
 mod metrics_truth;
