@@ -91,9 +91,11 @@ fn detail(case: &Case<'_>) -> String {
     let signal = case.signal().map(|(signal, _, _)| signals::name(signal));
     match (case.cause, signal) {
         (Cause::Exit(status), _) => format!("exited with status {status}"),
+        (Cause::Killed, _) => "killed by SIGKILL".to_owned(),
         (Cause::Unknown, _) => "gone, and nothing says why".to_owned(),
-        (cause, Some(signal)) => format!("died by {} ({signal})", cause.word()),
-        (cause, None) => format!("died by {}", cause.word()),
+        (Cause::Signal, Some(signal)) => format!("died by signal ({signal})"),
+        (cause, Some(signal)) => format!("died of a {} ({signal})", cause.word()),
+        (cause, None) => format!("died of a {}", cause.word()),
     }
 }
 
