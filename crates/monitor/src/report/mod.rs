@@ -5,6 +5,7 @@
 
 mod case;
 mod contexts;
+mod course;
 mod debug_files;
 mod demangle;
 mod elf;
