@@ -44,8 +44,9 @@ impl Environ {
 
 /// What the monitor needs of it; the rest, secrets and all, stays in the node.
 pub(crate) fn is_for_monitor(entry: &[u8]) -> bool {
-    const NAMES: [&[u8]; 12] = [
-        b"LIFEBOAT_DEBUG_DIRS=",
+    // Ours alone begin so, whatever they are; none holds a secret.
+    const OURS: &[u8] = b"LIFEBOAT_";
+    const NAMES: [&[u8]; 11] = [
         b"HTTP_PROXY=",
         b"http_proxy=",
         b"HTTPS_PROXY=",
@@ -58,5 +59,5 @@ pub(crate) fn is_for_monitor(entry: &[u8]) -> bool {
         b"SSL_CERT_DIR=",
         b"TZ=",
     ];
-    NAMES.iter().any(|name| entry.starts_with(name))
+    entry.starts_with(OURS) || NAMES.iter().any(|name| entry.starts_with(name))
 }

@@ -22,7 +22,7 @@ const F_DUPFD: usize = 0;
 /// The first child only clones the second one.
 const FIRST_STACK_BYTES: usize = 2 * 1024;
 const SECOND_STACK_BYTES: usize = 14 * 1024;
-const ENVIRON_MAX: usize = 32;
+const ENVIRON_MAX: usize = 48;
 const TEXTS_BYTES: usize = 16 * 1024;
 /// The descriptors that the monitor finds.
 const RECORDER_FD: usize = 3;

@@ -13,8 +13,11 @@ pub mod post;
 pub mod report;
 mod rest;
 pub mod run;
+pub mod sample;
+pub mod serve;
 pub mod spool;
 pub mod switch;
+mod talk;
 pub mod watch;
 
 pub use error::Error;

@@ -31,6 +31,11 @@ impl Metrics {
         Self { file }
     }
 
+    /// The memory itself.
+    pub(crate) const fn file(&self) -> &File {
+        &self.file
+    }
+
     /// The values of the first series, as they are now; empty where this is no such memory.
     pub(crate) fn values(&self) -> Vec<MetricValue> {
         self.read().unwrap_or_default()

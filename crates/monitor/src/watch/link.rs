@@ -17,6 +17,8 @@ use rustix::thread::futex;
 use crate::metrics::Metrics;
 use crate::{Error, MetricValue};
 
+use super::serving::Shown;
+
 /// Where the reporter put them.
 const RECORDER_FD: i32 = 3;
 const PID_FD: i32 = 4;
@@ -74,6 +76,12 @@ impl Link {
     /// The last values of the node's metrics.
     pub(crate) fn metrics(&self) -> Vec<MetricValue> {
         self.metrics.as_ref().map(Metrics::values).unwrap_or_default()
+    }
+
+    /// What `serve` may read of the node.
+    pub(crate) fn shown<'a>(&'a self, state_dir: &'a std::path::Path) -> Shown<'a> {
+        let metrics = self.metrics.as_ref().map(Metrics::file);
+        Shown { state_dir, recorder: &self.file, pidfd: self.pidfd.as_fd(), metrics }
     }
 
     /// The words that are exchanged with the node.

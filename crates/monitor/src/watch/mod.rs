@@ -16,6 +16,8 @@ pub mod process;
 pub(crate) mod ptrace;
 pub(crate) mod roles;
 mod run;
+pub(crate) mod sampler;
+pub(crate) mod serving;
 pub mod threads;
 pub(crate) mod verdict;
 

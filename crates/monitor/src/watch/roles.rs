@@ -18,7 +18,7 @@ use crate::spool::Spool;
 use super::{end, leftovers};
 
 /// This very program, even if its file has been replaced meanwhile.
-const OURSELVES: &str = "/proc/self/exe";
+pub(super) const OURSELVES: &str = "/proc/self/exe";
 
 /// Where reports of one node go.
 #[derive(Clone, Debug, Default)]

@@ -13,6 +13,7 @@ use crate::Error;
 use crate::capture::{Capture, End, Subject};
 use crate::hygiene;
 use crate::rest;
+use crate::sample::Ended;
 use crate::spool::Spool;
 
 use super::errors::Errors;
@@ -20,6 +21,8 @@ use super::hold::{self, Exit};
 use super::link::{self, Link, SETTINGS_BYTES};
 use super::pending::{Fault, Needed, Pending};
 use super::roles::Destination;
+use super::sampler::{self, Sampler};
+use super::serving;
 use super::verdict::{self, Circumstances};
 use super::{abort, capture, end, images, leftovers, process, ptrace, threads};
 
@@ -61,6 +64,7 @@ struct Watch {
     /// The death that it saw, if it was one.
     exited: Option<Pending>,
     errors: Errors,
+    sampler: Sampler,
 }
 
 impl Watch {
@@ -74,7 +78,20 @@ impl Watch {
         let link = Arc::clone(link);
         let (gone, needed) = (Arc::new(AtomicBool::new(false)), Needed::by(link.pid()));
         let errors = Errors::new(&link, &destination);
-        Ok(Self { link, destination, needed, gone, fault: None, exit: None, end: None, exited: None, errors })
+        let serve = serving::start(&link.shown(&destination.state_dir));
+        let sampler = Sampler::start(sampler::Subject { pid: link.pid() }, serve);
+        Ok(Self {
+            link,
+            destination,
+            needed,
+            gone,
+            fault: None,
+            exit: None,
+            end: None,
+            exited: None,
+            errors,
+            sampler,
+        })
     }
 
     fn run(self) -> Result<(), Error> {
@@ -111,11 +128,18 @@ impl Watch {
             self.look_at_fault();
             self.look_at_exit();
             self.errors.look_at_panics(self.ending_threads());
-            if is_gone && self.conclude() {
-                self.errors.forget_panics();
+            if is_gone {
+                let ended = self.conclude();
+                if ended.is_some() {
+                    self.errors.forget_panics();
+                }
+                self.sampler.end(ended.unwrap_or_default());
             }
             self.errors.look(is_gone || is_stopped);
             if is_gone || is_stopped {
+                if !is_gone {
+                    self.sampler.end(Ended::default());
+                }
                 self.errors.finish();
                 return Ok(());
             }
@@ -194,7 +218,8 @@ impl Watch {
         }
         let recorded = early.unwrap_or_else(|| capture::begin(&self.link, Subject::Death, End::Unknown));
         let notes = notes.into_iter().chain(recorded.notes).collect();
-        let capture = Capture { threads, maps, images, process, abort_message, notes, ..recorded };
+        let mut capture = Capture { threads, maps, images, process, abort_message, notes, ..recorded };
+        capture.metrics.extend(self.sampler.seen().scraped);
         let (pending, since) = (Pending::new(capture), Instant::now());
         self.fault = Some(Fault { generation, tid, signal, pending, since, recovered: None });
         if self.needed != Needed::Nothing {
@@ -285,8 +310,8 @@ impl Watch {
         self.exited = Some(pending);
     }
 
-    /// The node has ended: how, and is that worth a report? Answers whether it was.
-    fn conclude(&mut self) -> bool {
+    /// The node has ended: how, and is that worth a report? Answers with the death, if it was one.
+    fn conclude(&mut self) -> Option<Ended> {
         let unseen = self.exit.take().filter(|_| self.end.is_none());
         if let Some(exit) = unseen.and_then(|exit| exit.recv_timeout(RECORD_TIMEOUT).ok()) {
             self.take_exit(exit);
@@ -300,15 +325,16 @@ impl Watch {
             let capture = self.begin_of_end(end);
             Pending::new(capture).report(end, &self.destination, self.link.pidfd());
         } else {
-            return false;
+            return None;
         }
-        true
+        Some(Ended { cause: "unknown".into(), ..Ended::default() })
     }
 
     /// Begins the capture of an end that is no recorded fault's. One that was given up has its report already: left in
     /// the recorder it would make the same report again, under the same event id.
     fn begin_of_end(&self, end: End) -> Capture {
         let mut capture = capture::begin(&self.link, Subject::Death, end);
+        capture.metrics.extend(self.sampler.seen().scraped);
         let recorded = Snapshot::read(&capture.recorder).ok().and_then(|copy| copy.death());
         let given_up = self.fault.as_ref().filter(|fault| fault.was_given_up());
         if given_up.zip(recorded).is_some_and(|(fault, death)| fault.generation == death.generation) {

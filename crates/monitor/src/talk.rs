@@ -1,0 +1,58 @@
+//! What `watch` and `serve` say to each other, over a socket that `watch` made for the two.
+
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+
+use serde::Deserialize;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::MetricValue;
+use crate::sample::Sample;
+
+/// Longest message, bytes. Who sends more is not one of us.
+const MESSAGE_MAX: usize = 4 * 1024 * 1024;
+
+/// What `serve` says.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Question {
+    /// How is the node?
+    Sample,
+    /// What the node's own endpoint showed: for its report.
+    Scraped(Vec<MetricValue>),
+}
+
+/// What `watch` says; the last one unasked, when the node has ended.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Answer {
+    /// So.
+    Sample(Box<Sample>),
+}
+
+/// Sends one message.
+///
+/// # Errors
+/// Where the other side has gone, or does not read.
+pub(crate) fn send(mut stream: &UnixStream, message: &impl Serialize) -> io::Result<()> {
+    let body = postcard::to_stdvec(message).map_err(io::Error::other)?;
+    let length = u32::try_from(body.len()).map_err(io::Error::other)?;
+    let mut whole = length.to_le_bytes().to_vec();
+    whole.extend_from_slice(&body);
+    stream.write_all(&whole)
+}
+
+/// Waits for the next message.
+///
+/// # Errors
+/// `UnexpectedEof` where the other side has gone; `WouldBlock` where the stream has a timeout and nothing came.
+pub(crate) fn receive<T: DeserializeOwned>(mut stream: &UnixStream) -> io::Result<T> {
+    let mut length = [0; 4];
+    stream.read_exact(&mut length)?;
+    let length = u32::from_le_bytes(length) as usize;
+    if length > MESSAGE_MAX {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body)?;
+    postcard::from_bytes(&body).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
