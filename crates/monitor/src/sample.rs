@@ -30,8 +30,11 @@ pub struct ProcessSample {
     pub module: Option<String>,
     /// Its process id.
     pub pid: u32,
-    /// Whether it lives.
+    /// Whether it lives; one that has ended and was not waited for yet does not.
     pub is_up: bool,
+    /// The state of its first thread, by the kernel's letter: `R` runs, `S` and `D` wait, `T` and `t` are stopped, and the
+    /// whole process with it.
+    pub state: Option<char>,
     /// CPU time in user mode, seconds.
     pub user_seconds: Option<f64>,
     /// CPU time in the kernel, seconds.
@@ -54,7 +57,7 @@ pub struct ProcessSample {
     pub read_bytes: Option<u64>,
     /// Bytes that it had written to storage.
     pub written_bytes: Option<u64>,
-    /// Context switches that it asked for by waiting.
+    /// Context switches that its threads asked for by waiting: of those that live, or lived when somebody looked.
     pub voluntary_switches: Option<u64>,
     /// Context switches that the scheduler forced.
     pub involuntary_switches: Option<u64>,

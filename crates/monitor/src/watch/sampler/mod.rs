@@ -1,5 +1,7 @@
 //! Looks at the node from outside, now and then and when `serve` asks, in a thread of its own: what it reads may hang.
 
+pub(crate) mod process;
+
 use std::io::ErrorKind;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -88,10 +90,9 @@ fn look(subject: Subject, serve: Option<&UnixStream>, seen: &Mutex<Seen>) {
 
 fn sample(subject: Subject) -> Sample {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let process = crate::sample::ProcessSample { pid: subject.pid, ..Default::default() };
     Sample {
         taken_ms: u64::try_from(since.as_millis()).unwrap_or(0),
-        processes: vec![process],
+        processes: vec![process::process_sample(subject.pid)],
         ..Sample::default()
     }
 }
