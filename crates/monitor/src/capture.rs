@@ -48,6 +48,12 @@ pub enum Subject {
     Error(u64),
     /// The process lives: the panic with this ticket was caught, and is to be reported.
     Panic(u64),
+    /// A module's process died, and the node lives on. The recorder is one that the monitor wrote; its tag `module` names
+    /// the module.
+    Module {
+        /// Whether the kernel killed it for want of memory.
+        is_out_of_memory: bool,
+    },
 }
 
 /// How the process ended.

@@ -21,6 +21,8 @@ pub(super) enum Cause {
     Exit(i32),
     /// SIGKILL.
     Killed,
+    /// SIGKILL by the kernel, for want of memory.
+    OutOfMemory,
     /// The process is gone, and nothing says why.
     Unknown,
     /// An exception of this language that nobody caught: the cause's word.
@@ -36,6 +38,7 @@ impl Cause {
             Self::Signal => "signal",
             Self::Exit(_) => "exit",
             Self::Killed => "killed",
+            Self::OutOfMemory => "oom-kill",
             Self::Unknown => "unknown",
             Self::Language(word) => word,
             Self::Error => "error",
@@ -65,13 +68,17 @@ impl<'c> Case<'c> {
         let recorder = Snapshot::read(&capture.recorder)
             .map_err(|error| Error::malformed(format!("the recorder: {error}")))?;
         let error = match capture.subject {
-            Subject::Death => None,
+            Subject::Death | Subject::Module { .. } => None,
             Subject::Error(ticket) => Some(found(recorder.errors(), "error", ticket)?),
             Subject::Panic(ticket) => Some(found(recorder.panics(), "panic", ticket)?),
         };
         let fault =
             recorder.death().filter(|death| error.is_none() && death.stage != DeathStage::Recovered as u32);
-        let cause = if error.is_some() { Cause::Error } else { cause(fault.is_some(), capture.end) };
+        let cause = match capture.subject {
+            Subject::Module { is_out_of_memory: true } => Cause::OutOfMemory,
+            Subject::Death | Subject::Module { .. } => cause(fault.is_some(), capture.end),
+            Subject::Error(_) | Subject::Panic(_) => Cause::Error,
+        };
         let words = match error {
             Some(_) => Words::default(),
             None => Words::of_end(&recorder, fault.as_ref(), capture.end, capture.captured_realtime_ns),
@@ -103,12 +110,20 @@ impl<'c> Case<'c> {
         hash.update(self.recorder.setting(Setting::Node).unwrap_or_default());
         match self.capture.subject {
             Subject::Death => hash.update(self.fault.map_or(0, |fault| fault.generation).to_le_bytes()),
+            Subject::Module { .. } => hash.update(b"module"),
             Subject::Error(ticket) => hash.update([b"error".as_slice(), &ticket.to_le_bytes()].concat()),
             Subject::Panic(ticket) => hash.update([b"panic".as_slice(), &ticket.to_le_bytes()].concat()),
         }
         let digest = hash.finalize();
         let bytes = digest.first_chunk().copied().unwrap_or_default();
         uuid::Builder::from_random_bytes(bytes).into_uuid()
+    }
+
+    /// The module whose process died.
+    pub(super) fn module(&self) -> Option<String> {
+        let is_module = matches!(self.capture.subject, Subject::Module { .. });
+        let tag = self.recorder.tags().find(|tag| is_module && tag.key == b"module")?;
+        Some(super::text::clean(tag.value))
     }
 
     /// The thread that the report is about; 0 where it is not known.

@@ -11,7 +11,7 @@ pub mod missing;
 mod output;
 mod pump;
 pub mod reason;
-mod recorder;
+pub(crate) mod recorder;
 mod settings;
 mod signals;
 mod spawn;

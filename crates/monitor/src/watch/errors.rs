@@ -184,7 +184,7 @@ fn kind_of(capture: &Capture) -> u64 {
     let found = match capture.subject {
         Subject::Error(ticket) => copy.errors().find(|record| record.ticket == ticket),
         Subject::Panic(ticket) => copy.panics().find(|record| record.ticket == ticket),
-        Subject::Death => None,
+        Subject::Death | Subject::Module { .. } => None,
     };
     let Some(record) = found else { return 0 };
     record.kind.hash(&mut hash);

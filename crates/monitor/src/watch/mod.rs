@@ -10,6 +10,7 @@ pub mod images;
 pub(crate) mod leftovers;
 mod link;
 pub(crate) mod memory;
+pub(crate) mod modules;
 mod panics;
 mod pending;
 pub mod process;

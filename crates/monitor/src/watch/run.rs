@@ -19,6 +19,7 @@ use crate::spool::Spool;
 use super::errors::Errors;
 use super::hold::{self, Exit};
 use super::link::{self, Link, SETTINGS_BYTES};
+use super::modules::Modules;
 use super::pending::{Fault, Needed, Pending};
 use super::roles::Destination;
 use super::sampler::{self, Sampler};
@@ -65,6 +66,7 @@ struct Watch {
     exited: Option<Pending>,
     errors: Errors,
     sampler: Sampler,
+    modules: Option<Arc<Modules>>,
 }
 
 impl Watch {
@@ -79,7 +81,9 @@ impl Watch {
         let (gone, needed) = (Arc::new(AtomicBool::new(false)), Needed::by(link.pid()));
         let errors = Errors::new(&link, &destination);
         let serve = serving::start(&link.shown(&destination.state_dir));
-        let sampler = Sampler::start(sampler::Subject { pid: link.pid() }, serve);
+        let modules = Modules::start(&link, &destination).map(Arc::new);
+        let subject = sampler::Subject { pid: link.pid(), modules: modules.clone() };
+        let sampler = Sampler::start(subject, serve);
         Ok(Self {
             link,
             destination,
@@ -91,6 +95,7 @@ impl Watch {
             exited: None,
             errors,
             sampler,
+            modules,
         })
     }
 
@@ -141,6 +146,9 @@ impl Watch {
                     self.sampler.end(Ended::default());
                 }
                 self.errors.finish();
+                if let Some(modules) = &self.modules {
+                    modules.finish();
+                }
                 return Ok(());
             }
             if self.fault.is_none() && self.exit.is_none() && self.errors.are_settled() {

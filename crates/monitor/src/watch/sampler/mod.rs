@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::modules::Modules;
 use crate::MetricValue;
 use crate::sample::{Ended, Sample};
 use crate::talk::{self, Answer, Question};
@@ -17,10 +18,12 @@ const INTERVAL: Duration = Duration::from_secs(15);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Whom to look at.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub(crate) struct Subject {
     /// The node's process id.
     pub(crate) pid: u32,
+    /// The node's modules, where they are looked after.
+    pub(crate) modules: Option<Arc<Modules>>,
 }
 
 /// What the sampler has seen, for those who make the report.
@@ -45,7 +48,8 @@ impl Sampler {
         let (of_thread, stream) = (Arc::clone(&seen), serve.clone());
         let thread = std::thread::Builder::new().name("sampler".into()).stack_size(256 * 1024);
         // Where there is no thread to be had the node's numbers are missing, and nothing else.
-        let _ = thread.spawn(move || look(subject, stream.as_deref(), &of_thread));
+        let looked_at = subject.clone();
+        let _ = thread.spawn(move || look(&looked_at, stream.as_deref(), &of_thread));
         Self { subject, seen, serve }
     }
 
@@ -57,13 +61,13 @@ impl Sampler {
     /// Tells `serve` that this life is over, and how.
     pub(crate) fn end(&self, ended: Ended) {
         let Some(stream) = self.serve.as_deref() else { return };
-        let sample = Sample { ended: Some(ended), ..sample(self.subject) };
+        let sample = Sample { ended: Some(ended), ..sample(&self.subject) };
         // One that does not listen any more knows by the node's pidfd.
         let _ = talk::send(stream, &Answer::Sample(Box::new(sample)));
     }
 }
 
-fn look(subject: Subject, serve: Option<&UnixStream>, seen: &Mutex<Seen>) {
+fn look(subject: &Subject, serve: Option<&UnixStream>, seen: &Mutex<Seen>) {
     let Some(stream) = serve else {
         loop {
             std::thread::sleep(INTERVAL);
@@ -88,11 +92,14 @@ fn look(subject: Subject, serve: Option<&UnixStream>, seen: &Mutex<Seen>) {
     }
 }
 
-fn sample(subject: Subject) -> Sample {
+fn sample(subject: &Subject) -> Sample {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Sample {
         taken_ms: u64::try_from(since.as_millis()).unwrap_or(0),
-        processes: vec![process::process_sample(subject.pid)],
+        processes: [process::process_sample(subject.pid)]
+            .into_iter()
+            .chain(subject.modules.iter().flat_map(|modules| modules.samples()))
+            .collect(),
         ..Sample::default()
     }
 }
