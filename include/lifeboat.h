@@ -70,6 +70,10 @@ typedef struct lifeboat_gauge {
 typedef struct lifeboat_histogram {
     lifeboat_metric metric;
 } lifeboat_histogram;
+/** Labels that say what is true of the node, such as a build's commit: the series `<module>_<name>_info`, whose value is 1. */
+typedef struct lifeboat_info {
+    lifeboat_metric metric;
+} lifeboat_info;
 
 #define LIFEBOAT_METRIC_(kind, module, name, help, unit) \
     {{sizeof(lifeboat_metric), (kind), 0, 0, 0, (module), (name), (help), (unit), 0, 0, 0}}
@@ -82,6 +86,8 @@ typedef struct lifeboat_histogram {
 /** The same for a histogram. */
 #define LIFEBOAT_HISTOGRAM(module, name, help, unit) \
     LIFEBOAT_METRIC_(LIFEBOAT_METRIC_KIND_HISTOGRAM, module, name, help, unit)
+/** The same for an info, which has no unit; lifeboat_info_set gives it its labels. */
+#define LIFEBOAT_INFO(module, name, help) LIFEBOAT_METRIC_(LIFEBOAT_METRIC_KIND_INFO, module, name, help, NULL)
 #else
 #define LIFEBOAT_HANDLE_OFF_(handle)                            \
     typedef struct __attribute__((__unused__)) handle {         \
@@ -90,12 +96,14 @@ typedef struct lifeboat_histogram {
 LIFEBOAT_HANDLE_OFF_(lifeboat_counter);
 LIFEBOAT_HANDLE_OFF_(lifeboat_gauge);
 LIFEBOAT_HANDLE_OFF_(lifeboat_histogram);
+LIFEBOAT_HANDLE_OFF_(lifeboat_info);
 #undef LIFEBOAT_HANDLE_OFF_
 #if defined(__clang__) || defined(__cplusplus)
 /* These want to hear of each variable, not of its type, that it may stay unused. */
 #define lifeboat_counter __attribute__((__unused__)) lifeboat_counter
 #define lifeboat_gauge __attribute__((__unused__)) lifeboat_gauge
 #define lifeboat_histogram __attribute__((__unused__)) lifeboat_histogram
+#define lifeboat_info __attribute__((__unused__)) lifeboat_info
 #endif
 #ifdef __clang__
 #define LIFEBOAT_METRIC_OFF_                                                                  \
@@ -107,6 +115,7 @@ LIFEBOAT_HANDLE_OFF_(lifeboat_histogram);
 #define LIFEBOAT_COUNTER(module, name, help, unit) LIFEBOAT_METRIC_OFF_
 #define LIFEBOAT_GAUGE(module, name, help, unit) LIFEBOAT_METRIC_OFF_
 #define LIFEBOAT_HISTOGRAM(module, name, help, unit) LIFEBOAT_METRIC_OFF_
+#define LIFEBOAT_INFO(module, name, help) LIFEBOAT_METRIC_OFF_
 #endif
 
 #ifdef __cplusplus
@@ -186,6 +195,22 @@ LIFEBOAT_FUNCTION_ void lifeboat_gauge_add(lifeboat_gauge *gauge, double value);
 
 /** Observes one value. */
 LIFEBOAT_FUNCTION_ void lifeboat_histogram_observe(lifeboat_histogram *histogram, double value);
+
+/**
+ * Adds to the series that has these labels, for labels that are known late; it is made at its first use. All texts and
+ * `labels` stay the caller's and need not outlive the call. The handle's own labels are left out. Costs a hash and a
+ * look-up: where a series is used often, get a handle of it.
+ */
+LIFEBOAT_FUNCTION_ void lifeboat_counter_add_with(lifeboat_counter *counter, const lifeboat_metric_label *labels,
+                                                  size_t labels_count, uint64_t value);
+
+/**
+ * Sets an info's labels, in the place of those that it had; after start alone. All texts and `labels` stay the caller's.
+ * Each set of labels that there ever was takes one of the node's series: for what seldom changes. Set it from one thread:
+ * of two that set it at the same moment one may lose.
+ */
+LIFEBOAT_FUNCTION_ void lifeboat_info_set(lifeboat_info *info, const lifeboat_metric_label *labels,
+                                          size_t labels_count);
 
 /** Makes `counter` a series with labels, before its first use. All texts and `labels` must live as long as the handle. */
 LIFEBOAT_FUNCTION_ void lifeboat_counter_bind(lifeboat_counter *counter, const char *module, const char *name,
@@ -276,6 +301,8 @@ LIFEBOAT_FUNCTION_ lifeboat_status lifeboat_start(const lifeboat_options_builder
 #define lifeboat_gauge_set(...) LIFEBOAT_NOTHING_(lifeboat_gauge_set(__VA_ARGS__))
 #define lifeboat_gauge_add(...) LIFEBOAT_NOTHING_(lifeboat_gauge_add(__VA_ARGS__))
 #define lifeboat_histogram_observe(...) LIFEBOAT_NOTHING_(lifeboat_histogram_observe(__VA_ARGS__))
+#define lifeboat_counter_add_with(...) LIFEBOAT_NOTHING_(lifeboat_counter_add_with(__VA_ARGS__))
+#define lifeboat_info_set(...) LIFEBOAT_NOTHING_(lifeboat_info_set(__VA_ARGS__))
 #define lifeboat_counter_bind(...) LIFEBOAT_NOTHING_(lifeboat_counter_bind(__VA_ARGS__))
 #define lifeboat_gauge_bind(...) LIFEBOAT_NOTHING_(lifeboat_gauge_bind(__VA_ARGS__))
 #define lifeboat_histogram_bind(...) LIFEBOAT_NOTHING_(lifeboat_histogram_bind(__VA_ARGS__))

@@ -232,6 +232,10 @@ enum lifeboat_metric_kind
      * Counts observations by size.
      */
     LIFEBOAT_METRIC_KIND_HISTOGRAM = 3,
+    /**
+     * Says by its labels what is true of the node; its value is 1.
+     */
+    LIFEBOAT_METRIC_KIND_INFO = 4,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -367,7 +371,7 @@ typedef struct lifeboat_metric_label {
 } lifeboat_metric_label;
 
 /**
- * One series of a metric, named `<module>_<name>[_<unit>][_total]`. The texts must live as long as the handle.
+ * One series of a metric, named `<module>_<name>[_<unit>][_total|_info]`. The texts must live as long as the handle.
  */
 typedef struct lifeboat_metric {
     /**
@@ -415,7 +419,7 @@ typedef struct lifeboat_metric {
      */
     uint32_t bounds_count;
     /**
-     * Reserved, zero.
+     * Zero; the reporter's own, once it knows the metric's family.
      */
     uint32_t reserved;
 } lifeboat_metric;
@@ -538,6 +542,12 @@ typedef struct lifeboat_table {
      * The row of slots that all threads share, for gauges, or null; every write must be atomic.
      */
     uint64_t *(*metric_shared)(void);
+    /**
+     * Sets an info's labels in the place of those that it had; they stay the caller's.
+     */
+    int32_t (*info_set)(struct lifeboat_metric *metric,
+                        const struct lifeboat_metric_label *labels,
+                        uint64_t labels_count);
 } lifeboat_table;
 
 #ifdef __cplusplus

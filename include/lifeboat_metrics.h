@@ -11,6 +11,22 @@ LIFEBOAT_SHARED_ __thread uint64_t *lifeboat_row_ = 0;
 /* The row of all threads, for gauges; null until the first use of one after start. */
 LIFEBOAT_SHARED_ uint64_t *lifeboat_gauges_ = 0;
 
+/* Intel's newer processors forward a store to the next load at once, where both name their place by one register alone. */
+#ifdef __OPTIMIZE__
+#define LIFEBOAT_IN_REGISTER_(place) __asm__("" : "+r"(place))
+#else
+#define LIFEBOAT_IN_REGISTER_(place) (void)0
+#endif
+
+/* Without optimisation what is too long to be called often would be three times as slow: gcc may optimise it alone. */
+#if !defined(__clang__) && !defined(__OPTIMIZE__)
+#define LIFEBOAT_OPTIMIZED_ LIFEBOAT_SHARED_ __attribute__((__optimize__("O2")))
+#else
+#define LIFEBOAT_OPTIMIZED_ static inline
+#endif
+
+#define LIFEBOAT_INLINE_ static inline __attribute__((__always_inline__))
+
 /* A slot that a handle may have: neither unresolved nor refused. */
 #define LIFEBOAT_IS_SLOT_(slot) ((uint32_t)((slot)-1u) < 0xfffffffeu)
 
@@ -61,7 +77,7 @@ LIFEBOAT_SHARED_ uint64_t *lifeboat_slot_(lifeboat_metric *metric) {
 }
 
 /* Only this thread writes here; a reader loads the number whole. */
-static inline void lifeboat_store_(uint64_t *slot, uint64_t value) { __atomic_store_n(slot, value, __ATOMIC_RELAXED); }
+LIFEBOAT_INLINE_ void lifeboat_store_(uint64_t *slot, uint64_t value) { __atomic_store_n(slot, value, __ATOMIC_RELAXED); }
 
 LIFEBOAT_SHARED_ void lifeboat_count_first_(lifeboat_metric *metric, uint64_t value) {
     uint64_t *slot = lifeboat_slot_(metric);
@@ -77,7 +93,9 @@ static inline void lifeboat_counter_add(lifeboat_counter *counter, uint64_t valu
     uint64_t *row = lifeboat_row_;
     uint32_t slot = __atomic_load_n(&counter->metric.slot, __ATOMIC_RELAXED);
     if (__builtin_expect(row != 0 && LIFEBOAT_IS_SLOT_(slot), 1)) {
-        lifeboat_store_(row + slot, row[slot] + value);
+        uint64_t *place = row + slot;
+        LIFEBOAT_IN_REGISTER_(place);
+        lifeboat_store_(place, *place + value);
     } else if (LIFEBOAT_RARE_(LIFEBOAT_TABLE_() != 0)) {
         lifeboat_count_first_(&counter->metric, value);
     }
@@ -129,39 +147,94 @@ static inline void lifeboat_gauge_add(lifeboat_gauge *gauge, double value) {
     }
 }
 
-LIFEBOAT_SHARED_ void lifeboat_observe_(lifeboat_metric *metric, double value) {
+/* Two bounds are compared by one instruction, on x86_64 and aarch64. They may lie wherever a double may. */
+typedef double lifeboat_doubles_ __attribute__((__vector_size__(16), __aligned__(8), __may_alias__));
+typedef int64_t lifeboat_numbers_ __attribute__((__vector_size__(16)));
+/* A reader loads it whole, as any number of a row; it is written in one piece without a way through other registers. */
+typedef double lifeboat_double_ __attribute__((__may_alias__));
+#define LIFEBOAT_ABOVE_(values, bound) ((lifeboat_numbers_)((values) > *(const lifeboat_doubles_ *)(bound)))
+
+/*
+ * Counts a value in its bucket. Every bound is looked at and none decides a branch: a search that branches costs 14 ns
+ * where values differ, since no processor foresees them; this costs 3.
+ */
+LIFEBOAT_INLINE_ void lifeboat_observe_at_(uint64_t *first, const double *bounds, uint32_t count, double value) {
+    const lifeboat_doubles_ values = {value, value};
+    lifeboat_numbers_ above = {0, 0}, above_too = {0, 0};
+    lifeboat_double_ volatile *sum = (lifeboat_double_ volatile *)(first + count + 1);
+    uint64_t *bucket;
+    for (; count >= 4; count -= 4, bounds += 4) {
+        above += LIFEBOAT_ABOVE_(values, bounds);
+        above_too += LIFEBOAT_ABOVE_(values, bounds + 2);
+    }
+    if (count & 2) {
+        above += LIFEBOAT_ABOVE_(values, bounds);
+        bounds += 2;
+    }
+    above += above_too;
+    /* A comparison that holds is -1. */
+    bucket = first - (above[0] + above[1]) + ((count & 1) && value > *bounds);
+    LIFEBOAT_IN_REGISTER_(bucket);
+    lifeboat_store_(bucket, *bucket + 1);
+    *sum += value;
+}
+
+LIFEBOAT_SHARED_ void lifeboat_observe_first_(lifeboat_metric *metric, double value) {
+    uint64_t *first = lifeboat_slot_(metric);
+    const lifeboat_table *table = LIFEBOAT_TABLE_();
+    if (first) {
+        lifeboat_observe_at_(first, metric->bounds, metric->bounds_count, value);
+    } else if (table && LIFEBOAT_HAS_(table, histogram_observe)) {
+        (void)table->histogram_observe(metric, value);
+    }
+}
+
+LIFEBOAT_OPTIMIZED_ void lifeboat_observe_(lifeboat_metric *metric, double value) {
     uint64_t *row = lifeboat_row_;
-    uint64_t *first = row && LIFEBOAT_IS_SLOT_(__atomic_load_n(&metric->slot, __ATOMIC_ACQUIRE))
-                          ? row + metric->slot
-                          : lifeboat_slot_(metric);
-    uint32_t bucket = 0;
-    double sum;
-    uint64_t bits;
-    if (!first) {
-        const lifeboat_table *table = LIFEBOAT_TABLE_();
-        if (table && LIFEBOAT_HAS_(table, histogram_observe)) {
-            (void)table->histogram_observe(metric, value);
-        }
-        return;
-    }
+    /* Whoever sees the slot sees the bounds, which are written before it. */
+    uint32_t slot = __atomic_load_n(&metric->slot, __ATOMIC_ACQUIRE);
     /* Not a number: it belongs to no bucket and would spoil the sum. */
-    if (value != value) {
+    if (LIFEBOAT_RARE_(value != value)) {
         return;
     }
-    while (bucket < metric->bounds_count && value > metric->bounds[bucket]) {
-        bucket++;
+    if (__builtin_expect(row != 0 && LIFEBOAT_IS_SLOT_(slot), 1)) {
+        lifeboat_observe_at_(row + slot, metric->bounds, metric->bounds_count, value);
+    } else if (LIFEBOAT_RARE_(LIFEBOAT_TABLE_() != 0)) {
+        lifeboat_observe_first_(metric, value);
     }
-    lifeboat_store_(first + bucket, first[bucket] + 1);
-    first += metric->bounds_count + 1;
-    memcpy(&sum, first, sizeof sum);
-    sum += value;
-    memcpy(&bits, &sum, sizeof bits);
-    lifeboat_store_(first, bits);
 }
 
 static inline void lifeboat_histogram_observe(lifeboat_histogram *histogram, double value) {
-    if (lifeboat_row_ || LIFEBOAT_RARE_(LIFEBOAT_TABLE_() != 0)) {
-        lifeboat_observe_(&histogram->metric, value);
+    lifeboat_observe_(&histogram->metric, value);
+}
+
+/* A copy of the handle with other labels, which live as long as the call. */
+static inline lifeboat_metric lifeboat_with_(const lifeboat_metric *metric, const lifeboat_metric_label *labels,
+                                             size_t labels_count) {
+    lifeboat_metric late = *metric;
+    late.slot = 0;
+    late.labels = labels;
+    late.labels_count = labels ? (uint32_t)labels_count : 0;
+    return late;
+}
+
+LIFEBOAT_SHARED_ void lifeboat_count_with_(lifeboat_metric *metric, const lifeboat_metric_label *labels, size_t count,
+                                           uint64_t value) {
+    lifeboat_metric late = lifeboat_with_(metric, labels, count);
+    lifeboat_count_first_(&late, value);
+}
+
+static inline void lifeboat_counter_add_with(lifeboat_counter *counter, const lifeboat_metric_label *labels,
+                                             size_t labels_count, uint64_t value) {
+    if (LIFEBOAT_RARE_(LIFEBOAT_TABLE_() != 0)) {
+        lifeboat_count_with_(&counter->metric, labels, labels_count, value);
+    }
+}
+
+static inline void lifeboat_info_set(lifeboat_info *info, const lifeboat_metric_label *labels, size_t labels_count) {
+    const lifeboat_table *table = LIFEBOAT_TABLE_();
+    if (LIFEBOAT_RARE_(table != 0) && LIFEBOAT_HAS_(table, info_set)) {
+        (void)table->info_set(&info->metric, labels, labels ? labels_count : 0);
     }
 }
 

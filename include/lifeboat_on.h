@@ -36,7 +36,7 @@ LIFEBOAT_ASSERT_(sizeof(lifeboat_metric_label) == 32, "lifeboat_metric_label is 
 LIFEBOAT_ASSERT_(sizeof(lifeboat_metric) == 72, "lifeboat_metric of ABI 1");
 LIFEBOAT_ASSERT_(sizeof(lifeboat_options) == 112, "lifeboat_options of ABI 1");
 LIFEBOAT_ASSERT_(offsetof(lifeboat_table, start) == 8, "the table's head is two uint32_t");
-LIFEBOAT_ASSERT_(sizeof(lifeboat_table) == 192, "lifeboat_table of ABI 1");
+LIFEBOAT_ASSERT_(sizeof(lifeboat_table) == 200, "lifeboat_table of ABI 1");
 #endif
 
 #ifdef __cplusplus

@@ -258,7 +258,8 @@ fn table_layout() -> Layout {
         metrics_text,
         status_text,
         uncaught,
-        metric_shared
+        metric_shared,
+        info_set
     )
 }
 

@@ -14,6 +14,8 @@ pub enum MetricKind {
     Gauge = 2,
     /// Counts observations by size.
     Histogram = 3,
+    /// Says by its labels what is true of the node; its value is 1.
+    Info = 4,
 }
 
 /// One label of a series.
@@ -26,7 +28,7 @@ pub struct MetricLabel {
     pub value: Str,
 }
 
-/// One series of a metric, named `<module>_<name>[_<unit>][_total]`. The texts must live as long as the handle.
+/// One series of a metric, named `<module>_<name>[_<unit>][_total|_info]`. The texts must live as long as the handle.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Metric {
@@ -52,6 +54,6 @@ pub struct Metric {
     pub bounds: *const f64,
     /// How many bounds.
     pub bounds_count: u32,
-    /// Reserved, zero.
+    /// Zero; the reporter's own, once it knows the metric's family.
     pub reserved: u32,
 }

@@ -2,7 +2,7 @@
 
 use core::ffi::c_char;
 
-use crate::{Metric, Options};
+use crate::{Metric, MetricLabel, Options};
 
 /// The version of this contract that the symbol's name carries.
 pub const ABI_VERSION: u32 = 1;
@@ -147,6 +147,10 @@ pub struct Table {
     >,
     /// The row of slots that all threads share, for gauges, or null; every write must be atomic.
     pub metric_shared: Option<extern "C" fn() -> *mut u64>,
+    /// Sets an info's labels in the place of those that it had; they stay the caller's.
+    pub info_set: Option<
+        unsafe extern "C" fn(metric: *mut Metric, labels: *const MetricLabel, labels_count: u64) -> i32,
+    >,
 }
 
 const _: () = assert!(core::mem::size_of::<Str>() == 16, "Str is two words");

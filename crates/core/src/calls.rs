@@ -28,6 +28,7 @@ fn answer(outcome: Outcome) -> Status {
         Outcome::Written => Status::Ok,
         Outcome::NoRoom => Status::NoRoom,
         Outcome::Busy => Status::Busy,
+        Outcome::Invalid => Status::InvalidArgument,
     }
 }
 

@@ -16,6 +16,7 @@ mod chain;
 mod environ;
 mod exit;
 mod handler;
+mod info;
 mod metrics;
 mod monitor;
 mod raw_capture;

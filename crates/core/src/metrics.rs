@@ -16,12 +16,12 @@ use lifeboat_recorder::metrics::{
 use crate::settings::Settings;
 use crate::{calls, shared, state, sys};
 
-const LABELS_MAX: usize = 32;
+pub(crate) const LABELS_MAX: usize = 32;
 const BOUNDS_MAX: u32 = 64;
 const TEXT_MAX: usize = 4096;
 /// What a handle's slot says: not yet, or never.
-const UNRESOLVED: u32 = 0;
-const REFUSED: u32 = u32::MAX;
+pub(crate) const UNRESOLVED: u32 = 0;
+pub(crate) const REFUSED: u32 = u32::MAX;
 
 static BASE: AtomicPtr<u8> = AtomicPtr::new(null_mut());
 /// For how many series the memory at `BASE` is laid out, and by which process.
@@ -60,7 +60,7 @@ pub(crate) fn begin(settings: &Settings) -> Result<i32, Status> {
 }
 
 /// The metrics, while Lifeboat is on in this very process.
-fn metrics() -> Option<Metrics> {
+pub(crate) fn metrics() -> Option<Metrics> {
     state::recorder()?;
     let base = NonNull::new(BASE.load(Ordering::Acquire))?;
     // SAFETY: `begin` stores only memory that was laid out by this plan and is never unmapped.
@@ -165,7 +165,7 @@ fn add(metrics: Metrics, slot: u32, value: u64) {
 ///
 /// # Safety
 /// As [`resolve`].
-unsafe fn slot_of(metrics: Metrics, metric: *mut Metric) -> Result<u32, Status> {
+pub(crate) unsafe fn slot_of(metrics: Metrics, metric: *mut Metric) -> Result<u32, Status> {
     // SAFETY: the caller's promise; `struct_size` comes first in every version.
     let size = unsafe { metric.cast::<u32>().as_ref() };
     if size.is_none_or(|size| (*size as usize) < size_of::<Metric>()) {
@@ -204,6 +204,7 @@ unsafe fn register(metrics: Metrics, metric: *mut Metric) -> Result<u32, Refusal
         kind if kind == MetricKind::Counter as u32 => Kind::Counter,
         kind if kind == MetricKind::Gauge as u32 => Kind::Gauge,
         kind if kind == MetricKind::Histogram as u32 => Kind::Histogram,
+        kind if kind == MetricKind::Info as u32 => Kind::Info,
         _ => return Err(Refusal::Invalid),
     };
     let mut labels = [Label { name: &[], value: &[] }; LABELS_MAX];

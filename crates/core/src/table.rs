@@ -2,11 +2,11 @@
 
 use core::ffi::c_char;
 
-use lifeboat_abi::{ABI_VERSION, Frame, Metric, Options, Origin, Status, Str, Table};
+use lifeboat_abi::{ABI_VERSION, Frame, Metric, MetricLabel, Options, Origin, Status, Str, Table};
 use lifeboat_recorder::RecordKind;
 
 use crate::settings::Settings;
-use crate::{calls, metrics, start, state};
+use crate::{calls, info, metrics, start, state};
 
 static TABLE: Table = Table {
     struct_size: size_of::<Table>() as u32,
@@ -34,6 +34,7 @@ static TABLE: Table = Table {
     status_text: Some(status_text),
     uncaught: Some(uncaught),
     metric_shared: Some(metric_shared),
+    info_set: Some(info_set),
 };
 
 /// The table, or null where the host was built for another major version.
@@ -135,4 +136,9 @@ unsafe extern "C" fn histogram_observe(metric: *mut Metric, value: f64) -> i32 {
 
 extern "C" fn status_text(status: i32) -> *const c_char {
     Status::from_number(status).map_or(c"unknown status", Status::text).as_ptr()
+}
+
+unsafe extern "C" fn info_set(metric: *mut Metric, labels: *const MetricLabel, labels_count: u64) -> i32 {
+    // SAFETY: the contract of `lifeboat_info_set`.
+    unsafe { info::set(metric, labels, labels_count) as i32 }
 }

@@ -107,6 +107,9 @@ fn exposed(family: &Family<'_>, series: &Series, labels: &str, sums: &[Sum]) -> 
     match family.kind {
         Kind::Counter => vec![named("_total", at(slot).count as f64)],
         Kind::Gauge => vec![named("", at(slot).float)],
+        // Labels that no longer hold have the value 0, and are nobody's.
+        Kind::Info if at(slot).float == 0.0 => Vec::new(),
+        Kind::Info => vec![named("_info", 1.0)],
         Kind::Histogram => {
             let buckets = family.bounds().len() + 1;
             let count: u64 = (slot..slot + buckets).map(|slot| at(slot).count).fold(0, u64::wrapping_add);

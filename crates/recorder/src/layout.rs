@@ -3,6 +3,8 @@
 use core::mem::size_of;
 use core::sync::atomic::{AtomicU32, AtomicU64};
 
+use crate::health::COMPONENT_HEAD;
+
 /// The first eight bytes.
 pub(crate) const MAGIC: [u8; 8] = *b"LIFEBOAT";
 /// Changes only when an older reader could misread.
@@ -53,6 +55,14 @@ pub const LAST_WORDS: usize = 4;
 pub const ERRORS: usize = 8;
 /// See [`TAGS`]: panics, of which most are caught; the newest stay.
 pub const PANICS: usize = 16;
+/// How many components and how many heartbeats there is room for.
+pub const COMPONENTS: usize = 64;
+/// See [`COMPONENTS`].
+pub const HEARTBEATS: usize = 64;
+/// Longest name of a component or a heartbeat, bytes.
+pub const HEALTH_NAME_MAX: usize = 64;
+/// Longest detail of a component, bytes.
+pub const COMPONENT_DETAIL_MAX: usize = 256;
 const SETTINGS: usize = 16;
 
 const PAGE: usize = 4096;
@@ -83,7 +93,11 @@ pub(crate) struct Section {
 
 impl Section {
     const fn after(previous: Self, kind: u32, count: usize, stride: usize) -> Self {
-        Self { kind, offset: align(previous.offset + previous.count * previous.stride, PAGE), count, stride }
+        Self { kind, offset: align(previous.end(), PAGE), count, stride }
+    }
+
+    pub(crate) const fn end(&self) -> usize {
+        self.offset + self.count * self.stride
     }
 }
 
@@ -116,7 +130,11 @@ pub(crate) const DEATH_STACK: usize = 4096;
 pub(crate) const DEATH_MAPS: usize = DEATH_STACK + STACK_BYTES;
 pub(crate) const DEATH_SECTION: Section = Section::after(ERRORS_SECTION, 8, 1, DEATH_MAPS + MAPS_BYTES);
 pub(crate) const PANICS_SECTION: Section = Section::after(DEATH_SECTION, 9, PANICS, RECORD_BYTES);
-pub(crate) const SECTIONS: [Section; 9] = [
+const COMPONENT_SLOT: usize = align(SLOT_HEAD + 24 + text(HEALTH_NAME_MAX) + text(COMPONENT_DETAIL_MAX), 8);
+pub(crate) const COMPONENTS_SECTION: Section =
+    Section::after(PANICS_SECTION, 10, COMPONENTS, align(COMPONENT_HEAD + 2 * COMPONENT_SLOT, 64));
+pub(crate) const HEARTBEATS_SECTION: Section = Section::after(COMPONENTS_SECTION, 11, HEARTBEATS, 128);
+pub(crate) const SECTIONS: [Section; 11] = [
     CONTROL,
     SETTINGS_SECTION,
     TAGS_SECTION,
@@ -126,10 +144,12 @@ pub(crate) const SECTIONS: [Section; 9] = [
     ERRORS_SECTION,
     DEATH_SECTION,
     PANICS_SECTION,
+    COMPONENTS_SECTION,
+    HEARTBEATS_SECTION,
 ];
 
 /// The size of the whole recorder, bytes. Pages that nobody wrote cost nothing.
-pub const RECORDER_BYTES: usize = align(PANICS_SECTION.offset + PANICS * PANICS_SECTION.stride, PAGE);
+pub const RECORDER_BYTES: usize = align(HEARTBEATS_SECTION.end(), PAGE);
 
 /// Texts that are written once, before the monitor starts.
 #[repr(u32)]

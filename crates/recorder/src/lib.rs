@@ -7,6 +7,7 @@
 #[cfg(test)]
 extern crate std;
 
+mod health;
 mod layout;
 pub mod metrics;
 mod pen;
@@ -15,11 +16,13 @@ mod slot;
 mod views;
 mod writer;
 
+pub use health::{ComponentView, Health, HeartbeatView, component_state};
 pub use layout::{
-    BREADCRUMB_CATEGORY_MAX, BREADCRUMB_MESSAGE_MAX, BREADCRUMBS, CONTEXT_VALUE_MAX, CONTEXTS, Control,
-    Death, DeathStage, ERRORS, FRAME_TEXT_MAX, FRAMES_MAX, KEY_MAX, LAST_WORDS, LAYOUT_VERSION, MAPS_BYTES,
-    MonitorState, PANICS, RECORD_KIND_MAX, RECORD_MESSAGE_MAX, RECORDER_BYTES, REGISTERS_MAX, SETTING_MAX,
-    STACK_BYTES, Setting, StopKind, TAG_VALUE_MAX, TAGS,
+    BREADCRUMB_CATEGORY_MAX, BREADCRUMB_MESSAGE_MAX, BREADCRUMBS, COMPONENT_DETAIL_MAX, COMPONENTS,
+    CONTEXT_VALUE_MAX, CONTEXTS, Control, Death, DeathStage, ERRORS, FRAME_TEXT_MAX, FRAMES_MAX,
+    HEALTH_NAME_MAX, HEARTBEATS, KEY_MAX, LAST_WORDS, LAYOUT_VERSION, MAPS_BYTES, MonitorState, PANICS,
+    RECORD_KIND_MAX, RECORD_MESSAGE_MAX, RECORDER_BYTES, REGISTERS_MAX, SETTING_MAX, STACK_BYTES, Setting,
+    StopKind, TAG_VALUE_MAX, TAGS,
 };
 pub use reader::{ReadError, Snapshot};
 pub use views::{BreadcrumbView, ControlView, DeathView, EntryView, FrameView, RecordView, Registers};

@@ -3,6 +3,7 @@
 use core::fmt;
 use core::mem::offset_of;
 
+use crate::health::Health;
 use crate::layout::{
     BREADCRUMBS_SECTION, CONTEXTS_SECTION, CONTROL, Control, DEATH_MAPS, DEATH_SECTION, DEATH_STACK, Death,
     DeathStage, ENTRY_HEAD, ERRORS_SECTION, LAST_WORDS_SECTION, LAYOUT_VERSION, MAGIC, MAPS_BYTES,
@@ -179,32 +180,41 @@ impl<'a> Snapshot<'a> {
         })
     }
 
-    /// The items of a section as the file's own table places it, cut to what the file holds.
-    fn items(&self, section: Section) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        let found = self.section(section.kind).filter(|found| found.stride >= 8);
-        let bytes = self.bytes;
-        found.into_iter().flat_map(move |found| {
-            let most = section.count.max(found.count.min(4 * section.count));
-            (0..found.count.min(most)).map_while(move |index| {
-                let start = index.checked_mul(found.stride)?.checked_add(found.offset)?;
-                bytes.get(start..start.checked_add(found.stride)?)
-            })
-        })
+    /// What the components say of themselves, and the heartbeats; nothing where an older reporter wrote this.
+    #[must_use]
+    pub fn health(&self) -> Option<Health<'a>> {
+        Health::of_recorder(self.bytes)
     }
 
-    fn section(&self, kind: u32) -> Option<Section> {
-        let sections = u32_at(self.bytes, 24)?.min(SECTIONS_MAX);
-        (0..sections as usize).find_map(|index| {
-            let mut fields = Fields::new(self.bytes.get(TABLE_OFFSET + index * TABLE_ENTRY_BYTES..)?);
-            let found = Section {
-                kind: fields.u32()?,
-                count: usize::try_from(fields.u32()?).ok()?,
-                offset: usize::try_from(fields.u64()?).ok()?,
-                stride: usize::try_from(fields.u64()?).ok()?,
-            };
-            (found.kind == kind).then_some(found)
-        })
+    /// The items of a section as the file's own table places it, cut to what the file holds.
+    fn items(&self, known: Section) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let bytes = self.bytes;
+        section(bytes, known).into_iter().flat_map(move |found| items(bytes, found))
     }
+}
+
+/// The items of a section that was found, cut to what the bytes hold.
+pub(crate) fn items(bytes: &[u8], found: Section) -> impl Iterator<Item = &[u8]> {
+    (0..found.count).map_while(move |index| {
+        let start = index.checked_mul(found.stride)?.checked_add(found.offset)?;
+        bytes.get(start..start.checked_add(found.stride)?)
+    })
+}
+
+/// Where the table places a section. A later version may have made it larger, within a bound.
+pub(crate) fn section(bytes: &[u8], known: Section) -> Option<Section> {
+    let sections = u32_at(bytes, 24)?.min(SECTIONS_MAX);
+    let found = (0..sections as usize).find_map(|index| {
+        let mut fields = Fields::new(bytes.get(TABLE_OFFSET + index * TABLE_ENTRY_BYTES..)?);
+        let found = Section {
+            kind: fields.u32()?,
+            count: usize::try_from(fields.u32()?).ok()?,
+            offset: usize::try_from(fields.u64()?).ok()?,
+            stride: usize::try_from(fields.u64()?).ok()?,
+        };
+        (found.kind == known.kind).then_some(found)
+    })?;
+    (found.stride >= 8).then_some(Section { count: found.count.min(4 * known.count), ..found })
 }
 
 fn registers(slot: &[u8], stage: u32) -> Registers {

@@ -36,6 +36,8 @@ pub enum Outcome {
     NoRoom,
     /// Another writer held the place; counted as dropped.
     Busy,
+    /// A name that is empty or too long; counted as dropped.
+    Invalid,
 }
 
 /// A frame that a language runtime handed over.
@@ -267,7 +269,7 @@ impl Recorder {
     }
 
     /// The entry with this hash, or a free one that now has it.
-    fn entry_for(&self, section: Section, hash: u64) -> Option<NonNull<u8>> {
+    pub(crate) fn entry_for(&self, section: Section, hash: u64) -> Option<NonNull<u8>> {
         for index in 0..section.count {
             let at = self.item(section, index);
             // SAFETY: every item of an entry section starts with its head, 8-aligned.
@@ -288,23 +290,23 @@ impl Recorder {
     }
 
     /// An item of a section. `index` is taken modulo the section's count, so that no caller can leave it.
-    fn item(&self, section: Section, index: usize) -> NonNull<u8> {
+    pub(crate) fn item(&self, section: Section, index: usize) -> NonNull<u8> {
         let index = if index < section.count { index } else { 0 };
         // SAFETY: the layout's asserts keep every section within `RECORDER_BYTES`.
         unsafe { self.base.add(section.offset + index * section.stride) }
     }
 
-    fn count(&self, written: bool) -> Outcome {
+    pub(crate) fn count(&self, written: bool) -> Outcome {
         if written { Outcome::Written } else { self.dropped(Outcome::Busy) }
     }
 
-    fn dropped(&self, outcome: Outcome) -> Outcome {
+    pub(crate) fn dropped(&self, outcome: Outcome) -> Outcome {
         self.control().dropped.fetch_add(1, Ordering::Relaxed);
         outcome
     }
 }
 
-fn claim(head: &EntryHead, tid: u32) -> bool {
+pub(crate) fn claim(head: &EntryHead, tid: u32) -> bool {
     for _ in 0..CLAIM_TRIES {
         if head.writer.compare_exchange(0, tid.max(1), Ordering::AcqRel, Ordering::Relaxed).is_ok() {
             return true;
@@ -315,7 +317,7 @@ fn claim(head: &EntryHead, tid: u32) -> bool {
 }
 
 /// FNV-1a over section and key, never 0.
-fn hash(section: &[u8], key: &[u8]) -> u64 {
+pub(crate) fn hash(section: &[u8], key: &[u8]) -> u64 {
     let mut sum = 0xCBF2_9CE4_8422_2325_u64;
     for byte in section.iter().chain(&[0xFF]).chain(key) {
         sum = (sum ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3);

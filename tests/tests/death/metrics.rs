@@ -2,7 +2,8 @@
 //!
 //! 1. A node counts in 160 threads, eight at a time, and in a forked child, whose counts are nobody's.
 //! 2. It dies, by a fault or unseen.
-//! 3. Every value in the report is exact; a name that means something else already counts nothing.
+//! 3. Every value in the report is exact; a name that means something else already counts nothing, and of an info's
+//!    labels those that hold are there.
 
 use lifeboat_tests::Compiler;
 use serde_json::json;
@@ -49,6 +50,7 @@ fn check(bench: &Bench, run: impl Fn(&Bench, &'static str, &std::path::Path) -> 
             "gossip_delay_seconds_sum": 40_000 * lives,
             "gossip_topics_total{topic=\"a \\\"b\\\"\"}": 800 * lives,
             "gossip_peers": 48.5,
+            "gossip_build_info{version=\"1.4\",commit=\"two\"}": 1,
         });
         assert_eq!(metrics, expected, "{end}");
     }

@@ -57,6 +57,8 @@ pub enum Kind {
     Gauge,
     /// Counts observations by size.
     Histogram,
+    /// Labels that say what is true of the node: the number 1.0 in a slot that all threads share, 0.0 once others took their place.
+    Info,
 }
 
 impl Kind {
@@ -65,6 +67,7 @@ impl Kind {
             1 => Some(Self::Counter),
             2 => Some(Self::Gauge),
             3 => Some(Self::Histogram),
+            4 => Some(Self::Info),
             _ => None,
         }
     }
@@ -74,6 +77,7 @@ impl Kind {
             Self::Counter => 1,
             Self::Gauge => 2,
             Self::Histogram => 3,
+            Self::Info => 4,
         }
     }
 }

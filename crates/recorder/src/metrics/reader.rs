@@ -51,7 +51,7 @@ impl Family<'_> {
     pub const fn slots(&self) -> u32 {
         match self.kind {
             Kind::Histogram => self.bounds_count as u32 + 2,
-            Kind::Counter | Kind::Gauge => 1,
+            Kind::Counter | Kind::Gauge | Kind::Info => 1,
         }
     }
 }

@@ -221,7 +221,7 @@ impl Metrics {
     fn overflow(&self, family: usize, kind: Kind) -> Result<Registered, Refusal> {
         match kind {
             Kind::Counter => Ok(Registered { slot: self.plan.overflow_slot(family), is_overflow: true }),
-            Kind::Gauge | Kind::Histogram => Err(Refusal::NoRoom),
+            Kind::Gauge | Kind::Histogram | Kind::Info => Err(Refusal::NoRoom),
         }
     }
 
@@ -264,7 +264,7 @@ fn bounds_of<'a>(wanted: &Wanted<'a>) -> &'a [f64] {
     match wanted.kind {
         Kind::Histogram if wanted.bounds.is_empty() => &DEFAULT_BOUNDS,
         Kind::Histogram => wanted.bounds,
-        Kind::Counter | Kind::Gauge => &[],
+        Kind::Counter | Kind::Gauge | Kind::Info => &[],
     }
 }
 
@@ -272,7 +272,7 @@ fn bounds_of<'a>(wanted: &Wanted<'a>) -> &'a [f64] {
 fn slots_of(wanted: &Wanted<'_>) -> u32 {
     match wanted.kind {
         Kind::Histogram => bounds_of(wanted).len() as u32 + 2,
-        Kind::Counter | Kind::Gauge => 1,
+        Kind::Counter | Kind::Gauge | Kind::Info => 1,
     }
 }
 

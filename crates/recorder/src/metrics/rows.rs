@@ -29,7 +29,7 @@ impl Metrics {
         self.slot(0, slot).fetch_add(value, Ordering::Relaxed);
     }
 
-    /// Sets a gauge.
+    /// Sets a gauge, or an info: 1.0 while its labels hold, else 0.0.
     pub fn set(&self, slot: u32, value: f64) {
         self.slot(0, slot).store(value.to_bits(), Ordering::Relaxed);
     }

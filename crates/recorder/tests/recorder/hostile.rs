@@ -11,7 +11,7 @@ const VERSION: usize = 8;
 const SECTION_COUNT: usize = 24;
 const TABLE: usize = 32;
 const TABLE_ENTRY: usize = 24;
-const SECTIONS: usize = 8;
+const SECTIONS: usize = 11;
 
 fn put<const N: usize>(bytes: &mut [u8], at: usize, value: [u8; N]) {
     bytes[at..at + N].copy_from_slice(&value);

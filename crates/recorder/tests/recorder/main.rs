@@ -6,6 +6,7 @@
 )]
 
 mod death;
+mod health;
 // The reader is safe code: Miri would only be slow.
 #[cfg(not(miri))]
 mod hostile;

@@ -76,7 +76,7 @@ pub(crate) fn word(recorder: Recorder, offset: usize) -> &'static AtomicU32 {
 
 /// Where the n-th item of a section starts, by the file's own table.
 pub(crate) fn item(bytes: &[u8], kind: u32, index: usize) -> usize {
-    let entries = bytes[TABLE..].chunks_exact(TABLE_ENTRY).take(8);
+    let entries = bytes[TABLE..].chunks_exact(TABLE_ENTRY).take(11);
     let entry = entries.into_iter().find(|entry| entry.starts_with(&kind.to_le_bytes())).unwrap();
     let number = |at: usize| u64::from_le_bytes(entry[at..at + 8].try_into().unwrap()) as usize;
     number(8) + index * number(16)
@@ -106,6 +106,7 @@ pub(crate) fn lived_in() -> Recorder {
         written.push(recorder.tag(STAMP, format!("tag {number}").as_bytes(), text.as_bytes()));
         written.push(recorder.context(STAMP, b"chain", format!("key {number}").as_bytes(), text.as_bytes()));
         written.push(recorder.breadcrumb(STAMP, 2, b"p2p", text.as_bytes()));
+        written.push(recorder.health(STAMP, 1, format!("part {number}").as_bytes(), number, text.as_bytes()));
     }
     written.push(recorder.tag(STAMP, b"tag 0", b"newer"));
     written.extend(
@@ -131,6 +132,9 @@ pub(crate) fn walk<'a>(snapshot: &Snapshot<'a>) -> Vec<&'a [u8]> {
     for record in snapshot.last_words().chain(snapshot.errors()) {
         texts.extend([record.kind, record.message]);
         texts.extend(record.frames().flat_map(|frame| [frame.function, frame.file]));
+    }
+    if let Some(health) = snapshot.health() {
+        texts.extend(health.components().flat_map(|component| [component.name, component.detail]));
     }
     if let Some(death) = snapshot.death() {
         assert!(death.stack.len() <= lifeboat_recorder::STACK_BYTES);
