@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,27 @@ use serde_json::Value;
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// Between two looks where no event tells.
 const NAP: Duration = Duration::from_millis(5);
+
+const PROGRAMS: [&str; 4] = ["liblogos_core.so", "host", "logos_host_qt", "logos_host_plain"];
+
+/// The folder of the compiled programs: compiled once for all tests of this run.
+fn compiled() -> &'static Path {
+    static COMPILED: OnceLock<Scratch> = OnceLock::new();
+    let compile_all = || {
+        let scratch = Scratch::new("logos-compiled");
+        let flags = ["-std=c++17", "-O1", "-g", "-Wall", "-Wextra", "-pthread"];
+        let compile = || Compile::new(Compiler::Gxx).flags(flags);
+        let core = compile().flags(["-shared", "-fPIC", "-Wl,-soname,liblogos_core.so"]);
+        let core = core.source(fixture("core.cpp")).build(scratch.join("liblogos_core.so"));
+        let host = compile().flag("-DLIFEBOAT_LOAD").source(fixture("host.cpp")).flag(core);
+        host.flag("-Wl,-rpath,$ORIGIN").build(scratch.join("host"));
+        compile().source(fixture("module_host.cpp")).build(scratch.join("logos_host_qt"));
+        let module = compile().flag("-DLIFEBOAT_LOAD").source(fixture("module_host.cpp"));
+        module.build(scratch.join("logos_host_plain"));
+        scratch
+    };
+    COMPILED.get_or_init(compile_all).path()
+}
 
 /// The programs, beside a copy of what is delivered: so its monitors are told from all others.
 pub(crate) struct Bench {
@@ -33,24 +55,16 @@ pub(crate) enum Modules {
 }
 
 impl Bench {
-    /// Compiles them.
+    /// The programs.
     pub(crate) fn new(name: &str) -> Self {
         let bench = Self { scratch: Scratch::trusted(name), next: AtomicU32::new(0) };
-        let flags = ["-std=c++17", "-O1", "-g", "-Wall", "-Wextra", "-pthread"];
-        let compile = || Compile::new(Compiler::Gxx).flags(flags);
-        let at = |file: &str| bench.scratch.join(file);
-        compile()
-            .flags(["-shared", "-fPIC", "-Wl,-soname,liblogos_core.so"])
-            .source(fixture("core.cpp"))
-            .build(at("liblogos_core.so"));
-        let host = compile().flag("-DLIFEBOAT_LOAD").source(fixture("host.cpp")).flag(at("liblogos_core.so"));
-        host.flag("-Wl,-rpath,$ORIGIN").build(at("host"));
-        compile().source(fixture("module_host.cpp")).build(at("logos_host_qt"));
-        compile().flag("-DLIFEBOAT_LOAD").source(fixture("module_host.cpp")).build(at("logos_host_plain"));
-        for file in ["bin/lifeboat-monitor", "lib/liblifeboat_reporter.so"] {
-            fs::create_dir_all(at(file).parent().unwrap()).unwrap();
+        let shipped = ["bin/lifeboat-monitor", "lib/liblifeboat_reporter.so"];
+        let files = shipped.map(|file| (file, delivered(file))).into_iter();
+        for (file, from) in files.chain(PROGRAMS.map(|file| (file, compiled().join(file)))) {
+            let to = bench.scratch.join(file);
+            fs::create_dir_all(to.parent().unwrap()).unwrap();
             // Not by this process: a child that another test starts meanwhile would keep the copy open for writing.
-            assert!(Run::new("cp").arg(delivered(file)).arg(at(file)).finish().succeeded());
+            assert!(Run::new("cp").arg(from).arg(to).finish().succeeded());
         }
         bench
     }
@@ -74,7 +88,12 @@ impl Bench {
         let run = run.env("LIFEBOAT_REPORTER", self.scratch.join("lib/liblifeboat_reporter.so"));
         let run = run.env("LIFEBOAT_STATE_DIR", folder.join("state")).env("LIFEBOAT_MODULES", "on");
         let run = variables.iter().fold(run, |run, (name, value)| run.env(name, value));
-        let host = Host { running: run.spawn(), folder, modules: RefCell::default() };
+        let host = Host {
+            running: run.spawn(),
+            folder,
+            programs: self.scratch.path().into(),
+            modules: RefCell::default(),
+        };
         names.iter().for_each(|name| host.wait_for_module(name));
         host
     }
@@ -98,6 +117,7 @@ impl Bench {
 pub(crate) struct Host {
     pub(crate) running: Running,
     pub(crate) folder: PathBuf,
+    programs: PathBuf,
     modules: RefCell<BTreeMap<String, i32>>,
 }
 
@@ -141,11 +161,24 @@ impl Host {
         self.wait_for_module(name);
     }
 
-    /// Waits until this process maps a recorder.
-    pub(crate) fn wait_for_own_reporter(&self, pid: i32) {
-        let has_it =
-            || fs::read_to_string(format!("/proc/{pid}/maps")).is_ok_and(|it| it.contains("memfd:lifeboat"));
-        wait_until("the module carries a reporter", has_it);
+    /// The process of a module, once the host's monitor looks after it: it holds a pidfd.
+    pub(crate) fn seen(&self, name: &str) -> i32 {
+        let pid = self.module(name);
+        let line = format!("Pid:\t{pid}\n");
+        let holds = |info: PathBuf| fs::read_to_string(info).is_ok_and(|info| info.contains(&line));
+        let is_seen =
+            || self.monitors().iter().any(|monitor| files(&format!("/proc/{monitor}/fdinfo")).any(holds));
+        wait_until(&format!("{name} is looked after"), is_seen);
+        pid
+    }
+
+    /// Monitors that watch.
+    pub(crate) fn monitors(&self) -> Vec<i32> {
+        let is_watch = |pid: &i32| {
+            fs::read(format!("/proc/{pid}/cmdline"))
+                .is_ok_and(|line| line.ends_with(b"lifeboat-monitor\0watch\0"))
+        };
+        processes_below(&self.programs).into_iter().filter(is_watch).collect()
     }
 
     /// The state directory.
@@ -215,6 +248,10 @@ pub(crate) fn json(text: &str) -> Value {
 fn lifeboat(arguments: &[&str], state_dir: &Path) -> String {
     let run = Run::new(delivered("bin/lifeboat")).args(arguments).arg("--state-dir").arg(state_dir);
     run.finish().stdout
+}
+
+fn files(folder: &str) -> impl Iterator<Item = PathBuf> {
+    fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path())
 }
 
 fn make_pipe(path: &Path) {

@@ -33,7 +33,7 @@ fn the_core_reports_no_user_time_and_forgets_who_died() {
     assert_eq!((&demo["name"], &other["name"]), (&"demo_module".into(), &"other_module".into()));
     let reported = demo["cpu_time_seconds"].as_f64().unwrap();
     assert!(true_seconds >= 0.5 && reported < true_seconds / 2.0, "{reported} of {true_seconds} seconds");
-    let other = host.module("other_module");
+    let other = host.seen("other_module");
     host.tell_module("other_module", "abort");
     wait_for_end(other);
     host.wait_for_reports(1);

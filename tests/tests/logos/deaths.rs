@@ -2,12 +2,13 @@
 //!
 //! 1. Modules without Lifeboat fault, abort, exit with a status and are killed, each reported once, by name.
 //! 2. Unload, SIGTERM and exit 0 are stops.
-//! 3. When the host ends, by its own death or on request, its modules end with it: no report of theirs.
+//! 3. A module with Lifeboat is reported by its own monitor, once; with `LIFEBOAT_SHARED` by the host's, the only one.
+//! 4. When the host ends, by its own death or on request, its modules end with it: no report of theirs.
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::bench::{Bench, Modules, wait_for_end};
+use crate::bench::{Bench, Host, Modules, wait_for_end, wait_until};
 
 #[test]
 fn a_death_of_a_module_is_reported_by_name() {
@@ -20,7 +21,7 @@ fn a_death_of_a_module_is_reported_by_name() {
         ("", "killed", "SIGKILL: module delivery_module: "),
     ];
     for (at, (command, cause, title)) in cases.into_iter().enumerate() {
-        let pid = host.module("delivery_module");
+        let pid = host.seen("delivery_module");
         if command.is_empty() {
             kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
         } else {
@@ -44,7 +45,7 @@ fn a_stop_of_a_module_is_no_death() {
     let bench = Bench::new("logos-stops");
     let host = bench.start(Modules::Plain, &["chat_module", "demo_module"], &[]);
     for command in ["unload", "terminate", "exit 0"] {
-        let pid = host.module("chat_module");
+        let pid = host.seen("chat_module");
         match command {
             "unload" => host.tell("unload chat_module"),
             "terminate" => kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap(),
@@ -79,17 +80,50 @@ fn who_is_not_asked_for_is_not_looked_after() {
 #[test]
 fn a_module_that_reports_itself_is_reported_once() {
     let bench = Bench::new("logos-own");
-    let host = bench.start(Modules::WithLifeboat, &["demo_module"], &[]);
-    let pid = host.module("demo_module");
-    host.wait_for_own_reporter(pid);
+    let host = bench.start(Modules::WithLifeboat, &["demo_module", "other_module"], &[]);
+    let pid = host.seen("demo_module");
+    wait_until("each process has a monitor", || host.monitors().len() == 3);
+    check_own_report(&host, pid);
+    host.stop(&bench);
+    assert_eq!(bench.reports(), 1);
+}
+
+#[test]
+fn host_and_modules_share_one_monitor() {
+    let bench = Bench::new("logos-shared");
+    let host =
+        bench.start(Modules::WithLifeboat, &["demo_module", "other_module"], &[("LIFEBOAT_SHARED", "1")]);
+    let others = ["demo_module", "other_module"].map(|name| host.seen(name));
+    wait_until("the modules' own monitors have left", || host.monitors().len() == 1);
+    check_own_report(&host, others[0]);
+    // Last words, and the status that nobody else sees.
+    host.tell_module("other_module", "fatal 3");
+    wait_for_end(others[1]);
+    let events = host.wait_for_reports(2);
+    let told = events.iter().find(|event| event["contexts"]["process"]["pid"] == others[1]).unwrap();
+    assert_eq!(told["contexts"]["death"]["exit_status"], 3);
+    assert_eq!(told["exception"]["values"][0]["type"], "DatabaseError");
+    // One that comes later joins, too, and outlives nothing.
+    host.load("demo_module");
+    host.seen("demo_module");
+    wait_until("it has joined", || host.monitors().len() == 1);
+    let module = host.module("demo_module");
+    host.tell("segv");
+    wait_for_end(module);
+    let state_dir = host.state_dir();
+    assert_eq!(host.running.finish().shell_status(), 128 + 11);
+    bench.settle();
+    assert_eq!(crate::bench::events(&state_dir).len(), 3, "the host's own death is the third, and the last");
+}
+
+/// The module faults: there is one report, and it has its stack.
+fn check_own_report(host: &Host, pid: i32) {
     host.tell_module("demo_module", "segv");
     wait_for_end(pid);
     let [event] = host.wait_for_reports(1).try_into().unwrap();
-    // Its own report has its stack.
+    assert_eq!(event["release"], "demo_module@0.4.0");
     let frames = event["exception"]["values"][0]["stacktrace"]["frames"].as_array().unwrap();
-    assert!(frames.iter().any(|frame| frame["function"].as_str().is_some_and(|it| it.starts_with("act("))));
-    host.stop(&bench);
-    assert_eq!(bench.reports(), 1);
+    assert_eq!(frames.last().unwrap()["function"], "act");
 }
 
 fn check(event: &Value, cause: &str, title: &str) {

@@ -3,10 +3,12 @@
 pub(crate) mod abort;
 mod budget;
 mod capture;
+mod door;
 pub(crate) mod end;
 mod errors;
 mod hold;
 pub mod images;
+mod kin;
 pub(crate) mod leftovers;
 mod link;
 pub(crate) mod memory;

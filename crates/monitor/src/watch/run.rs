@@ -18,6 +18,7 @@ use crate::spool::Spool;
 
 use super::errors::Errors;
 use super::hold::{self, Exit};
+use super::kin::{self, Host};
 use super::link::{self, Link, SETTINGS_BYTES};
 use super::modules::Modules;
 use super::pending::{Fault, Needed, Pending};
@@ -44,11 +45,28 @@ pub fn run() -> Result<(), Error> {
     hygiene::close_above(LAST_DESCRIPTOR);
     hygiene::settle();
     let link = Arc::new(Link::inherited()?);
+    if kin::is_handed_over(&link) {
+        return Ok(());
+    }
     ptrace::probe();
     link.announce();
-    let outcome = Watch::new(&link).and_then(Watch::run);
+    let outcome = Watch::new(&link, Host::of(&link), Place::Own).and_then(Watch::run);
     link.leave();
     outcome
+}
+
+/// The same for a node whose monitor has handed it over.
+pub(super) fn watch_joined(link: &Arc<Link>, host: Host) -> Result<(), Error> {
+    Watch::new(link, host, Place::Joined).and_then(Watch::run)
+}
+
+/// Whose process this is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// The node's own monitor.
+    Own,
+    /// That of the node's host.
+    Joined,
 }
 
 struct Watch {
@@ -67,10 +85,12 @@ struct Watch {
     errors: Errors,
     sampler: Sampler,
     modules: Option<Arc<Modules>>,
+    host: Host,
+    place: Place,
 }
 
 impl Watch {
-    fn new(link: &Arc<Link>) -> Result<Self, Error> {
+    fn new(link: &Arc<Link>, host: Host, place: Place) -> Result<Self, Error> {
         let copy = link.copy_of(SETTINGS_BYTES)?;
         let snapshot = Snapshot::read(&copy).map_err(|error| Error::malformed(error.to_string()))?;
         let text = |setting| snapshot.setting(setting).map(|text| String::from_utf8_lossy(text).into_owned());
@@ -80,8 +100,13 @@ impl Watch {
         let link = Arc::clone(link);
         let (gone, needed) = (Arc::new(AtomicBool::new(false)), Needed::by(link.pid()));
         let errors = Errors::new(&link, &destination);
-        let serve = serving::start(&link.shown(&destination.state_dir));
-        let modules = Modules::start(&link, &destination).map(Arc::new);
+        // The monitor of a host serves for its modules, too.
+        let (serve, modules) = match host.is_known() {
+            true => (None, None),
+            false => {
+                (serving::start(&link.shown(&destination.state_dir)), Modules::start(&link, &destination))
+            }
+        };
         let subject = sampler::Subject { pid: link.pid(), modules: modules.clone() };
         let sampler = Sampler::start(subject, serve);
         Ok(Self {
@@ -96,6 +121,8 @@ impl Watch {
             errors,
             sampler,
             modules,
+            host,
+            place,
         })
     }
 
@@ -114,9 +141,10 @@ impl Watch {
     /// must not keep a dying node waiting for its answer.
     fn prepare(&self) -> Option<JoinHandle<()>> {
         let (destination, link) = (self.destination.clone(), Arc::clone(&self.link));
+        let takes_over = self.place == Place::Own;
         let work = move || {
             if Spool::open(&destination.state_dir).is_ok() {
-                destination.deliver(link.pidfd(), true);
+                destination.deliver(link.pidfd(), takes_over);
                 leftovers::report(&destination);
             }
             // So that the memory of this work is given back, too.
@@ -364,6 +392,9 @@ impl Watch {
     }
 
     fn is_death(&self, end: End) -> bool {
+        if self.host.took_it(end) {
+            return false;
+        }
         // Where the recorder cannot be read, the death is told without it.
         let Ok(copy) = self.link.copy() else { return true };
         let Ok(snapshot) = Snapshot::read(&copy) else { return true };

@@ -128,7 +128,8 @@ fn is_host(word: &[u8]) -> bool {
     file.strip_prefix(b"lib").unwrap_or(file).starts_with(HOST)
 }
 
-fn parent_of(pid: u32) -> Option<u32> {
+/// The process that started this one, or has adopted it.
+pub(crate) fn parent_of(pid: u32) -> Option<u32> {
     let stat = fs::read(Path::new("/proc").join(pid.to_string()).join("stat")).ok()?;
     let stat = String::from_utf8_lossy(&stat);
     let (_, fields) = stat.rsplit_once(')')?;

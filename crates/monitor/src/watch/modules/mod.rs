@@ -1,19 +1,19 @@
 //! The module processes of a Logos Core host: each is found, looked at, and reported when it dies, though the node lives
 //! on. In a thread of its own, and only where `LIFEBOAT_MODULES=on` asks for it.
 
-mod find;
+pub(crate) mod find;
 mod memory;
 mod past;
 mod report;
 
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use lifeboat_abi::Switch;
 use lifeboat_recorder::{Snapshot, StopKind};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -21,20 +21,20 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use crate::capture::End;
 use crate::run::recorder::boottime_ns;
 use crate::sample::ProcessSample;
+use crate::spool::Spool;
 
 use find::{Finder, Found};
 use memory::OomKills;
 use past::{Around, Past, Verdict};
 use report::{Death, Reports};
 
-use super::end;
+use super::door::{Caller, Door};
 use super::link::{Link, SETTINGS_BYTES};
 use super::roles::Destination;
 use super::sampler::process::process_sample;
 use super::verdict::{self, Circumstances};
+use super::{end, kin};
 
-/// Turns it on.
-const VARIABLE: &str = "LIFEBOAT_MODULES";
 /// A module that is killed may have been killed because the node ended: so long is waited for the node's end.
 const NODE_END_PATIENCE: Duration = Duration::from_millis(100);
 /// When it is looked whether a module has a reporter of its own by now: this long after it was found, then twice as long.
@@ -49,9 +49,8 @@ pub(crate) struct Modules {
 
 impl Modules {
     /// Begins to look after them, where somebody asked for it.
-    pub(crate) fn start(link: &Arc<Link>, destination: &Destination) -> Option<Self> {
-        let value = std::env::var_os(VARIABLE)?;
-        if Switch::of(value.as_encoded_bytes())? != Switch::On {
+    pub(crate) fn start(link: &Arc<Link>, destination: &Destination) -> Option<Arc<Self>> {
+        if !kin::are_modules_wanted() {
             return None;
         }
         let (past, is_over) = (Arc::<Mutex<Past>>::default(), Arc::<AtomicBool>::default());
@@ -61,11 +60,14 @@ impl Modules {
             is_over: Arc::clone(&is_over),
             finder: Finder::new(link.pid()),
             living: Vec::new(),
+            joined: Vec::new(),
+            door: None,
+            state_dir: destination.state_dir.clone(),
             reports: Reports::new(link, destination),
         };
         let thread = std::thread::Builder::new().name("modules".into()).stack_size(256 * 1024);
         let thread = thread.spawn(move || keeper.keep()).ok();
-        Some(Self { past, is_over, thread: Mutex::new(thread) })
+        Some(Arc::new(Self { past, is_over, thread: Mutex::new(thread) }))
     }
 
     /// Each module that was ever seen, as it is now.
@@ -107,11 +109,18 @@ struct Keeper {
     is_over: Arc<AtomicBool>,
     finder: Finder,
     living: Vec<Living>,
+    /// Those that were handed over to us.
+    joined: Vec<JoinHandle<()>>,
+    door: Option<Door>,
+    state_dir: PathBuf,
     reports: Reports,
 }
 
 impl Keeper {
     fn keep(mut self) {
+        if Spool::open(&self.state_dir).is_ok() {
+            self.door = Door::open(&self.state_dir, self.link.pid());
+        }
         while !self.is_over.load(Ordering::Acquire) && !self.is_node_gone(Duration::ZERO) {
             let living = &self.living;
             let found = self.finder.look(|pid| living.iter().any(|module| module.found.pid == pid));
@@ -123,13 +132,22 @@ impl Keeper {
             }
             let now = Instant::now();
             let (is_node_gone, ended) = self.wait(self.finder.next().saturating_duration_since(now));
+            // Before the ends: who calls is no longer reported by us.
+            while let Some(caller) = self.door.as_ref().and_then(Door::next) {
+                self.hear(caller);
+            }
             for at in ended.into_iter().rev() {
                 let module = self.living.swap_remove(at);
                 self.end(module, is_node_gone);
             }
         }
+        // Who comes later finds nobody, and looks after itself.
+        self.door = None;
         lock(&self.past).end_all();
         self.reports.finish();
+        for joined in self.joined {
+            let _ = joined.join();
+        }
     }
 
     fn begin(&mut self, found: Found) {
@@ -151,19 +169,45 @@ impl Keeper {
         self.living.push(Living { found, label, pidfd, program, oom_kills, own_reporter });
     }
 
+    /// A monitor of one of our modules calls.
+    fn hear(&mut self, caller: Caller) {
+        let pid = match caller {
+            Caller::ReportsItself(pid) => pid,
+            Caller::Joins(joining) => match kin::take(joining, &self.link) {
+                Some((pid, thread)) => {
+                    self.joined.retain(|joined| !joined.is_finished());
+                    self.joined.push(thread);
+                    pid
+                }
+                None => return,
+            },
+        };
+        let is_it = |module: &&mut Living| module.found.pid == pid;
+        if self.living.iter_mut().find(is_it).is_none()
+            && let Some(found) = find::module(pid)
+        {
+            self.begin(found);
+        }
+        if let Some(module) = self.living.iter_mut().find(is_it) {
+            module.own_reporter = OwnReporter::Seen;
+        }
+    }
+
     /// Waits for the end of any; answers whether the node has ended, and which modules have.
     fn wait(&self, timeout: Duration) -> (bool, Vec<usize>) {
         let timeout = Timespec::try_from(timeout).ok();
         let node = self.link.pidfd();
         let modules = self.living.iter().map(|module| PollFd::new(&module.pidfd, PollFlags::IN));
-        let mut polled: Vec<_> = modules.chain([PollFd::from_borrowed_fd(node, PollFlags::IN)]).collect();
+        let door = self.door.iter().map(|door| PollFd::new(door, PollFlags::IN));
+        let node = [PollFd::from_borrowed_fd(node, PollFlags::IN)];
+        let mut polled: Vec<_> = modules.chain(node).chain(door).collect();
         if poll(&mut polled, timeout.as_ref()).is_err() {
             return (false, Vec::new());
         }
         let mut ended: Vec<_> =
             polled.iter().enumerate().filter(|(_, it)| !it.revents().is_empty()).map(|(at, _)| at).collect();
-        let is_node_gone = ended.last() == Some(&self.living.len());
-        ended.truncate(ended.len() - usize::from(is_node_gone));
+        let is_node_gone = ended.contains(&self.living.len());
+        ended.retain(|at| *at < self.living.len());
         (is_node_gone, ended)
     }
 
@@ -171,7 +215,8 @@ impl Keeper {
         // At once: who waits for the process takes its status away.
         let end = end::of(module.pidfd.as_fd(), module.found.pid);
         let is_killed = end == End::Signaled(libc::SIGKILL);
-        let is_node_gone = is_node_gone || (is_killed && self.is_node_gone(NODE_END_PATIENCE));
+        let patience = if is_killed { NODE_END_PATIENCE } else { Duration::ZERO };
+        let is_node_gone = is_node_gone || self.is_node_gone(patience);
         let is_node_ending = is_node_gone || self.is_node_stopping(end);
         let is_out_of_memory = is_killed && module.oom_kills.have_risen();
         let verdict = past::judge(end, Around { is_node_ending, is_out_of_memory });
@@ -190,9 +235,7 @@ impl Keeper {
     }
 
     fn is_node_gone(&self, patience: Duration) -> bool {
-        let patience = Timespec::try_from(patience).unwrap_or_default();
-        let mut polled = [PollFd::from_borrowed_fd(self.link.pidfd(), PollFlags::IN)];
-        poll(&mut polled, Some(&patience)).is_ok_and(|ended| ended > 0)
+        kin::has_ended(self.link.pidfd(), patience)
     }
 
     /// Whether the node was asked to stop, and this end would be part of it if it were the node's.
