@@ -27,7 +27,8 @@
  * The public build's constants: LIFEBOAT_DISABLED for every status, 0 for lifeboat_is_on and lifeboat_metrics_text, ""
  * for lifeboat_status_text. There the calls are macros: their address cannot be taken, and in C++ before C++20 an
  * argument cannot hold a lambda expression. A static metric handle belongs at file scope: it has size 0, and from -O1 on
- * no trace; at -O0 compilers keep its name in the symbol table until the program is stripped.
+ * no trace; at -O0 compilers keep its name in the symbol table until the program is stripped, and clang a few
+ * instructions of a handle that a call answers.
  */
 #ifndef LIFEBOAT_H
 #define LIFEBOAT_H
@@ -86,6 +87,23 @@ typedef struct lifeboat_info {
 /** The same for a histogram. */
 #define LIFEBOAT_HISTOGRAM(module, name, help, unit) \
     LIFEBOAT_METRIC_(LIFEBOAT_METRIC_KIND_HISTOGRAM, module, name, help, unit)
+/** The same with upper bounds of its own, ascending, at most 32: `LIFEBOAT_HISTOGRAM_BOUNDS("store", "row", "Size of a row.",
+ * "bytes", 64, 512, 4096)`. Without them they go from 100 us to 50 s. */
+#define LIFEBOAT_HISTOGRAM_BOUNDS(module, name, help, unit, ...)                                                        \
+    {{sizeof(lifeboat_metric), LIFEBOAT_METRIC_KIND_HISTOGRAM, 0, 0, 0, (module), (name), (help), (unit),               \
+      LIFEBOAT_BOUNDS_(__VA_ARGS__), LIFEBOAT_BOUNDS_COUNT_(__VA_ARGS__), 0}}
+#ifdef __cplusplus
+template <typename... Bounds> constexpr uint32_t lifeboat_bounds_count_(Bounds...) { return sizeof...(Bounds); }
+#define LIFEBOAT_BOUNDS_(...)                            \
+    []() -> const double * {                             \
+        static const double bounds[] = {__VA_ARGS__};    \
+        return bounds;                                   \
+    }()
+#define LIFEBOAT_BOUNDS_COUNT_(...) lifeboat_bounds_count_(__VA_ARGS__)
+#else
+#define LIFEBOAT_BOUNDS_(...) ((const double[]){__VA_ARGS__})
+#define LIFEBOAT_BOUNDS_COUNT_(...) ((uint32_t)(sizeof((const double[]){__VA_ARGS__}) / sizeof(double)))
+#endif
 /** The same for an info, which has no unit; lifeboat_info_set gives it its labels. */
 #define LIFEBOAT_INFO(module, name, help) LIFEBOAT_METRIC_(LIFEBOAT_METRIC_KIND_INFO, module, name, help, NULL)
 #else
@@ -98,6 +116,10 @@ LIFEBOAT_HANDLE_OFF_(lifeboat_gauge);
 LIFEBOAT_HANDLE_OFF_(lifeboat_histogram);
 LIFEBOAT_HANDLE_OFF_(lifeboat_info);
 #undef LIFEBOAT_HANDLE_OFF_
+/* What takes the place of a handle that a call would answer. */
+typedef lifeboat_counter lifeboat_counter_off_;
+typedef lifeboat_gauge lifeboat_gauge_off_;
+typedef lifeboat_histogram lifeboat_histogram_off_;
 #if defined(__clang__) || defined(__cplusplus)
 /* These want to hear of each variable, not of its type, that it may stay unused. */
 #define lifeboat_counter __attribute__((__unused__)) lifeboat_counter
@@ -115,6 +137,7 @@ LIFEBOAT_HANDLE_OFF_(lifeboat_info);
 #define LIFEBOAT_COUNTER(module, name, help, unit) LIFEBOAT_METRIC_OFF_
 #define LIFEBOAT_GAUGE(module, name, help, unit) LIFEBOAT_METRIC_OFF_
 #define LIFEBOAT_HISTOGRAM(module, name, help, unit) LIFEBOAT_METRIC_OFF_
+#define LIFEBOAT_HISTOGRAM_BOUNDS(module, name, help, unit, ...) LIFEBOAT_METRIC_OFF_
 #define LIFEBOAT_INFO(module, name, help) LIFEBOAT_METRIC_OFF_
 #endif
 
@@ -166,18 +189,25 @@ LIFEBOAT_FUNCTION_ lifeboat_status lifeboat_fatal(const char *type, const char *
 LIFEBOAT_FUNCTION_ lifeboat_status lifeboat_uncaught(uint32_t origin, const char *type, const char *message,
                                                      const lifeboat_frame *frames, size_t frames_count);
 
-/** An invariant: counted always, reported when `passed` is 0; `severity` is a lifeboat_level. */
+/**
+ * An invariant: counted always, reported when `passed` is 0; `severity` is a lifeboat_level. Counted by `name`, of at most 64
+ * bytes: let it be one of a few, and put what varies into `detail`.
+ */
 LIFEBOAT_FUNCTION_ lifeboat_status lifeboat_check(const char *name, int passed, uint32_t severity, const char *detail);
 
-/** A component's state: 0 ok, 1 degraded, 2 failing, -1 unknown. */
+/** A component's state: 0 ok, 1 degraded, 2 failing, -1 unknown. Of 64 components at most, with names of 64 bytes. */
 LIFEBOAT_FUNCTION_ lifeboat_status lifeboat_health(const char *component, int state, const char *detail);
 
-/** Proof of life of a loop; the next is due within `deadline_ms`. Takes the signal handlers back, as lifeboat_rearm. */
+/**
+ * Proof of life of a loop; the next is due within `deadline_ms`, and 0 says that the loop has ended properly. Once a second it
+ * takes the signal handlers back, as lifeboat_rearm. Of 64 loops at most, with names of 64 bytes.
+ */
 LIFEBOAT_FUNCTION_ lifeboat_status lifeboat_heartbeat(const char *name, uint32_t deadline_ms);
 
 /**
- * Writes the registry as OpenMetrics text, at most `size` bytes, NUL included, and answers how many the whole text needs,
- * NUL included; 0 where there is none. `buffer` stays the caller's and may be NULL when `size` is 0.
+ * Writes the registry as OpenMetrics text, `# EOF` and a NUL at its end, and answers how many bytes that takes; 0 where there
+ * is none. Where `size` is less the text is empty: ask again with more, since the node counts on meanwhile. `buffer` stays the
+ * caller's and may be NULL when `size` is 0. Takes some 8 KiB of the stack.
  */
 LIFEBOAT_FUNCTION_ size_t lifeboat_metrics_text(char *buffer, size_t size);
 
@@ -197,12 +227,43 @@ LIFEBOAT_FUNCTION_ void lifeboat_gauge_add(lifeboat_gauge *gauge, double value);
 LIFEBOAT_FUNCTION_ void lifeboat_histogram_observe(lifeboat_histogram *histogram, double value);
 
 /**
- * Adds to the series that has these labels, for labels that are known late; it is made at its first use. All texts and
- * `labels` stay the caller's and need not outlive the call. The handle's own labels are left out. Costs a hash and a
- * look-up: where a series is used often, get a handle of it.
+ * Adds to the series that has these labels, for labels that are known late; it is made at its first use, whatever the
+ * labels' order. All texts and `labels` stay the caller's and need not outlive the call; the handle's own labels do not
+ * count. Costs a hash and a look-up, allocates nothing. Past `series_max` a counter's rest is counted together, under
+ * `overflow="true"`; another metric's is counted nowhere. So for all calls that end in `_with`.
  */
 LIFEBOAT_FUNCTION_ void lifeboat_counter_add_with(lifeboat_counter *counter, const lifeboat_metric_label *labels,
                                                   size_t labels_count, uint64_t value);
+
+/** As lifeboat_counter_add_with. */
+LIFEBOAT_FUNCTION_ void lifeboat_gauge_set_with(lifeboat_gauge *gauge, const lifeboat_metric_label *labels,
+                                                size_t labels_count, double value);
+
+/** As lifeboat_counter_add_with. */
+LIFEBOAT_FUNCTION_ void lifeboat_gauge_add_with(lifeboat_gauge *gauge, const lifeboat_metric_label *labels,
+                                                size_t labels_count, double value);
+
+/** As lifeboat_counter_add_with. */
+LIFEBOAT_FUNCTION_ void lifeboat_histogram_observe_with(lifeboat_histogram *histogram,
+                                                        const lifeboat_metric_label *labels, size_t labels_count,
+                                                        double value);
+
+/**
+ * A handle of the series that has these labels, to be used often: it costs what a handle without labels costs. `labels`
+ * and their texts stay the caller's and need not outlive the call; the texts of `counter` itself must outlive the answer.
+ * Before start, and where the series is refused, the answer counts nothing, ever: get it again. Where `series_max` is
+ * reached it is the handle of what is counted together. A copy of it is as good.
+ */
+LIFEBOAT_FUNCTION_ lifeboat_counter lifeboat_counter_get(lifeboat_counter *counter, const lifeboat_metric_label *labels,
+                                                         size_t labels_count);
+
+/** As lifeboat_counter_get; where `series_max` is reached the answer counts nothing. */
+LIFEBOAT_FUNCTION_ lifeboat_gauge lifeboat_gauge_get(lifeboat_gauge *gauge, const lifeboat_metric_label *labels,
+                                                     size_t labels_count);
+
+/** As lifeboat_gauge_get. */
+LIFEBOAT_FUNCTION_ lifeboat_histogram lifeboat_histogram_get(lifeboat_histogram *histogram,
+                                                             const lifeboat_metric_label *labels, size_t labels_count);
 
 /**
  * Sets an info's labels, in the place of those that it had; after start alone. All texts and `labels` stay the caller's.
@@ -280,6 +341,11 @@ LIFEBOAT_FUNCTION_ lifeboat_status lifeboat_start(const lifeboat_options_builder
 #define LIFEBOAT_CONSTANT_(call, type, constant) ((type)(0 * LIFEBOAT_UNEVALUATED_(call) + (constant)))
 #define LIFEBOAT_DISABLED_(call) LIFEBOAT_CONSTANT_(call, lifeboat_status, LIFEBOAT_DISABLED)
 #define LIFEBOAT_NOTHING_(call) ((void)LIFEBOAT_UNEVALUATED_(call))
+#ifdef __cplusplus
+#define LIFEBOAT_NO_HANDLE_(call, handle) (LIFEBOAT_NOTHING_(call), handle())
+#else
+#define LIFEBOAT_NO_HANDLE_(call, handle) (LIFEBOAT_NOTHING_(call), (handle)LIFEBOAT_METRIC_OFF_)
+#endif
 
 #define lifeboat_start(...) LIFEBOAT_DISABLED_(lifeboat_start(__VA_ARGS__))
 #define lifeboat_stop() LIFEBOAT_DISABLED_(lifeboat_stop())
@@ -302,6 +368,12 @@ LIFEBOAT_FUNCTION_ lifeboat_status lifeboat_start(const lifeboat_options_builder
 #define lifeboat_gauge_add(...) LIFEBOAT_NOTHING_(lifeboat_gauge_add(__VA_ARGS__))
 #define lifeboat_histogram_observe(...) LIFEBOAT_NOTHING_(lifeboat_histogram_observe(__VA_ARGS__))
 #define lifeboat_counter_add_with(...) LIFEBOAT_NOTHING_(lifeboat_counter_add_with(__VA_ARGS__))
+#define lifeboat_gauge_set_with(...) LIFEBOAT_NOTHING_(lifeboat_gauge_set_with(__VA_ARGS__))
+#define lifeboat_gauge_add_with(...) LIFEBOAT_NOTHING_(lifeboat_gauge_add_with(__VA_ARGS__))
+#define lifeboat_histogram_observe_with(...) LIFEBOAT_NOTHING_(lifeboat_histogram_observe_with(__VA_ARGS__))
+#define lifeboat_counter_get(...) LIFEBOAT_NO_HANDLE_(lifeboat_counter_get(__VA_ARGS__), lifeboat_counter_off_)
+#define lifeboat_gauge_get(...) LIFEBOAT_NO_HANDLE_(lifeboat_gauge_get(__VA_ARGS__), lifeboat_gauge_off_)
+#define lifeboat_histogram_get(...) LIFEBOAT_NO_HANDLE_(lifeboat_histogram_get(__VA_ARGS__), lifeboat_histogram_off_)
 #define lifeboat_info_set(...) LIFEBOAT_NOTHING_(lifeboat_info_set(__VA_ARGS__))
 #define lifeboat_counter_bind(...) LIFEBOAT_NOTHING_(lifeboat_counter_bind(__VA_ARGS__))
 #define lifeboat_gauge_bind(...) LIFEBOAT_NOTHING_(lifeboat_gauge_bind(__VA_ARGS__))

@@ -16,7 +16,7 @@
  * told. Keep it in main; one with static storage ends within exit, and makes every exit a clean end.
  *
  * The public build: no argument is evaluated, a session is an object of size 0, and lifeboat::describe answers an empty
- * text. LIFEBOAT_SESSION leaves nothing from -O1 on. A session that is a member or is moved about, from lifeboat_session,
+ * text, as does lifeboat::metrics_text. LIFEBOAT_SESSION leaves nothing from -O1 on. A session that is a member or is moved about, from lifeboat_session,
  * leaves nothing that runs, but clang may number the entries of its exception tables otherwise.
  */
 #ifndef LIFEBOAT_HPP
@@ -106,6 +106,25 @@ public:
 /** `std::runtime_error: what; caused by std::system_error: what`, for lifeboat_error and lifeboat_fatal; "" for null. */
 LIFEBOAT_MEMBER_ std::string describe(const std::exception_ptr &exception) { return lifeboat_describe_(exception); }
 
+/**
+ * The process's metrics as OpenMetrics text, `# EOF` included: what a Logos Core module returns from
+ * collectOpenMetricsText(). "" where Lifeboat is not on.
+ */
+LIFEBOAT_MEMBER_ std::string metrics_text() {
+    std::string text;
+    /* The node counts on meanwhile: a little more room than was asked for, and few tries. */
+    for (int tries = 0; tries < 4; tries++) {
+        size_t size = text.size();
+        size_t needed = lifeboat_metrics_text(size ? &text[0] : 0, size);
+        if (needed <= size) {
+            text.resize(needed ? needed - 1 : 0);
+            return text;
+        }
+        text.resize(needed + needed / 8);
+    }
+    return std::string();
+}
+
 } // namespace lifeboat
 
 /** Starts with built options; the answer is a lifeboat::session, to be kept where LIFEBOAT_SESSION cannot declare one. */
@@ -133,6 +152,7 @@ public:
 };
 
 inline std::string describe(const std::exception_ptr &) { return std::string(); }
+inline std::string metrics_text() { return std::string(); }
 
 } // namespace lifeboat
 

@@ -124,8 +124,7 @@ static inline uint64_t *lifeboat_gauge_(lifeboat_metric *metric) {
     return LIFEBOAT_RARE_(LIFEBOAT_TABLE_() != 0) ? lifeboat_gauge_first_(metric) : 0;
 }
 
-static inline void lifeboat_gauge_set(lifeboat_gauge *gauge, double value) {
-    uint64_t *slot = lifeboat_gauge_(&gauge->metric);
+LIFEBOAT_INLINE_ void lifeboat_set_at_(uint64_t *slot, double value) {
     uint64_t bits;
     if (slot) {
         memcpy(&bits, &value, sizeof bits);
@@ -133,8 +132,7 @@ static inline void lifeboat_gauge_set(lifeboat_gauge *gauge, double value) {
     }
 }
 
-static inline void lifeboat_gauge_add(lifeboat_gauge *gauge, double value) {
-    uint64_t *slot = lifeboat_gauge_(&gauge->metric);
+LIFEBOAT_INLINE_ void lifeboat_add_at_(uint64_t *slot, double value) {
     if (slot) {
         uint64_t before = __atomic_load_n(slot, __ATOMIC_RELAXED);
         uint64_t after;
@@ -145,6 +143,14 @@ static inline void lifeboat_gauge_add(lifeboat_gauge *gauge, double value) {
             memcpy(&after, &sum, sizeof after);
         } while (!__atomic_compare_exchange_n(slot, &before, after, 1, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
     }
+}
+
+static inline void lifeboat_gauge_set(lifeboat_gauge *gauge, double value) {
+    lifeboat_set_at_(lifeboat_gauge_(&gauge->metric), value);
+}
+
+static inline void lifeboat_gauge_add(lifeboat_gauge *gauge, double value) {
+    lifeboat_add_at_(lifeboat_gauge_(&gauge->metric), value);
 }
 
 /* Two bounds are compared by one instruction, on x86_64 and aarch64. They may lie wherever a double may. */
@@ -176,7 +182,7 @@ LIFEBOAT_INLINE_ void lifeboat_observe_at_(uint64_t *first, const double *bounds
     bucket = first - (above[0] + above[1]) + ((count & 1) && value > *bounds);
     LIFEBOAT_IN_REGISTER_(bucket);
     lifeboat_store_(bucket, *bucket + 1);
-    *sum += value;
+    *sum = *sum + value;
 }
 
 LIFEBOAT_SHARED_ void lifeboat_observe_first_(lifeboat_metric *metric, double value) {
@@ -208,20 +214,66 @@ static inline void lifeboat_histogram_observe(lifeboat_histogram *histogram, dou
     lifeboat_observe_(&histogram->metric, value);
 }
 
-/* A copy of the handle with other labels, which live as long as the call. */
-static inline lifeboat_metric lifeboat_with_(const lifeboat_metric *metric, const lifeboat_metric_label *labels,
+/* A copy of the handle with other labels, on the caller's stack: they need not outlive the call. */
+static inline lifeboat_metric lifeboat_with_(lifeboat_metric *metric, const lifeboat_metric_label *labels,
                                              size_t labels_count) {
-    lifeboat_metric late = *metric;
-    late.slot = 0;
+    lifeboat_metric late = {sizeof late, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+    late.kind = metric->kind;
     late.labels = labels;
     late.labels_count = labels ? (uint32_t)labels_count : 0;
+    late.module = metric->module;
+    late.name = metric->name;
+    late.help = metric->help;
+    late.unit = metric->unit;
+    late.bounds = metric->bounds;
+    late.bounds_count = metric->bounds_count;
+    late.reserved = __atomic_load_n(&metric->reserved, __ATOMIC_RELAXED);
     return late;
+}
+
+/* What the reporter found out about the metric, so that it need not find out again. */
+static inline void lifeboat_remember_(lifeboat_metric *metric, const lifeboat_metric *late) {
+    if (late->reserved != __atomic_load_n(&metric->reserved, __ATOMIC_RELAXED)) {
+        __atomic_store_n(&metric->reserved, late->reserved, __ATOMIC_RELAXED);
+    }
 }
 
 LIFEBOAT_SHARED_ void lifeboat_count_with_(lifeboat_metric *metric, const lifeboat_metric_label *labels, size_t count,
                                            uint64_t value) {
     lifeboat_metric late = lifeboat_with_(metric, labels, count);
     lifeboat_count_first_(&late, value);
+    lifeboat_remember_(metric, &late);
+}
+
+LIFEBOAT_SHARED_ uint64_t *lifeboat_gauge_with_(lifeboat_metric *metric, const lifeboat_metric_label *labels,
+                                                size_t count) {
+    lifeboat_metric late = lifeboat_with_(metric, labels, count);
+    uint64_t *slot = lifeboat_gauge_first_(&late);
+    lifeboat_remember_(metric, &late);
+    return slot;
+}
+
+LIFEBOAT_SHARED_ void lifeboat_observe_with_(lifeboat_metric *metric, const lifeboat_metric_label *labels, size_t count,
+                                             double value) {
+    lifeboat_metric late = lifeboat_with_(metric, labels, count);
+    if (value == value) {
+        lifeboat_observe_first_(&late, value);
+        lifeboat_remember_(metric, &late);
+    }
+}
+
+/* A handle of the series that has these labels, or one that counts nothing: it keeps none of the caller's texts. */
+LIFEBOAT_SHARED_ lifeboat_metric lifeboat_get_(lifeboat_metric *metric, const lifeboat_metric_label *labels,
+                                               size_t count) {
+    const lifeboat_table *table = LIFEBOAT_TABLE_();
+    lifeboat_metric late = lifeboat_with_(metric, labels, count);
+    if (!table || !LIFEBOAT_HAS_(table, metric_resolve) || table->metric_resolve(&late) != LIFEBOAT_OK) {
+        late.slot = UINT32_MAX;
+    }
+    lifeboat_remember_(metric, &late);
+    late.labels = 0;
+    late.labels_count = 0;
+    return late;
 }
 
 static inline void lifeboat_counter_add_with(lifeboat_counter *counter, const lifeboat_metric_label *labels,
@@ -229,6 +281,45 @@ static inline void lifeboat_counter_add_with(lifeboat_counter *counter, const li
     if (LIFEBOAT_RARE_(LIFEBOAT_TABLE_() != 0)) {
         lifeboat_count_with_(&counter->metric, labels, labels_count, value);
     }
+}
+
+static inline void lifeboat_gauge_set_with(lifeboat_gauge *gauge, const lifeboat_metric_label *labels,
+                                           size_t labels_count, double value) {
+    if (LIFEBOAT_RARE_(LIFEBOAT_TABLE_() != 0)) {
+        lifeboat_set_at_(lifeboat_gauge_with_(&gauge->metric, labels, labels_count), value);
+    }
+}
+
+static inline void lifeboat_gauge_add_with(lifeboat_gauge *gauge, const lifeboat_metric_label *labels,
+                                           size_t labels_count, double value) {
+    if (LIFEBOAT_RARE_(LIFEBOAT_TABLE_() != 0)) {
+        lifeboat_add_at_(lifeboat_gauge_with_(&gauge->metric, labels, labels_count), value);
+    }
+}
+
+static inline void lifeboat_histogram_observe_with(lifeboat_histogram *histogram, const lifeboat_metric_label *labels,
+                                                   size_t labels_count, double value) {
+    if (LIFEBOAT_RARE_(LIFEBOAT_TABLE_() != 0)) {
+        lifeboat_observe_with_(&histogram->metric, labels, labels_count, value);
+    }
+}
+
+static inline lifeboat_counter lifeboat_counter_get(lifeboat_counter *counter, const lifeboat_metric_label *labels,
+                                                    size_t labels_count) {
+    lifeboat_counter found = {lifeboat_get_(&counter->metric, labels, labels_count)};
+    return found;
+}
+
+static inline lifeboat_gauge lifeboat_gauge_get(lifeboat_gauge *gauge, const lifeboat_metric_label *labels,
+                                                size_t labels_count) {
+    lifeboat_gauge found = {lifeboat_get_(&gauge->metric, labels, labels_count)};
+    return found;
+}
+
+static inline lifeboat_histogram lifeboat_histogram_get(lifeboat_histogram *histogram,
+                                                        const lifeboat_metric_label *labels, size_t labels_count) {
+    lifeboat_histogram found = {lifeboat_get_(&histogram->metric, labels, labels_count)};
+    return found;
 }
 
 static inline void lifeboat_info_set(lifeboat_info *info, const lifeboat_metric_label *labels, size_t labels_count) {

@@ -238,8 +238,11 @@ static inline lifeboat_status lifeboat_health(const char *component, int state, 
 }
 
 static inline lifeboat_status lifeboat_heartbeat(const char *name, uint32_t deadline_ms) {
-    /* Whoever replaced a handler did so without telling: a loop that beats takes it back. */
-    (void)lifeboat_rearm();
+    const lifeboat_table *older = LIFEBOAT_TABLE_();
+    if (LIFEBOAT_RARE_(older != 0) && !LIFEBOAT_HAS_(older, heartbeat)) {
+        /* Whoever replaced a handler did so without telling: a loop that beats takes it back. Newer ones do so themselves. */
+        (void)lifeboat_rearm();
+    }
     LIFEBOAT_CALL_(heartbeat, (lifeboat_text_(name), deadline_ms));
 }
 

@@ -103,6 +103,8 @@ fn capture(image: &mut Image, described: Described<'_>) -> Capture {
     };
     Capture {
         version: CAPTURE_VERSION,
+        captured_boottime_ns: 0,
+        hang: None,
         captured_realtime_ns: 0,
         metrics: Vec::new(),
         subject: described.subject.map_or(Subject::Death, Subject::Error),

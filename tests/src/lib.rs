@@ -1,17 +1,19 @@
 //! Helpers of the tests that compile C programs and run them: [`Compile`], [`Run`], [`Scratch`]; and a server that
-//! takes their reports: [`Server`].
+//! takes their reports: [`Server`]; and a node's metrics: [`Memory`].
 //!
 //! They panic with the sentence that mends it, as a test should; nothing that ships depends on them.
 #![expect(clippy::panic, reason = "a helper of tests fails the test that called it")]
 
 mod compile;
 mod deaths;
+mod memory;
 mod run;
 mod scratch;
 mod server;
 
 pub use compile::{Compile, Compiler, repository};
 pub use deaths::note_death;
+pub use memory::Memory;
 pub use run::{Outcome, Run, Running, tool};
 pub use scratch::Scratch;
 pub use server::{Event, Issue, Project, Server};

@@ -22,6 +22,7 @@ Examples:
   lifeboat show 9ec7                  the report whose id begins so
   lifeboat show latest --json | jq .tags
   lifeboat doctor                     can this machine capture, store and deliver?
+  lifeboat health                     how is the node that runs here?
   lifeboat audit ./node               does this program hold telemetry code?
   lifeboat run -- ./node --port 9000  look after a program that knows nothing of Lifeboat
 
@@ -154,6 +155,37 @@ cannot be executed, 2 wrong use.")]
         /// The program and its arguments
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "PROGRAM")]
         command: Vec<OsString>,
+    },
+    /// Ask how a running node is: for a container's health check
+    #[command(after_help = "\
+Examples:
+  lifeboat health
+  lifeboat health --address 127.0.0.1:9464
+  lifeboat health --json | jq .score
+  HEALTHCHECK CMD [\"lifeboat\", \"health\"]          in a Dockerfile
+
+The node's monitor answers, where LIFEBOAT_METRICS is set in the node's environment, also for a node that hangs or
+has died. Without --address it is asked at LIFEBOAT_METRICS, else where the monitors of the state directory serve;
+of several nodes each is asked, and all must be well.
+
+Exit codes: 0 well (or degraded, which is told), 1 not well, or nobody answers: standard error says why; 2 wrong use.")]
+    Health {
+        /// Where the monitor serves, as LIFEBOAT_METRICS says it: 127.0.0.1:9464
+        #[arg(long, value_name = "HOST:PORT")]
+        address: Option<String>,
+        /// How long to wait for the answer
+        #[arg(
+            long,
+            value_name = "SECONDS",
+            default_value_t = 3,
+            value_parser = clap::value_parser!(u64).range(1..=3600)
+        )]
+        timeout: u64,
+        /// Every component, heartbeat and database: one JSON object a line, a line for each node
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        state: StateDir,
     },
     /// What `doctor` starts in order to read its memory
     #[command(hide = true, name = "doctor-probe")]

@@ -5,6 +5,7 @@ mod audit;
 mod clean;
 mod doctor;
 mod event;
+mod health;
 mod output;
 mod reports;
 mod run;
@@ -43,6 +44,10 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Audit { program, json } => audit::run(&program, json),
         Command::Run { no_trace, log_breadcrumbs, state, command } => {
             run::run(run::Wish { state_dir: state.named(), no_trace, log_breadcrumbs, command })
+        }
+        Command::Health { address, timeout, json, state } => {
+            let timeout = std::time::Duration::from_secs(timeout);
+            health::run(&health::Wish { address, state_dir: state.named(), timeout, json })
         }
         Command::Probe => doctor::probe(),
     }

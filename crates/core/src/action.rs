@@ -21,6 +21,7 @@ pub(crate) const FATAL: [u32; 7] = [SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SI
 pub(crate) const STOP: [u32; 2] = [SIGINT, SIGTERM];
 
 pub(crate) const SA_SIGINFO: u64 = 4;
+pub(crate) const SA_RESTART: u64 = 0x1000_0000;
 pub(crate) const SA_RESTORER: u64 = 0x0400_0000;
 pub(crate) const SA_ONSTACK: u64 = 0x0800_0000;
 pub(crate) const SA_NODEFER: u64 = 0x4000_0000;
@@ -47,6 +48,7 @@ pub(crate) type InfoHandler = extern "C" fn(signal: i32, info: *mut c_void, ucon
 
 impl Action {
     pub(crate) const DEFAULT: Self = Self { handler: SIG_DFL, flags: 0, restorer: 0, mask: 0 };
+    pub(crate) const IGNORED: Self = Self { handler: SIG_IGN, flags: 0, restorer: 0, mask: 0 };
 
     /// A handler of ours.
     pub(crate) fn ours(handler: InfoHandler, flags: u64, mask: u64) -> Self {

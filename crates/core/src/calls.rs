@@ -1,14 +1,21 @@
 //! The calls that a node makes in life: a copy into the recorder each, nothing more.
 
+use core::sync::atomic::{AtomicU64, Ordering};
+
 use lifeboat_abi::{Frame, Level, REPORT_IF_CAUGHT, Status, Str};
 use lifeboat_recorder::{FrameText, Outcome, Record, RecordKind, Recorder};
 
-use crate::{altstack, bell, chain, signals, state, sys};
+use crate::{altstack, bell, chain, signals, state, sys, systemd};
 
 /// Longest text looked at; longer ones are cut by the recorder anyway.
 const TEXT_MAX: u64 = 1 << 20;
 const PR_SET_NAME: usize = 15;
 const THREAD_NAME_BYTES: usize = 15;
+/// Heartbeats take the handlers back no more often than this: it takes a system call for each signal.
+const REARM_EVERY_NS: u64 = 1_000_000_000;
+
+/// When one did so last, nanoseconds since boot.
+static REARMED_NS: AtomicU64 = AtomicU64::new(0);
 
 /// The bytes of a borrowed text.
 ///
@@ -23,7 +30,7 @@ pub(crate) unsafe fn bytes<'a>(text: Str) -> &'a [u8] {
     unsafe { core::slice::from_raw_parts(text.data.cast(), length) }
 }
 
-fn answer(outcome: Outcome) -> Status {
+pub(crate) fn answer(outcome: Outcome) -> Status {
     match outcome {
         Outcome::Written => Status::Ok,
         Outcome::NoRoom => Status::NoRoom,
@@ -143,4 +150,43 @@ pub(crate) fn rearm() -> Status {
     chain::forget_jump(page, recorder);
     signals::arm(signals::Time::Again);
     Status::Ok
+}
+
+/// # Safety
+/// As [`bytes`] for both texts.
+pub(crate) unsafe fn health(component: Str, component_state: i32, detail: Str) -> Status {
+    let Some((_, recorder)) = state::recorder() else { return Status::NotStarted };
+    // SAFETY: handed on from the caller.
+    let component = unsafe { bytes(component) };
+    // SAFETY: handed on from the caller.
+    let detail = unsafe { bytes(detail) };
+    let now_ns = sys::clock_ns(sys::CLOCK_BOOTTIME);
+    let outcome = recorder.health(state::stamp(), now_ns, component, component_state, detail);
+    systemd::news(recorder, now_ns);
+    answer(outcome)
+}
+
+/// # Safety
+/// As [`bytes`] for the name.
+pub(crate) unsafe fn heartbeat(name: Str, deadline_ms: u32) -> Status {
+    let Some((page, recorder)) = state::recorder() else { return Status::NotStarted };
+    // SAFETY: handed on from the caller.
+    let name = unsafe { bytes(name) };
+    let now_ns = sys::clock_ns(sys::CLOCK_BOOTTIME);
+    let outcome = recorder.heartbeat(now_ns, sys::gettid(), name, deadline_ms);
+    let is_new = &recorder.control().heartbeats_new;
+    if is_new.load(Ordering::Acquire) != 0 && is_new.swap(0, Ordering::AcqRel) != 0 {
+        bell::ring(recorder);
+    }
+    if outcome == Outcome::Written && deadline_ms != 0 {
+        systemd::beat(recorder, now_ns);
+    }
+    let last_ns = REARMED_NS.load(Ordering::Relaxed);
+    if now_ns.wrapping_sub(last_ns) >= REARM_EVERY_NS
+        && REARMED_NS.compare_exchange(last_ns, now_ns, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    {
+        chain::forget_jump(page, recorder);
+        signals::arm(signals::Time::Again);
+    }
+    answer(outcome)
 }

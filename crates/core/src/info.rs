@@ -10,8 +10,8 @@ use crate::sys;
 
 /// Who sets an info at this moment: one thread at a time, else two sets of labels could hold, or none.
 static SETTER: AtomicU32 = AtomicU32::new(0);
-/// How long another setter is waited for. It needs well under a microsecond.
-const TRIES: u32 = 10_000;
+/// How often another setter is let have the processor: it needs well under a microsecond.
+const TRIES: u32 = 1000;
 
 /// Puts these labels in the place of those that the handle had.
 ///
@@ -71,7 +71,7 @@ fn enter() -> bool {
         if other != own && SETTER.compare_exchange(other, own, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
             return true;
         }
-        core::hint::spin_loop();
+        sys::yield_now();
     }
     false
 }

@@ -10,19 +10,27 @@ use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 use lifeboat_abi::{Metric, MetricKind, MetricLabel, Options, Status};
 use lifeboat_recorder::metrics::{
-    DEFAULT_BOUNDS, Kind, Label, Metrics, Plan, Refusal, SERIES_DEFAULT, Wanted,
+    DEFAULT_BOUNDS, Kind, Label, Metrics, Plan, Refusal, Registered, SERIES_DEFAULT, Source, Wanted,
 };
 
 use crate::settings::Settings;
 use crate::{calls, shared, state, sys};
 
 pub(crate) const LABELS_MAX: usize = 32;
+/// Room that is quick to make, where there are no more.
+const LABELS_FEW: usize = 4;
 const BOUNDS_MAX: u32 = 64;
 const TEXT_MAX: usize = 4096;
 /// What a handle's slot says: not yet, or never.
 pub(crate) const UNRESOLVED: u32 = 0;
 pub(crate) const REFUSED: u32 = u32::MAX;
 
+/// How often a thread without a row counts in that of all before it looks for one whose owner has ended.
+const COUNTS_A_LOOK: u32 = 64;
+/// How often the thread that registers the same metric is let have the processor. It is waited for once in its life.
+const YIELDS_MAX: u32 = 1000;
+
+static LOOKS: AtomicU32 = AtomicU32::new(0);
 static BASE: AtomicPtr<u8> = AtomicPtr::new(null_mut());
 /// For how many series the memory at `BASE` is laid out, and by which process.
 static SERIES: AtomicU32 = AtomicU32::new(0);
@@ -67,6 +75,47 @@ pub(crate) fn metrics() -> Option<Metrics> {
     Some(unsafe { Metrics::at(base, Plan::new(SERIES.load(Ordering::Relaxed))) })
 }
 
+/// The metrics as they are read.
+pub(crate) fn source() -> Option<Source<'static>> {
+    let metrics = metrics()?;
+    // SAFETY: the memory is never unmapped, is as large as its plan says, and its writers write whole words.
+    unsafe { Source::new(NonNull::new(BASE.load(Ordering::Acquire))?, metrics.plan().bytes(), b"") }
+}
+
+/// Counts a check, in a row that all threads share: checks are rare, and come from any thread.
+pub(crate) fn count_check(name: &[u8], passed: bool, severity: u32) -> Status {
+    const SEVERITIES: [&[u8]; 5] = [b"debug", b"info", b"warning", b"error", b"fatal"];
+    let result: &[u8] = if passed { b"passed" } else { b"failed" };
+    let counted =
+        count_one(b"checks", b"Checks of invariants.", name, Label { name: b"result", value: result });
+    if passed {
+        return counted;
+    }
+    let value = SEVERITIES.get(severity as usize).copied().unwrap_or_default();
+    count_one(b"check_failures", b"Checks that failed.", name, Label { name: b"severity", value })
+}
+
+fn count_one(name: &[u8], help: &[u8], check: &[u8], label: Label<'_>) -> Status {
+    let Some(metrics) = metrics() else { return Status::NotStarted };
+    let labels = [Label { name: b"check", value: check }, label];
+    let wanted = Wanted {
+        kind: Kind::Counter,
+        module: b"lifeboat",
+        name,
+        unit: b"",
+        help,
+        bounds: &[],
+        labels: &labels,
+    };
+    match metrics.register(&wanted) {
+        Ok(registered) => metrics.add_shared(registered.slot, 1),
+        Err(Refusal::Invalid) => return Status::InvalidArgument,
+        Err(Refusal::NoRoom) => return Status::NoRoom,
+        Err(Refusal::Busy) => return Status::Busy,
+    }
+    Status::Ok
+}
+
 /// The calling thread's row, for an increment that the caller inlines.
 pub(crate) fn row() -> *mut u64 {
     metrics().and_then(own_row).map_or(null_mut(), NonNull::as_ptr)
@@ -79,7 +128,10 @@ pub(crate) fn shared() -> *mut u64 {
 
 fn own_row(metrics: Metrics) -> Option<NonNull<u64>> {
     let pid = sys::getpid();
-    metrics.row(sys::gettid(), |tid| !sys::thread_lives(pid, tid))
+    // With all rows taken a look at each owner is 256 system calls: too dear for every count of a thread that has none.
+    let looks =
+        !metrics.are_rows_used() || LOOKS.fetch_add(1, Ordering::Relaxed).is_multiple_of(COUNTS_A_LOOK);
+    metrics.row(sys::gettid(), |tid| looks && !sys::thread_lives(pid, tid))
 }
 
 /// Gives a handle its slot.
@@ -181,12 +233,12 @@ pub(crate) unsafe fn slot_of(metrics: Metrics, metric: *mut Metric) -> Result<u3
         known => return Ok(known),
     }
     // SAFETY: handed on from the caller.
-    match unsafe { register(metrics, metric) } {
+    match unsafe { register_patiently(metrics, metric) } {
         Ok(found) => {
-            slot.store(found, Ordering::Release);
-            Ok(found)
+            slot.store(found.slot, Ordering::Release);
+            Ok(found.slot)
         }
-        // Asked for again at the next use.
+        // That thread was stopped, or is below this one, which is a signal's handler. Asked for again at the next use.
         Err(Refusal::Busy) => Err(Status::Busy),
         Err(refusal) => {
             slot.store(REFUSED, Ordering::Release);
@@ -195,9 +247,25 @@ pub(crate) unsafe fn slot_of(metrics: Metrics, metric: *mut Metric) -> Result<u3
     }
 }
 
+/// Another thread may have been stopped by the scheduler while it registers the same.
+///
 /// # Safety
 /// As [`resolve`], and not null.
-unsafe fn register(metrics: Metrics, metric: *mut Metric) -> Result<u32, Refusal> {
+unsafe fn register_patiently(metrics: Metrics, metric: *mut Metric) -> Result<Registered, Refusal> {
+    for _ in 0..YIELDS_MAX {
+        // SAFETY: handed on from the caller.
+        let outcome = unsafe { register(metrics, metric) };
+        if outcome != Err(Refusal::Busy) {
+            return outcome;
+        }
+        sys::yield_now();
+    }
+    Err(Refusal::Busy)
+}
+
+/// # Safety
+/// As [`resolve`], and not null.
+unsafe fn register(metrics: Metrics, metric: *mut Metric) -> Result<Registered, Refusal> {
     // SAFETY: handed on from the caller; the copy's pointers stay the caller's.
     let handle = unsafe { metric.read() };
     let kind = match handle.kind {
@@ -207,10 +275,40 @@ unsafe fn register(metrics: Metrics, metric: *mut Metric) -> Result<u32, Refusal
         kind if kind == MetricKind::Info as u32 => Kind::Info,
         _ => return Err(Refusal::Invalid),
     };
-    let mut labels = [Label { name: &[], value: &[] }; LABELS_MAX];
+    // The caller would fill as many buckets as the handle says.
+    if handle.bounds_count > BOUNDS_MAX {
+        return Err(Refusal::Invalid);
+    }
+    if kind == Kind::Histogram && (handle.bounds.is_null() || handle.bounds_count == 0) {
+        // SAFETY: the handle is there, as seen.
+        unsafe { give_default_bounds(metric) };
+    }
+    // SAFETY: the handle is there, as seen.
+    let bounds = unsafe { bounds(metric) };
+    let none = Label { name: &[], value: &[] };
+    // Most have few labels, and those that are known late are read at every use.
+    if handle.labels_count as usize <= LABELS_FEW {
+        // SAFETY: handed on from the caller.
+        unsafe { register_with(metrics, metric, &handle, kind, bounds, &mut [none; LABELS_FEW]) }
+    } else {
+        // SAFETY: handed on from the caller.
+        unsafe { register_with(metrics, metric, &handle, kind, bounds, &mut [none; LABELS_MAX]) }
+    }
+}
+
+/// # Safety
+/// As [`resolve`], and not null; `handle` must be its copy.
+unsafe fn register_with<'a>(
+    metrics: Metrics,
+    metric: *mut Metric,
+    handle: &Metric,
+    kind: Kind,
+    bounds: &'a [f64],
+    labels: &'a mut [Label<'a>],
+) -> Result<Registered, Refusal> {
     let count = if handle.labels.is_null() { 0 } else { handle.labels_count as usize };
-    let used = labels.get_mut(..count).ok_or(Refusal::Invalid)?;
-    for (index, label) in used.iter_mut().enumerate() {
+    let labels = labels.get_mut(..count).ok_or(Refusal::Invalid)?;
+    for (index, label) in labels.iter_mut().enumerate() {
         // SAFETY: the handle's labels are as many as it says.
         let given: *const MetricLabel = unsafe { handle.labels.add(index) };
         // SAFETY: as above.
@@ -220,26 +318,37 @@ unsafe fn register(metrics: Metrics, metric: *mut Metric) -> Result<u32, Refusal
         // SAFETY: as above.
         label.value = unsafe { calls::bytes(given.value) };
     }
-    if kind == Kind::Histogram && handle.bounds.is_null() {
-        // Before the slot is known: whoever sees the slot sees these.
-        // SAFETY: the handle is there, as seen.
-        let count = unsafe { &raw mut (*metric).bounds_count };
-        // SAFETY: the handle is the caller's, and every thread writes the same.
-        unsafe { count.write(DEFAULT_BOUNDS.len() as u32) };
-        // SAFETY: the handle is there, as seen.
-        let bounds = unsafe { &raw mut (*metric).bounds };
-        // SAFETY: as for the count.
-        unsafe { bounds.write(DEFAULT_BOUNDS.as_ptr()) };
+    let unnamed = Wanted { kind, module: &[], name: &[], unit: &[], help: &[], bounds, labels };
+    // SAFETY: the handle is as long as this struct; several threads may resolve it at once.
+    let family = unsafe { &raw mut (*metric).reserved };
+    // SAFETY: as above.
+    let family = unsafe { AtomicU32::from_ptr(family) };
+    if let Some(family) = family.load(Ordering::Relaxed).checked_sub(1) {
+        return metrics.register_in(family, &unnamed);
     }
     let texts = [handle.module, handle.name, handle.unit, handle.help].map(|text| {
         // SAFETY: a handle's texts are null or NUL-terminated.
         unsafe { text_of(text) }
     });
     let [module, name, unit, help] = texts;
-    // SAFETY: the handle is there, as seen.
-    let bounds = unsafe { bounds(metric) };
-    let wanted = Wanted { kind, module, name, unit, help, bounds, labels: used };
-    metrics.register(&wanted).map(|registered| registered.slot)
+    let registered = metrics.register(&Wanted { module, name, unit, help, ..unnamed })?;
+    family.store(registered.family + 1, Ordering::Relaxed);
+    Ok(registered)
+}
+
+/// Before the slot is known: whoever sees the slot sees these.
+///
+/// # Safety
+/// `metric` must be a handle.
+unsafe fn give_default_bounds(metric: *mut Metric) {
+    // SAFETY: the caller's promise.
+    let count = unsafe { &raw mut (*metric).bounds_count };
+    // SAFETY: the handle is the caller's, and every thread writes the same.
+    unsafe { count.write(DEFAULT_BOUNDS.len() as u32) };
+    // SAFETY: the caller's promise.
+    let bounds = unsafe { &raw mut (*metric).bounds };
+    // SAFETY: as for the count.
+    unsafe { bounds.write(DEFAULT_BOUNDS.as_ptr()) };
 }
 
 /// # Safety

@@ -37,8 +37,12 @@ pub(crate) fn take_back(signal: u32) {
 
 /// While ours runs nothing else may interrupt it, but for a fault of its own.
 fn ours() -> Action {
-    let mask = FATAL.iter().fold(u64::MAX, |mask, signal| mask & !bit(*signal));
-    Action::ours(on_fatal_signal, SA_ONSTACK | SA_NODEFER, mask)
+    Action::ours(on_fatal_signal, SA_ONSTACK | SA_NODEFER, all_but_faults())
+}
+
+/// The mask of a handler that nothing but a fault may interrupt.
+pub(crate) fn all_but_faults() -> u64 {
+    FATAL.iter().fold(u64::MAX, |mask, signal| mask & !bit(*signal))
 }
 
 /// Puts back what stood before, where ours still stands.

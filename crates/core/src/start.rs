@@ -8,7 +8,7 @@ use lifeboat_recorder::{RECORDER_BYTES, Recorder, Setting, StopKind};
 
 use crate::settings::Settings;
 use crate::sys::{self, number};
-use crate::{altstack, bell, calls, metrics, monitor, shared, signals, spawn, state, trust};
+use crate::{altstack, bell, calls, hang, metrics, monitor, shared, signals, spawn, state, systemd, trust};
 
 /// Version and commit of this build; `lifeboat doctor` finds it in the library's file by its first word.
 const VERSION: &str =
@@ -62,6 +62,8 @@ fn begin(page: &state::Page, settings: &Settings) -> Result<(), Status> {
     page.publish(recorder);
     altstack::attach();
     signals::arm(signals::Time::First);
+    hang::arm(recorder, settings);
+    systemd::begin(settings);
     monitor.go();
     Ok(())
 }
@@ -70,6 +72,7 @@ fn begin(page: &state::Page, settings: &Settings) -> Result<(), Status> {
 pub(crate) fn stop() -> Status {
     let Some((page, recorder)) = state::recorder() else { return Status::NotStarted };
     signals::disarm();
+    hang::disarm(recorder);
     page.withdraw();
     recorder.control().stop_kind.store(StopKind::Clean as u32, Ordering::Release);
     bell::ring(recorder);

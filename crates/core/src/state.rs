@@ -115,7 +115,7 @@ impl PathBuffer {
     /// The longest path with its NUL; what makes a raw capture's name is added to it.
     pub(crate) const ROOM: usize = 1024;
 
-    const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { bytes: [const { AtomicU8::new(0) }; Self::ROOM], length: AtomicU32::new(0) }
     }
 

@@ -6,7 +6,7 @@ use lifeboat_abi::{ABI_VERSION, Frame, Metric, MetricLabel, Options, Origin, Sta
 use lifeboat_recorder::RecordKind;
 
 use crate::settings::Settings;
-use crate::{calls, info, metrics, start, state};
+use crate::{calls, check, info, metrics, start, state, text};
 
 static TABLE: Table = Table {
     struct_size: size_of::<Table>() as u32,
@@ -21,16 +21,16 @@ static TABLE: Table = Table {
     breadcrumb: Some(breadcrumb),
     error: Some(error),
     fatal: Some(fatal),
-    check: None,
+    check: Some(check),
     metric_resolve: Some(metric_resolve),
     metric_row: Some(metric_row),
     counter_add: Some(counter_add),
     gauge_set: Some(gauge_set),
     gauge_add: Some(gauge_add),
     histogram_observe: Some(histogram_observe),
-    health: None,
-    heartbeat: None,
-    metrics_text: None,
+    health: Some(health),
+    heartbeat: Some(heartbeat),
+    metrics_text: Some(metrics_text),
     status_text: Some(status_text),
     uncaught: Some(uncaught),
     metric_shared: Some(metric_shared),
@@ -132,6 +132,26 @@ unsafe extern "C" fn gauge_add(metric: *mut Metric, value: f64) -> i32 {
 unsafe extern "C" fn histogram_observe(metric: *mut Metric, value: f64) -> i32 {
     // SAFETY: the contract of the table: a handle's texts live as long as it.
     unsafe { metrics::histogram_observe(metric, value) as i32 }
+}
+
+unsafe extern "C" fn health(component: Str, state: i32, detail: Str) -> i32 {
+    // SAFETY: the contract of the table: texts are valid for the call.
+    unsafe { calls::health(component, state, detail) as i32 }
+}
+
+unsafe extern "C" fn heartbeat(name: Str, deadline_ms: u32) -> i32 {
+    // SAFETY: the contract of the table: texts are valid for the call.
+    unsafe { calls::heartbeat(name, deadline_ms) as i32 }
+}
+
+unsafe extern "C" fn check(name: Str, passed: u32, severity: u32, detail: Str) -> i32 {
+    // SAFETY: the contract of the table: texts are valid for the call.
+    unsafe { check::check(name, passed != 0, severity, detail) as i32 }
+}
+
+unsafe extern "C" fn metrics_text(buffer: *mut c_char, size: u64) -> u64 {
+    // SAFETY: the contract of the table: the buffer has this size, or is null and has none.
+    unsafe { text::metrics_text(buffer, if buffer.is_null() { 0 } else { size }) }
 }
 
 extern "C" fn status_text(status: i32) -> *const c_char {

@@ -25,6 +25,20 @@
 //! }
 //! ```
 //!
+//! What it counts is told with its death, and served while it lives:
+//!
+//! ```
+//! use lifeboat::{Counter, Gauge, Histogram};
+//!
+//! static MESSAGES: Counter = Counter::new("gossip", "messages", "Messages received.");
+//! static PEERS: Gauge = Gauge::new("gossip", "peers", "Connected peers.");
+//! static DELAY: Histogram = Histogram::new("gossip", "delay", "Of a message.").unit("seconds");
+//!
+//! MESSAGES.increment();
+//! PEERS.set(48.0);
+//! DELAY.observe(0.25);
+//! ```
+//!
 //! | Feature | The reporter is | Turned on by |
 //! |---|---|---|
 //! | `load` | a file beside the program, loaded at start | `LIFEBOAT_REPORTER=/absolute/liblifeboat_reporter.so` |
@@ -48,11 +62,15 @@
 //! # Features for programs that have these already
 //!
 //! `tracing`: the `tracing` module has a layer that turns events into breadcrumbs. `sentry`: the `sentry`
-//! module has a transport that hands the SDK's envelopes to Lifeboat's durable spool.
+//! module has a transport that hands the SDK's envelopes to Lifeboat's durable spool. `metrics-facade`: the
+//! `metrics_facade` module has a recorder for the facade `metrics`. `prometheus-client`: the `prometheus_client` module has
+//! a collector for a node's own registry.
 
 mod calls;
 mod level;
 mod macros;
+pub mod metrics_facade;
+pub mod prometheus_client;
 pub mod sentry;
 pub mod tracing;
 

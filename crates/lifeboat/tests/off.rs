@@ -40,7 +40,36 @@ fn start_says_that_it_is_off() {
 
 #[test]
 fn public_types_have_no_size() {
-    let sizes =
-        [size_of::<lifeboat::Options<'_>>(), size_of::<lifeboat::Status>(), size_of::<lifeboat::Error>()];
-    assert_eq!(sizes == [0; 3], !lifeboat::ENABLED, "{sizes:?}");
+    let sizes = [
+        size_of::<lifeboat::Options<'_>>(),
+        size_of::<lifeboat::Status>(),
+        size_of::<lifeboat::Error>(),
+        size_of::<lifeboat::Counter>(),
+        size_of::<lifeboat::Gauge>(),
+        size_of::<lifeboat::Histogram>(),
+        size_of::<lifeboat::BoundCounter>(),
+        size_of::<lifeboat::BoundGauge>(),
+        size_of::<lifeboat::BoundHistogram>(),
+        size_of::<lifeboat::Timer<'_>>(),
+        size_of::<lifeboat::Info>(),
+    ];
+    assert_eq!(sizes == [0; 11], !lifeboat::ENABLED, "{sizes:?}");
+}
+
+#[test]
+fn handles_may_be_used_where_nobody_counts() {
+    static MESSAGES: lifeboat::Counter =
+        lifeboat::Counter::new("gossip", "messages", "Received.").labels(&[("topic", "a")]);
+    static PEERS: lifeboat::Gauge = lifeboat::Gauge::new("gossip", "peers", "Connected.");
+    static DELAY: lifeboat::Histogram =
+        lifeboat::Histogram::new("gossip", "delay", "Of a message.").unit("seconds").bounds(&[0.5, 1.0]);
+    static BUILD: lifeboat::Info = lifeboat::Info::new("gossip", "build", "What runs.");
+    BUILD.set(&[("commit", "a")]);
+    MESSAGES.add(1);
+    MESSAGES.with(&[("kind", "b")]).increment();
+    PEERS.set(1.0);
+    PEERS.with(&[("kind", "b")]).add(1.0);
+    DELAY.observe(0.25);
+    let _timer = DELAY.start_timer();
+    DELAY.with(&[("kind", "b")]).observe(0.25);
 }

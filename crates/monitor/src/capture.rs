@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Error, MetricValue};
 
 /// Changes when a capture file of an older monitor could be misread.
-pub const CAPTURE_VERSION: u32 = 3;
+pub const CAPTURE_VERSION: u32 = 4;
 
 /// Everything that is known of one death, or of one handled error.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -14,6 +14,8 @@ pub struct Capture {
     pub version: u32,
     /// What this capture is of.
     pub subject: Subject,
+    /// The module whose process this is, where it is one of a host.
+    pub module: Option<String>,
     /// A copy of the flight recorder, as the node left it.
     #[serde(with = "serde_bytes")]
     pub recorder: Vec<u8>,
@@ -35,8 +37,33 @@ pub struct Capture {
     pub notes: Vec<String>,
     /// When it was taken, nanoseconds since 1970; 0 where nobody knows.
     pub captured_realtime_ns: u64,
+    /// The same moment, nanoseconds since boot; 0 where nobody knows.
+    pub captured_boottime_ns: u64,
+    /// The loop that this capture is of, where it is of one that hangs.
+    pub hang: Option<Hang>,
     /// The last values of the node's metrics.
     pub metrics: Vec<MetricValue>,
+    /// How often the node had been started again, where that is on record.
+    pub restarts: Option<u64>,
+    /// What the process needed over its last minutes, oldest first.
+    pub course: Vec<CoursePoint>,
+}
+
+/// What a process needed at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CoursePoint {
+    /// When, milliseconds since 1970.
+    pub at_ms: u64,
+    /// Resident memory, bytes.
+    pub resident_bytes: Option<u64>,
+    /// Memory of the control group, bytes.
+    pub cgroup_bytes: Option<u64>,
+    /// Processors in use since the point before: 1 is one processor.
+    pub cpu_ratio: Option<f64>,
+    /// Open descriptors.
+    pub open_fds: Option<u64>,
+    /// Threads.
+    pub threads: Option<u64>,
 }
 
 /// What a capture is of.
@@ -48,12 +75,34 @@ pub enum Subject {
     Error(u64),
     /// The process lives: the panic with this ticket was caught, and is to be reported.
     Panic(u64),
-    /// A module's process died, and the node lives on. The recorder is one that the monitor wrote; its tag `module` names
-    /// the module.
+    /// A module's process died that carries nothing of ours. The recorder is one that its host's monitor wrote.
     Module {
         /// Whether the kernel killed it for want of memory.
         is_out_of_memory: bool,
     },
+    /// The process lives, but a loop of it gives no proof of life since this moment, nanoseconds since boot.
+    Hang(u64),
+}
+
+/// A loop that gives no proof of life.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Hang {
+    /// Its heartbeat's name.
+    pub heartbeat: String,
+    /// How long ago the last beat was.
+    pub age_ns: u64,
+    /// When the next was due after that.
+    pub deadline_ms: u32,
+    /// How many there were.
+    pub beats: u64,
+    /// The thread of the last.
+    pub tid: u32,
+    /// What the kernel says that thread does: `R (running)`; empty where it has ended.
+    pub state: String,
+    /// The kernel's function that it waits in; empty where it waits in none or nobody may know.
+    pub waits_in: String,
+    /// The threads that used the processor meanwhile, the busiest first, each with its share in percent of one.
+    pub busy: Vec<(String, u32)>,
 }
 
 /// How the process ended.

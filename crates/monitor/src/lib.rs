@@ -3,10 +3,14 @@
 
 pub mod at_start;
 pub mod capture;
+pub mod check_database;
+mod confine;
 pub mod dsn;
 pub mod envelope;
 mod error;
 mod hygiene;
+mod lives;
+mod lock;
 pub mod maps;
 mod metrics;
 pub mod post;
@@ -16,6 +20,7 @@ pub mod run;
 pub mod sample;
 pub mod serve;
 pub mod spool;
+mod state_file;
 pub mod switch;
 mod talk;
 pub mod watch;

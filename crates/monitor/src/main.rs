@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use lifeboat_monitor::{Error, VERSION, at_start, post, report, run, serve, watch};
+use lifeboat_monitor::{Error, VERSION, at_start, check_database, post, report, run, serve, watch};
 
 const USAGE: &str = "\
 lifeboat-monitor is started by the reporter inside a node, or by `lifeboat run`; nobody needs to start it by hand.
@@ -12,6 +12,7 @@ lifeboat-monitor is started by the reporter inside a node, or by `lifeboat run`;
   lifeboat-monitor report ARGUMENTS    turn one capture into one report
   lifeboat-monitor post ARGUMENTS      deliver what lies in the spool
   lifeboat-monitor serve ARGUMENTS     serve a node's metrics and health
+  lifeboat-monitor check-database PATH  look through one of a node's SQLite databases
   lifeboat-monitor run ARGUMENTS       run a program and look after it
   lifeboat-monitor pump                carry the output of what a program left behind
   lifeboat-monitor --version
@@ -37,6 +38,7 @@ fn take_role(role: &str, arguments: impl Iterator<Item = OsString>) -> Result<Ex
         "watch" => watch::run()?,
         "report" => report::run(arguments)?,
         "post" => post::run(post::Config::from_arguments(arguments)?)?,
+        "check-database" => check_database::run(arguments)?,
         "serve" => serve::run(serve::Config::from_arguments(arguments)?)?,
         "--help" | "-h" | "help" => print!("{USAGE}"),
         "--version" | "-V" => println!("lifeboat-monitor {VERSION}"),

@@ -49,7 +49,8 @@ impl Metrics {
         let families = self.copy(snapshot.families_range())?;
         let entries = self.copy(snapshot.series_range(0))?;
         let sums = self.sums(&snapshot)?;
-        let mut values = Vec::new();
+        // First: where they are, there are more series than a report holds.
+        let mut values = self.overflows(&snapshot, &families)?;
         for index in 0..snapshot.series_used as usize {
             let Some(series) = snapshot.series(&entries, index) else { continue };
             let Some(family) = snapshot.family(&families, series.family) else { continue };
@@ -82,6 +83,29 @@ impl Metrics {
             }
         }
         Some(sums)
+    }
+
+    /// What counters had no room for: each family has a slot for it, behind those of all series.
+    fn overflows(&self, snapshot: &MetricsSnapshot, families: &[u8]) -> Option<Vec<MetricValue>> {
+        if snapshot.overflowed == 0 {
+            return Some(Vec::new());
+        }
+        let slots = snapshot.families_max() as usize;
+        let mut sums = vec![0_u64; slots];
+        for row in 0..=snapshot.rows_used as usize {
+            let first = snapshot.row_offset(row) + 8 * snapshot.overflow_slot(0) as usize;
+            let bytes = self.copy((first, 8 * slots))?;
+            for (sum, word) in sums.iter_mut().zip(bytes.as_chunks::<8>().0) {
+                *sum = sum.wrapping_add(u64::from_le_bytes(*word));
+            }
+        }
+        let counted = sums.iter().zip(0..).filter(|(sum, _)| **sum != 0);
+        let value = |(sum, number): (&u64, u32)| {
+            let family = snapshot.family(families, number).filter(|family| family.kind == Kind::Counter)?;
+            let name = format!("{}_total{{overflow=\"true\"}}", String::from_utf8_lossy(family.name));
+            Some(MetricValue { name, value: *sum as f64 })
+        };
+        Some(counted.filter_map(value).take(VALUES_MAX).collect())
     }
 
     fn copy(&self, (offset, size): (usize, usize)) -> Option<Vec<u8>> {

@@ -67,7 +67,7 @@ pub struct ProcessSample {
     pub life: Option<Life>,
 }
 
-/// A control group, version 2.
+/// A control group, by the names of version 2.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CgroupSample {
     /// `memory.current`, bytes.
@@ -78,6 +78,8 @@ pub struct CgroupSample {
     pub oom_kills: Option<u64>,
     /// `throttled_usec` of `cpu.stat`, seconds.
     pub throttled_seconds: Option<f64>,
+    /// Share of the last ten seconds in which some thread waited for memory (`memory.pressure`), 0 to 1.
+    pub memory_pressure_ratio: Option<f64>,
 }
 
 /// What became of the lives of a node or module under this name and state directory.

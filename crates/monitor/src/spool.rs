@@ -80,7 +80,7 @@ impl Spool {
     pub fn open(state_dir: &Path) -> Result<Self, Error> {
         make_dir(state_dir, true)?;
         refuse_unsafe(state_dir)?;
-        for folder in ["recorders", "spool", "sent", "set-aside"] {
+        for folder in ["recorders", "spool", "sent", "nodes", "set-aside"] {
             let path = state_dir.join(folder);
             make_dir(&path, false)?;
             refuse_unsafe(&path)?;
@@ -259,7 +259,7 @@ fn refuse_unsafe(path: &Path) -> Result<(), Error> {
 }
 
 /// Writes beside the target, syncs, renames, syncs the folder: the name stands for the whole or for nothing.
-fn write_whole(folder: &Path, target: &Path, bytes: &[u8]) -> Result<(), Error> {
+pub(crate) fn write_whole(folder: &Path, target: &Path, bytes: &[u8]) -> Result<(), Error> {
     let partial = partial_path(folder, target);
     let result = write_synced(&partial, bytes)
         .and_then(|()| fs::rename(&partial, target))

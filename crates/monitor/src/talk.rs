@@ -34,11 +34,19 @@ pub(crate) enum Answer {
 /// # Errors
 /// Where the other side has gone, or does not read.
 pub(crate) fn send(mut stream: &UnixStream, message: &impl Serialize) -> io::Result<()> {
+    stream.write_all(&frame(message)?)
+}
+
+/// A message as it goes over the socket.
+///
+/// # Errors
+/// Where it is none.
+pub(crate) fn frame(message: &impl Serialize) -> io::Result<Vec<u8>> {
     let body = postcard::to_stdvec(message).map_err(io::Error::other)?;
     let length = u32::try_from(body.len()).map_err(io::Error::other)?;
     let mut whole = length.to_le_bytes().to_vec();
     whole.extend_from_slice(&body);
-    stream.write_all(&whole)
+    Ok(whole)
 }
 
 /// Waits for the next message.
@@ -48,11 +56,29 @@ pub(crate) fn send(mut stream: &UnixStream, message: &impl Serialize) -> io::Res
 pub(crate) fn receive<T: DeserializeOwned>(mut stream: &UnixStream) -> io::Result<T> {
     let mut length = [0; 4];
     stream.read_exact(&mut length)?;
-    let length = u32::from_le_bytes(length) as usize;
-    if length > MESSAGE_MAX {
-        return Err(io::ErrorKind::InvalidData.into());
-    }
-    let mut body = vec![0; length];
+    let mut body = vec![0; checked(length)?];
     stream.read_exact(&mut body)?;
-    postcard::from_bytes(&body).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    read(&body)
+}
+
+/// Takes the first whole message out of what has come; nothing where there is none yet.
+pub(crate) fn take<T: DeserializeOwned>(coming: &mut Vec<u8>) -> Option<io::Result<T>> {
+    let length = match checked(*coming.first_chunk()?) {
+        Ok(length) => length,
+        Err(error) => {
+            coming.clear();
+            return Some(Err(error));
+        }
+    };
+    let message = coming.get(4..4 + length).map(read);
+    message.inspect(|_| drop(coming.drain(..4 + length)))
+}
+
+fn checked(length: [u8; 4]) -> io::Result<usize> {
+    let length = u32::from_le_bytes(length) as usize;
+    if length > MESSAGE_MAX { Err(io::ErrorKind::InvalidData.into()) } else { Ok(length) }
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> io::Result<T> {
+    postcard::from_bytes(body).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }

@@ -3,6 +3,8 @@
 //! A component is written as a tag is, by two slots of which one counts. A heartbeat is a few plain stores: there is no
 //! moment in which it could be torn, but for its name, which is written once.
 
+mod live;
+
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -14,6 +16,8 @@ use crate::pen::{Fields, u32_at, u64_at};
 use crate::reader::{items, section};
 use crate::slot::{self, Slot};
 use crate::writer::{Outcome, Recorder, Stamp, claim, hash};
+
+pub use live::ComponentCopy;
 
 /// The states of a component: the numbers of the contract.
 pub mod component_state {
@@ -118,7 +122,11 @@ impl Recorder {
                 },
                 _ => continue,
             }
-            beat.deadline_ms.store(deadline_ms, Ordering::Relaxed);
+            if beat.deadline_ms.load(Ordering::Relaxed) != deadline_ms {
+                beat.deadline_ms.store(deadline_ms, Ordering::Relaxed);
+                // Whoever watches has to look sooner than it meant to.
+                self.control().heartbeats_new.store(1, Ordering::Release);
+            }
             beat.last_boottime_ns.store(boottime_ns, Ordering::Relaxed);
             beat.tid.store(tid, Ordering::Relaxed);
             beat.count.store(beat.count.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);

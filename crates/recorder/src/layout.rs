@@ -224,6 +224,24 @@ pub struct Control {
     pub dropped: AtomicU64,
     /// The next panic's ticket.
     pub panics_next: AtomicU64,
+    /// The signal by which a node that hangs may be asked to let the monitor in; 0 where none was wanted.
+    pub hang_signal: AtomicU32,
+    /// 1 while our handler stands there.
+    pub hang_armed: AtomicU32,
+    /// Which hang the monitor asks to be let in for; written before the signal is sent.
+    pub hang_request: AtomicU32,
+    /// For which the node has let it in.
+    pub hang_allowed: AtomicU32,
+    /// With which the monitor is done; equal to the request where nothing is asked for.
+    pub hang_done: AtomicU32,
+    /// The thread that let it in.
+    pub hang_tid: AtomicU32,
+    /// Where that thread's `ucontext` lies: what it did before the signal came.
+    pub hang_context: AtomicU64,
+    /// 1 where a heartbeat has a new deadline and the monitor has not been rung since.
+    pub heartbeats_new: AtomicU32,
+    /// Reserved.
+    pub reserved: AtomicU32,
 }
 
 /// What the monitor is up to.

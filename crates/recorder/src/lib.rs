@@ -16,7 +16,7 @@ mod slot;
 mod views;
 mod writer;
 
-pub use health::{ComponentView, Health, HeartbeatView, component_state};
+pub use health::{ComponentCopy, ComponentView, Health, HeartbeatView, component_state};
 pub use layout::{
     BREADCRUMB_CATEGORY_MAX, BREADCRUMB_MESSAGE_MAX, BREADCRUMBS, COMPONENT_DETAIL_MAX, COMPONENTS,
     CONTEXT_VALUE_MAX, CONTEXTS, Control, Death, DeathStage, ERRORS, FRAME_TEXT_MAX, FRAMES_MAX,

@@ -202,7 +202,7 @@ impl Recorder {
         let Some((section, ticket)) = self.ticket(kind) else {
             return self.dropped(Outcome::NoRoom);
         };
-        let slot = self.slot(section, ticket as usize % section.count);
+        let slot = self.slot(section, ticket as usize % section.count.max(1));
         self.count(slot.write(|pen| {
             pen.put_u64(ticket);
             pen.put_u64(stamp.realtime_ns);

@@ -17,7 +17,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lifeboat::Level;
+use lifeboat::{Counter, Gauge, Histogram, Level};
+
+static MESSAGES: Counter = Counter::new("gossip", "messages", "New messages.");
+static PEERS: Gauge = Gauge::new("gossip", "peers", "Connected peers.");
+static DELIVERY: Histogram = Histogram::new("gossip", "delivery", "Of one message.").unit("seconds");
 
 /// Longest line, with its end.
 const LINE_BYTES_MAX: u64 = 1_024;
@@ -186,7 +190,9 @@ fn deliver(node: &Node, message: &Message) {
     if !node.is_new(id) {
         return;
     }
+    let _timer = DELIVERY.start_timer();
     let count = node.messages.fetch_add(1, Ordering::Relaxed) + 1;
+    MESSAGES.increment();
     lifeboat::context!("node", "messages", count);
     lifeboat::breadcrumb!(Level::Info, "gossip", "{id}, checksum {sum}");
     let mut peers = lock(&node.peers);
@@ -261,6 +267,7 @@ fn talk(node: &Node, stream: TcpStream) {
     let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
     let Ok(Some((name, mut lines))) = greet(node, &stream) else { return };
     lock(&node.peers).insert(number, Peer { name: name.clone(), stream });
+    PEERS.add(1.0);
     tell_peers(node, &format!("connected {name}"));
     while let Ok(Some(line)) = read_line(&mut lines) {
         node.receive(number, line, Death::None);
@@ -286,6 +293,7 @@ fn read_line(lines: &mut BufReader<TcpStream>) -> io::Result<Option<String>> {
 
 fn close(node: &Node, number: u64) {
     let Some(peer) = lock(&node.peers).remove(&number) else { return };
+    PEERS.add(-1.0);
     let _ = peer.stream.shutdown(std::net::Shutdown::Both);
     tell_peers(node, &format!("lost {}", peer.name));
 }

@@ -34,7 +34,9 @@ fn load_and_link_exclude_each_other() {
 
 #[test]
 fn each_feature_keeps_the_rules() {
-    for features in ["load", "link", "tracing", "load,tracing"] {
+    let facades = "metrics-facade,prometheus-client";
+    let with_facades = format!("load,tracing,{facades}");
+    for features in ["load", "link", "tracing", facades, &with_facades] {
         let run =
             cargo("clippy", MANIFEST, &["--quiet", "--all-targets", "--features", features, "--target-dir"]);
         passes(features, run.arg(target_dir()).args(["--", "-D", "warnings"]));
@@ -43,7 +45,9 @@ fn each_feature_keeps_the_rules() {
 
 #[test]
 fn what_stands_apart_is_formatted_too() {
-    for manifest in ["examples/rust-node/Cargo.toml", "tests/fixtures/rust/Cargo.toml"] {
+    for manifest in
+        ["examples/rust-node/Cargo.toml", "tests/fixtures/rust/Cargo.toml", "benches/hosts/rust/Cargo.toml"]
+    {
         let run = Run::new("cargo").inherit_environment().args(["fmt", "--check", "--manifest-path"]);
         passes(manifest, run.arg(repository(manifest)));
     }
@@ -51,8 +55,9 @@ fn what_stands_apart_is_formatted_too() {
 
 #[test]
 fn what_the_documents_show_is_so_with_features() {
-    let run = cargo("test", MANIFEST, &["--quiet", "--features", "load,tracing", "--target-dir"]);
-    passes("load,tracing", run.arg(target_dir()));
+    let features = "load,tracing,metrics-facade,prometheus-client";
+    let run = cargo("test", MANIFEST, &["--quiet", "--features", features, "--target-dir"]);
+    passes(features, run.arg(target_dir()));
 }
 
 fn passes(features: &str, run: Run) {

@@ -5,6 +5,7 @@ mod bench;
 mod deaths;
 mod features;
 mod loader;
+mod metrics;
 mod node;
 mod public;
 mod sentry;

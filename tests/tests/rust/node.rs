@@ -46,6 +46,10 @@ fn nodes_gossip_and_one_of_them_dies() {
     assert!(own.len() == 4 && own.iter().zip(story).all(|(frame, name)| frame.contains(name)), "{own:?}");
     assert_eq!(event["tags"]["role"], "relay");
     assert_eq!(event["contexts"]["node"]["peers"], "1");
+    let metrics = &event["contexts"]["metrics"];
+    let messages: u64 = event["contexts"]["node"]["messages"].as_str().unwrap().parse().unwrap();
+    assert_eq!((&metrics["gossip_peers"], &metrics["gossip_messages_total"]), (&1.into(), &messages.into()));
+    assert!(metrics["gossip_delivery_seconds_count"].as_u64() >= Some(messages), "{metrics}");
     assert_eq!(event["release"], "rust-node@1.4.2");
     let crumbs = event["breadcrumbs"]["values"].as_array().unwrap();
     let left = |category: &str, text: &str| {

@@ -24,8 +24,11 @@ fn same_bytes_as_with_the_lines_left_blank() {
         &["--crate-type=rlib", "--crate-name=lifeboat", "-O"],
     );
     let source = fs::read_to_string(repository("examples/rust-node/src/main.rs")).unwrap();
+    let handles: Vec<&str> = source.lines().filter_map(declared).collect();
+    let is_ours = |line: &str| is_call(line) || declared(line).is_some() || is_use(line, &handles);
     let blank: Vec<&str> = source.lines().map(|line| if is_ours(line) { "" } else { line }).collect();
-    assert!(source.lines().filter(|line| is_ours(line)).count() > 8, "the example has calls of each kind");
+    assert!(source.lines().filter(|line| is_call(line)).count() > 8, "the example has calls of each kind");
+    assert!(source.lines().filter(|line| is_use(line, &handles)).count() > 3, "and of each metric");
     for level in ["1", "2", "3", "s"] {
         let compile = |text: &str, name: &str| {
             // One path for both sources: its name is in the program, too.
@@ -116,9 +119,20 @@ fn opened_and_started(log: &str) -> Vec<String> {
         .collect()
 }
 
-fn is_ours(line: &str) -> bool {
+fn is_call(line: &str) -> bool {
     let code = line.trim_start();
     code.starts_with("lifeboat::") || code.starts_with("use lifeboat::")
+}
+
+/// The name of a metric that the line declares.
+fn declared(line: &str) -> Option<&str> {
+    let (name, rest) = line.strip_prefix("static ")?.split_once(": ")?;
+    ["Counter = ", "Gauge = ", "Histogram = "].iter().any(|kind| rest.starts_with(kind)).then_some(name)
+}
+
+fn is_use(line: &str, handles: &[&str]) -> bool {
+    let code = line.trim_start().trim_start_matches("let _timer = ");
+    code.split_once('.').is_some_and(|(name, _)| handles.contains(&name))
 }
 
 fn rustc(scratch: &Scratch, source: &Path, name: &str, flags: &[&str]) -> PathBuf {

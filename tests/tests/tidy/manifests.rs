@@ -21,6 +21,7 @@ const OUTSIDE: &[&str] = &[
     "lifeboat-peers",
     "lifeboat-fuzz",
     "lifeboat-deaths",
+    "lifeboat-host",
     "rust-node",
 ];
 

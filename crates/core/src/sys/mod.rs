@@ -98,6 +98,12 @@ pub(crate) fn process_lives(pid: u32) -> bool {
         && plain(number::KILL, [pid as usize, 0, 0, 0, 0, 0]) != Err(Errno::NO_SUCH_PROCESS)
 }
 
+/// Lets another thread have the processor, where one wants it.
+pub(crate) fn yield_now() {
+    // SAFETY: takes nothing.
+    let _ = unsafe { call(number::SCHED_YIELD, [0; 6]) };
+}
+
 /// Sends the calling thread a signal, without a story of its own.
 pub(crate) fn send_to_self(signal: u32) {
     let _ = plain(number::TGKILL, [getpid() as usize, gettid() as usize, signal as usize, 0, 0, 0]);

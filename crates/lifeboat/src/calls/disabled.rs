@@ -1,7 +1,11 @@
 //! The public build: every type has no size, every function is empty, every answer is the same.
 
+mod metrics;
+
 use std::fmt;
 use std::marker::PhantomData;
+
+pub use metrics::*;
 
 /// Whether Lifeboat is in this build.
 #[doc(hidden)]
@@ -115,7 +119,7 @@ macro_rules! options {
 options! {
     on: bool, app: &'a str, version: &'a str, commit: &'a str, environment: &'a str, fleet: &'a str,
     node: &'a str, tags: &'a str, dsn: &'a str, state_dir: &'a str, reporter: &'a str, monitor: &'a str,
-    capture_timeout_ms: u32, report_caught_panics: bool
+    capture_timeout_ms: u32, series_max: u32, report_caught_panics: bool
 }
 
 macro_rules! calls {
@@ -148,6 +152,13 @@ calls! {
 #[inline(always)]
 pub const fn is_on() -> bool {
     false
+}
+
+/// The node's metrics as a page: none in this build.
+#[must_use]
+#[inline(always)]
+pub const fn metrics_text() -> String {
+    String::new()
 }
 
 /// What the macros call.

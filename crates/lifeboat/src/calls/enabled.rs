@@ -5,6 +5,7 @@ mod hook;
 mod host;
 mod link;
 mod load;
+mod metrics;
 mod options;
 #[cfg_attr(
     not(all(target_os = "linux", target_arch = "x86_64")),
@@ -16,6 +17,7 @@ mod text;
 
 use lifeboat_abi::{Frame, Origin, Str, Switch, Table};
 
+pub use metrics::*;
 pub use options::Options;
 pub use status::{Error, Status};
 
@@ -45,7 +47,10 @@ pub fn start(options: Options<'_>) -> Status {
         return Status::OFF;
     }
     let started = match reporter::find(&options) {
-        Ok(reporter) => reporter.start(&options),
+        Ok(reporter) => {
+            host::watch_forks(metrics::in_child);
+            reporter.start(&options)
+        }
         Err(status) => status,
     };
     // Another part of this process, such as a library in C, may have started the same reporter: it has no hook.
@@ -127,6 +132,26 @@ pub fn health(component: &str, state: i32, detail: &str) -> Status {
 pub fn heartbeat(name: &str, deadline_ms: u32) -> Status {
     // SAFETY: the text is borrowed for the call.
     call(|table| Some(unsafe { table.heartbeat?(borrowed(name), deadline_ms) }))
+}
+
+/// The node's metrics as OpenMetrics text, for a page that the node serves itself; empty where there are none.
+#[must_use]
+pub fn metrics_text() -> String {
+    /// What is counted meanwhile may make it longer.
+    const TRIES: u32 = 4;
+    let Some(write) = reporter::table().and_then(|table| table.metrics_text) else { return String::new() };
+    let mut page: Vec<u8> = Vec::new();
+    for _ in 0..TRIES {
+        // SAFETY: the buffer is as long as it is said to be.
+        let needed = unsafe { write(page.as_mut_ptr().cast(), page.len() as u64) } as usize;
+        if needed <= page.len() {
+            break;
+        }
+        page = vec![0; needed + needed / 8];
+    }
+    let length = page.iter().position(|byte| *byte == 0).unwrap_or(page.len());
+    page.truncate(length);
+    String::from_utf8(page).unwrap_or_default()
 }
 
 /// What the macros call.

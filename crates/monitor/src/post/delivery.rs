@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::dsn::Dsn;
 use crate::envelope::{self, Envelope};
 use crate::error::Error;
+use crate::post::counts::{self, Counts};
 use crate::post::http::{Client, Outcome};
 use crate::post::limits;
 use crate::spool::{Spool, Stored};
@@ -147,11 +148,17 @@ impl Delivery {
     /// Moves a report whose outcome is known; tried again at the next pass where the disk refuses.
     fn write_down(&mut self, stored: &Stored) {
         let verdict = self.reports.get(&stored.event_id).and_then(|report| report.verdict.clone());
-        let written = match verdict {
-            Some(Verdict::Sent) => self.spool.mark_sent(&stored.path),
-            Some(Verdict::SetAside(reason)) => self.spool.set_aside(&stored.path, &reason),
-            None => Ok(()),
+        let (moved, more) = match verdict {
+            Some(Verdict::Sent) => {
+                (self.spool.mark_sent(&stored.path), Counts { sent: 1, ..Counts::default() })
+            }
+            Some(Verdict::SetAside(reason)) => {
+                let moved = self.spool.set_aside(&stored.path, &reason);
+                (moved, Counts { dropped: 1, ..Counts::default() })
+            }
+            None => return,
         };
+        let written = moved.and_then(|()| counts::count(self.spool.state_dir(), more));
         if let Err(error) = written {
             eprintln!("lifeboat-monitor: {error}");
         }

@@ -4,25 +4,28 @@
 //! server that sees the same event id twice counts it once. SIGTERM therefore simply ends it.
 
 mod config;
+mod counts;
 mod delivery;
 mod http;
 mod limits;
-mod lock;
 mod sandbox;
 mod wake;
 
 use std::time::Duration;
 
 pub use config::{Config, DSN_VARIABLE};
+pub(crate) use counts::counts;
 pub use sandbox::{Confinement, confine};
 
 use crate::error::Error;
+use crate::lock::{Lock, Role};
 use crate::rest;
 use crate::spool::Spool;
 use delivery::{Delivery, Waiting};
-use lock::Lock;
 use wake::Wake;
 
+/// There is one post for each state directory.
+const LOCK: &str = "post.lock";
 /// How long reports for an unreachable server are tried after the last process that is served has ended.
 const LINGER: Duration = Duration::from_secs(60 * 60);
 
@@ -34,7 +37,8 @@ const LINGER: Duration = Duration::from_secs(60 * 60);
 pub fn run(config: Config) -> Result<(), Error> {
     wake::default_signals();
     let spool = Spool::open(&config.state_dir)?;
-    let Some(lock) = Lock::acquire(&config.state_dir, config.take_over)? else { return Ok(()) };
+    let path = config.state_dir.join(LOCK);
+    let Some(lock) = Lock::acquire(path, Role::Post, config.take_over)? else { return Ok(()) };
     let mut wake = Wake::new(&spool, config.serves)?;
     confine(&config.state_dir)?;
     let mut delivery = Delivery::new(spool, config.dsn.as_deref());

@@ -29,6 +29,8 @@ pub(super) enum Cause {
     Language(&'static str),
     /// It lives: a handled error.
     Error,
+    /// It lives: a loop of it gives no proof of life.
+    Hang,
 }
 
 impl Cause {
@@ -42,6 +44,7 @@ impl Cause {
             Self::Unknown => "unknown",
             Self::Language(word) => word,
             Self::Error => "error",
+            Self::Hang => "hang",
         }
     }
 }
@@ -68,20 +71,23 @@ impl<'c> Case<'c> {
         let recorder = Snapshot::read(&capture.recorder)
             .map_err(|error| Error::malformed(format!("the recorder: {error}")))?;
         let error = match capture.subject {
-            Subject::Death | Subject::Module { .. } => None,
+            Subject::Death | Subject::Hang(_) | Subject::Module { .. } => None,
             Subject::Error(ticket) => Some(found(recorder.errors(), "error", ticket)?),
             Subject::Panic(ticket) => Some(found(recorder.panics(), "panic", ticket)?),
         };
-        let fault =
-            recorder.death().filter(|death| error.is_none() && death.stage != DeathStage::Recovered as u32);
+        let is_death = capture.subject == Subject::Death;
+        let fault = recorder.death().filter(|death| is_death && death.stage != DeathStage::Recovered as u32);
         let cause = match capture.subject {
             Subject::Module { is_out_of_memory: true } => Cause::OutOfMemory,
             Subject::Death | Subject::Module { .. } => cause(fault.is_some(), capture.end),
             Subject::Error(_) | Subject::Panic(_) => Cause::Error,
+            Subject::Hang(_) => Cause::Hang,
         };
-        let words = match error {
-            Some(_) => Words::default(),
-            None => Words::of_end(&recorder, fault.as_ref(), capture.end, capture.captured_realtime_ns),
+        let words = match capture.subject {
+            Subject::Error(_) | Subject::Panic(_) | Subject::Hang(_) => Words::default(),
+            Subject::Death | Subject::Module { .. } => {
+                Words::of_end(&recorder, fault.as_ref(), capture.end, capture.captured_realtime_ns)
+            }
         };
         let of_language = words.main.and_then(|main| words::cause_word(main.origin));
         let by_own = words.main.zip(fault).is_some_and(|(main, fault)| main.tid == fault.tid);
@@ -92,6 +98,11 @@ impl<'c> Case<'c> {
         let cause = of_language.filter(|_| words_explain).map_or(cause, Cause::Language);
         let (last_words, other_words) = (words.main, words.others);
         Ok(Self { capture, recorder, fault, last_words, other_words, words_explain, error, cause })
+    }
+
+    /// Whether it is over, or about to be: of all others the process lives on.
+    pub(super) fn is_death(&self) -> bool {
+        !matches!(self.cause, Cause::Error | Cause::Hang)
     }
 
     /// A text that was set at start.
@@ -113,21 +124,29 @@ impl<'c> Case<'c> {
             Subject::Module { .. } => hash.update(b"module"),
             Subject::Error(ticket) => hash.update([b"error".as_slice(), &ticket.to_le_bytes()].concat()),
             Subject::Panic(ticket) => hash.update([b"panic".as_slice(), &ticket.to_le_bytes()].concat()),
+            Subject::Hang(since) => {
+                hash.update([b"hang".as_slice(), &since.to_le_bytes()].concat());
+                hash.update(
+                    self.capture.hang.as_ref().map(|hang| hang.heartbeat.as_bytes()).unwrap_or_default(),
+                );
+            }
         }
         let digest = hash.finalize();
         let bytes = digest.first_chunk().copied().unwrap_or_default();
         uuid::Builder::from_random_bytes(bytes).into_uuid()
     }
 
-    /// The module whose process died.
-    pub(super) fn module(&self) -> Option<String> {
-        let is_module = matches!(self.capture.subject, Subject::Module { .. });
-        let tag = self.recorder.tags().find(|tag| is_module && tag.key == b"module")?;
-        Some(super::text::clean(tag.value))
+    /// The module that this is of, where nothing else tells of which: there is no stack.
+    pub(super) fn bare_module(&self) -> Option<&str> {
+        let is_bare = matches!(self.capture.subject, Subject::Module { .. });
+        self.capture.module.as_deref().filter(|_| is_bare)
     }
 
     /// The thread that the report is about; 0 where it is not known.
     pub(super) fn tid(&self) -> u32 {
+        if let Some(hang) = &self.capture.hang {
+            return hang.tid;
+        }
         let of_record = self.error.or(self.last_words).map(|record| record.tid);
         let exiting = Some(self.recorder.control().exit_tid).filter(|tid| *tid != 0);
         self.fault
@@ -172,7 +191,7 @@ impl<'c> Case<'c> {
             return Some((signal, Some(fault.code), class));
         }
         match self.capture.end {
-            End::Signaled(signal) if self.error.is_none() => Some((signal, None, AddressClass::None)),
+            End::Signaled(signal) if self.is_death() => Some((signal, None, AddressClass::None)),
             _ => None,
         }
     }

@@ -7,7 +7,8 @@ use sentry_types::protocol::v7::{Context, DeviceContext, OsContext, Value};
 
 use crate::capture::End;
 
-use super::case::{Case, Cause};
+use super::case::Case;
+use super::hang;
 use super::machine;
 use super::scrub::Scrubber;
 use super::signals;
@@ -16,9 +17,9 @@ use super::text::{clean, cut};
 type Section = BTreeMap<String, Value>;
 
 /// Sections that are ours or Sentry's: a node's own section of this name is called `node_…`.
-const RESERVED: [&str; 16] = [
-    "death", "process", "os", "device", "runtime", "app", "browser", "trace", "gpu", "culture", "response",
-    "otel", "metrics", "profile", "replay", "state",
+const RESERVED: [&str; 17] = [
+    "death", "hang", "process", "os", "device", "runtime", "app", "browser", "trace", "gpu", "culture",
+    "response", "otel", "metrics", "profile", "replay", "state",
 ];
 const KEY_MAX: usize = 64;
 const VALUE_MAX: usize = 512;
@@ -29,6 +30,9 @@ pub(super) fn all(case: &Case<'_>, scrubber: &Scrubber, notes: &[String]) -> BTr
     let mut contexts = declared(case, scrubber);
     contexts.insert("death".into(), Context::Other(death(case, scrubber, notes)));
     contexts.insert("process".into(), Context::Other(process(case, scrubber)));
+    if let Some(hang) = &case.capture.hang {
+        contexts.insert("hang".into(), Context::Other(hang::context(hang, scrubber)));
+    }
     let metrics = metrics(case, scrubber);
     if !metrics.is_empty() {
         contexts.insert("metrics".into(), Context::Other(metrics));
@@ -79,9 +83,11 @@ fn death(case: &Case<'_>, scrubber: &Scrubber, notes: &[String]) -> Section {
         End::Unknown => (None, "not seen"),
     };
     put("exit_status", status.map(Value::from));
-    put("end", (case.cause != Cause::Error).then(|| end.into()));
+    put("end", case.is_death().then(|| end.into()));
+    put("hung", hang::before_death(case, scrubber).map(Value::from));
     put("thread_id", Some(case.tid()).filter(|tid| *tid != 0).map(Value::from));
     put("uptime_seconds", uptime_seconds(case).map(Value::from));
+    put("restarts", case.capture.restarts.map(Value::from));
     put(
         "recorder_dropped",
         Some(case.recorder.control().dropped).filter(|dropped| *dropped != 0).map(Value::from),

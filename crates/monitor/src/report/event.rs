@@ -108,6 +108,9 @@ fn notes(case: &Case<'_>, stacks: &Stacks<'_, '_>) -> Vec<String> {
 fn level(case: &Case<'_>) -> Level {
     // A panic is written as one that ends the process.
     let is_caught = matches!(case.capture.subject, Subject::Panic(_));
+    if case.cause == Cause::Hang {
+        return Level::Error;
+    }
     match case.error.map_or(4, |error| if is_caught { 3 } else { error.level }) {
         0 => Level::Debug,
         1 => Level::Info,
@@ -147,6 +150,7 @@ fn tags(case: &Case<'_>, scrubber: &Scrubber) -> BTreeMap<String, String> {
     let ours = [
         ("fleet", case.setting(Setting::Fleet)),
         ("node", case.setting(Setting::Node)),
+        ("module", case.capture.module.clone()),
         ("cause", Some(case.cause.word().to_owned())),
     ];
     // Names that the node was given are declared: they are not scrubbed.

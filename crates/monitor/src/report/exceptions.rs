@@ -8,6 +8,7 @@ use sentry_types::protocol::v7::{
 
 use super::case::{Case, Cause};
 use super::demangle::demangle_types;
+use super::hang;
 use super::scrub::Scrubber;
 use super::signals::{self, AddressClass};
 use super::stacks::{self, Stacks};
@@ -34,6 +35,16 @@ pub(super) fn all(case: &Case<'_>, stacks: &mut Stacks<'_, '_>, scrubber: &Scrub
         return vec![Exception {
             mechanism: Some(mechanism("generic", true)),
             ..of_record(error, stack, stacks, scrubber)
+        }];
+    }
+    if let Some(hang) = &case.capture.hang {
+        return vec![Exception {
+            ty: case.cause.word().into(),
+            value: Some(hang::sentence(hang, scrubber)),
+            stacktrace: stack,
+            thread_id: thread_id(hang.tid),
+            mechanism: Some(mechanism(case.cause.word(), false)),
+            ..Exception::default()
         }];
     }
     let end = of_end(case, whole.as_ref(), scrubber);
@@ -136,8 +147,8 @@ fn of_end(case: &Case<'_>, stack: Option<&Stacktrace>, scrubber: &Scrubber) -> E
     };
     mechanism.meta = meta(case.signal());
     // Else all modules of a node that are killed would be one issue: there is no stack to tell them apart.
-    let value = match case.module() {
-        Some(module) => format!("module {}: {value}", scrubber.text(&module)),
+    let value = match case.bare_module() {
+        Some(module) => format!("module {module}: {value}"),
         None => value,
     };
     let (value, thread_id) = (Some(value), thread_id(case.tid()));

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lifeboat_recorder::{Setting, Snapshot};
@@ -13,11 +13,13 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 
 use crate::capture::{self, CAPTURE_VERSION, Capture, End, Process, Subject};
+use crate::lives::{Lives, node_name};
 use crate::spool::Spool;
 use crate::{Error, hygiene};
 
 use super::envelope::{Detail, make};
 use super::sandbox;
+use super::told::Told;
 
 /// Largest capture that is read.
 const CAPTURE_BYTES_MAX: u64 = 256 << 20;
@@ -36,6 +38,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> Result<(), Error> {
     sandbox::confine()?;
     let capture = read(std::io::stdin().as_fd())?;
     let spool = Spool::open(&state_dir)?;
+    let capture = with_restarts(capture, &state_dir);
     match try_in_child(TIME_MAX, || store(&spool, &capture, Detail::Full)) {
         true => Ok(()),
         false => {
@@ -50,7 +53,19 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> Result<(), Error> {
 
 fn store(spool: &Spool, capture: &Capture, detail: Detail) -> Result<(), Error> {
     let made = make(capture, detail)?;
-    spool.store(made.event_id, &made.envelope).map(drop)
+    spool.store(made.event_id, &made.envelope)?;
+    if let Some(told) = Told::of(capture) {
+        told.print();
+    }
+    Ok(())
+}
+
+/// Looks up how often the node had been started again by the life that this is of.
+fn with_restarts(capture: Capture, state_dir: &Path) -> Capture {
+    let Ok(snapshot) = Snapshot::read(&capture.recorder) else { return capture };
+    let record = Lives::new(state_dir, &node_name(&snapshot, capture.module.as_deref())).read();
+    let restarts = record.start(snapshot.control().start_realtime_ns).map(|start| start.restarts);
+    Capture { restarts, ..capture }
 }
 
 fn state_dir(mut arguments: impl Iterator<Item = OsString>) -> Result<PathBuf, Error> {
@@ -78,8 +93,13 @@ fn bare(recorder: Vec<u8>) -> Capture {
     let program = String::from_utf8_lossy(&program.unwrap_or_default()).into_owned();
     Capture {
         version: CAPTURE_VERSION,
+        captured_boottime_ns: 0,
+        hang: None,
         captured_realtime_ns: 0,
         metrics: Vec::new(),
+        restarts: None,
+        module: None,
+        course: Vec::new(),
         subject: Subject::Death,
         recorder,
         end: End::Unknown,

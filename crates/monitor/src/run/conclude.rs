@@ -9,9 +9,11 @@ use lifeboat_abi::{Level, Origin};
 use lifeboat_recorder::Snapshot;
 
 use crate::capture::{CAPTURE_VERSION, Capture, End, Subject};
+use crate::lives::Lives;
 use crate::spool::Spool;
 use crate::watch::process;
 use crate::watch::roles::Destination;
+use crate::watch::sampler::Sampler;
 use crate::watch::verdict::{self, Circumstances};
 
 use super::Tracing;
@@ -53,6 +55,8 @@ pub(super) struct Ended {
     pub(super) destination: Option<Destination>,
     pub(super) log_breadcrumbs: usize,
     pub(super) pumps: Pumps,
+    /// What looks at the program, where there will be a report.
+    pub(super) sampler: Option<Sampler>,
 }
 
 impl Ended {
@@ -60,10 +64,12 @@ impl Ended {
     pub(super) fn conclude(mut self) {
         let over = (SystemTime::now(), Instant::now());
         self.pumps.settle(OUTPUT_PATIENCE);
-        if let Some(destination) = self.destination.take()
-            && let Some(capture) = self.capture(over)
-        {
-            self.report(&destination, &capture);
+        if let Some(destination) = self.destination.take() {
+            let lives = self.recorder.begin_life(&destination.state_dir, self.pid);
+            match self.capture(over) {
+                Some(capture) => self.report(&destination, &capture),
+                None => self.count_stop(lives.as_ref()),
+            }
         }
         self.pumps.finish();
     }
@@ -107,6 +113,7 @@ impl Ended {
         Some(Capture {
             version: CAPTURE_VERSION,
             subject: Subject::Death,
+            module: None,
             recorder,
             end: self.end,
             threads,
@@ -115,9 +122,22 @@ impl Ended {
             process,
             abort_message,
             notes,
+            captured_boottime_ns: 0,
+            hang: None,
             captured_realtime_ns: realtime_ns(died_at),
             metrics: Vec::new(),
+            restarts: None,
+            course: self.sampler.as_ref().map(|sampler| sampler.seen().course).unwrap_or_default(),
         })
+    }
+
+    fn count_stop(&self, lives: Option<&Lives>) {
+        let copy = self.recorder.copy().unwrap_or_default();
+        let kind = Snapshot::read(&copy).map(|copy| verdict::stop_kind(&copy.control(), self.end));
+        if let Some((lives, kind)) = lives.zip(kind.ok()) {
+            // What could not be counted is missing in a number, and nowhere else.
+            let _ = lives.stop(kind);
+        }
     }
 
     fn is_death(&self, has_last_words: bool) -> bool {

@@ -25,11 +25,14 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use lifeboat_recorder::Snapshot;
 use rustix::process::{Pid, PidfdFlags};
 
 use crate::capture::End;
+use crate::lives::{Lives, node_name};
 use crate::spool::Spool;
 use crate::watch::roles::Destination;
+use crate::watch::sampler::{Sampler, Subject};
 use crate::watch::{leftovers, ptrace};
 use crate::{Error, hygiene, rest};
 
@@ -124,10 +127,22 @@ impl Helpers {
     /// Looks after the program until it has ended, and tells of its death.
     fn look_after(self, pid: u32, destination: Option<Destination>, log_breadcrumbs: usize) -> End {
         let Self { recorder, seen, tracing, pidfd, pumps } = self;
-        prepare(destination.as_ref(), &pidfd);
+        prepare(destination.as_ref(), &pidfd, &recorder, pid);
+        let sampler = destination.as_ref().and_then(|destination| sample(destination, &recorder, pid));
         let mut tracer = Tracer::new(pid, Arc::clone(&recorder), seen);
         let end = tracer.run();
-        let ended = Ended { end, pid, pidfd, recorder, tracer, tracing, destination, log_breadcrumbs, pumps };
+        let ended = Ended {
+            end,
+            pid,
+            pidfd,
+            recorder,
+            tracer,
+            tracing,
+            destination,
+            log_breadcrumbs,
+            pumps,
+            sampler,
+        };
         ended.conclude();
         end
     }
@@ -227,11 +242,13 @@ fn stand_back(inherited: &[i32]) {
 
 /// Makes the state directory ready and looks what was left in it. In a thread of its own: a disk that hangs must not keep
 /// the program waiting.
-fn prepare(destination: Option<&Destination>, pidfd: &OwnedFd) {
+fn prepare(destination: Option<&Destination>, pidfd: &OwnedFd, recorder: &Arc<OwnRecorder>, pid: u32) {
     let (Some(destination), Ok(pidfd)) = (destination.cloned(), pidfd.try_clone()) else { return };
+    let recorder = Arc::clone(recorder);
     let work = move || {
         match Spool::open(&destination.state_dir) {
             Ok(_) => {
+                recorder.begin_life(&destination.state_dir, pid);
                 destination.deliver(pidfd.as_fd(), true);
                 leftovers::report(&destination);
             }
@@ -241,6 +258,15 @@ fn prepare(destination: Option<&Destination>, pidfd: &OwnedFd) {
     };
     // Where no thread can be started the next run does it.
     let _ = std::thread::Builder::new().name("leftovers".into()).spawn(work);
+}
+
+/// Looks at the program from outside, for the course that its report shows.
+fn sample(destination: &Destination, recorder: &OwnRecorder, pid: u32) -> Option<Sampler> {
+    let copy = recorder.copy().ok()?;
+    let node = node_name(&Snapshot::read(&copy).ok()?, None);
+    let state_dir = destination.state_dir.clone();
+    let lives = Lives::new(&state_dir, &node);
+    Some(Sampler::start(Subject { pid, state_dir, lives, suppressed: Arc::default(), modules: None }, None))
 }
 
 /// Ends as the program did: by the same signal, so that a shell sees it, or with the same status.

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -9,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use lifeboat_abi::Level;
 use lifeboat_recorder::{
     Control, DeathStage, FrameText, RECORDER_BYTES, REGISTERS_MAX, Record, RecordKind, Recorder, STACK_BYTES,
-    Setting, Stamp, StopKind,
+    Setting, Snapshot, Stamp, StopKind,
 };
 use rustix::fs::FallocateFlags;
 use rustix::mm::{MapFlags, ProtFlags, mmap};
@@ -17,6 +18,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::Error;
 use crate::capture::Thread;
+use crate::lives::{Lives, node_name};
 use crate::watch::ptrace::SignalInfo;
 
 use super::lines::Line;
@@ -95,6 +97,16 @@ impl OwnRecorder {
         for (key, value) in &settings.tags {
             self.tag(key, value);
         }
+    }
+
+    /// Notes that this life has begun, unless that was done; answers the record of it and of those before.
+    pub(super) fn begin_life(&self, state_dir: &Path, pid: u32) -> Option<Lives> {
+        let copy = self.copy().ok()?;
+        let snapshot = Snapshot::read(&copy).ok()?;
+        let lives = Lives::new(state_dir, &node_name(&snapshot, None));
+        // A state directory that cannot be written has no counts.
+        let _ = lives.start(snapshot.control().start_realtime_ns, pid);
+        Some(lives)
     }
 
     /// The program that is looked after.

@@ -8,10 +8,10 @@ use std::path::PathBuf;
 
 use crate::Error;
 
-/// The address at which metrics and health are served.
-const METRICS_VARIABLE: &str = "LIFEBOAT_METRICS";
+use super::address::METRICS_VARIABLE;
+
 /// A node's own endpoint.
-const SCRAPE_VARIABLE: &str = "LIFEBOAT_SCRAPE";
+pub(super) const SCRAPE_VARIABLE: &str = "LIFEBOAT_SCRAPE";
 
 /// Whether anybody asked for this role.
 pub(crate) fn is_wanted() -> bool {

@@ -1,22 +1,27 @@
 //! Serves `/metrics` and `/health` of one node, whatever the node is doing, and tells of its death until its next life.
+//!
+//! One thread, which waits for nobody: what it reads is memory and the kernel's word, and what `watch` says in time. Where
+//! the node has an endpoint of its own another thread reads that.
 
+mod address;
+mod cache;
 mod config;
+mod endpoint;
+mod facts;
+mod families;
+mod health;
+pub mod http;
+mod node;
+mod own;
+mod pages;
+mod role;
+mod sandbox;
+pub mod scrape;
+mod signals;
+mod watch;
 
-use std::os::fd::AsFd;
-
+pub use address::{Address, METRICS_VARIABLE};
 pub use config::Config;
 pub(crate) use config::is_wanted;
-
-use crate::Error;
-use crate::talk::{self, Question};
-use crate::watch::end;
-
-/// Serves until nobody needs it any more.
-///
-/// # Errors
-/// When the address cannot be had.
-pub fn run(config: Config) -> Result<(), Error> {
-    let _ = talk::send(&config.watch, &Question::Sample);
-    end::wait(config.pidfd.as_fd());
-    Ok(())
-}
+pub use endpoint::Endpoint;
+pub use role::run;

@@ -5,7 +5,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -39,11 +39,15 @@ pub(crate) struct Errors {
     is_made: Arc<AtomicBool>,
     /// Panics that the process lives on after.
     panics: Panics,
+    /// A hang that waits for the report before it.
+    hang: Option<Capture>,
     budget: Budget,
+    /// How many became no report.
+    suppressed: Arc<AtomicU64>,
 }
 
 impl Errors {
-    pub(crate) fn new(link: &Arc<Link>, destination: &Destination) -> Self {
+    pub(crate) fn new(link: &Arc<Link>, destination: &Destination, suppressed: Arc<AtomicU64>) -> Self {
         let is_made = Arc::new(AtomicBool::new(false));
         Self {
             link: Arc::clone(link),
@@ -52,7 +56,9 @@ impl Errors {
             report: None,
             is_made,
             panics: Panics::default(),
+            hang: None,
             budget: Budget::new(Instant::now()),
+            suppressed,
         }
     }
 
@@ -73,6 +79,11 @@ impl Errors {
         self.panics.forget();
     }
 
+    /// A loop hangs. Of two that wait for a report the newer one is told.
+    pub(crate) fn add_hang(&mut self, capture: Capture) {
+        self.hang = Some(capture);
+    }
+
     /// Takes what is there, if none is being worked on; with `wait` all of it.
     pub(crate) fn look(&mut self, wait: bool) {
         loop {
@@ -81,6 +92,10 @@ impl Errors {
                 return;
             }
             self.finish();
+            if let Some(hang) = self.hang.take() {
+                self.start_within_budget(hang);
+                continue;
+            }
             let control = self.link.control();
             if self.taken >= control.errors_next.load(Ordering::Acquire) {
                 match self.panics.take(&self.link, wait) {
@@ -148,10 +163,14 @@ impl Errors {
 
     /// What the budget or the disk has no room for is counted, and the next report says how many there were.
     fn start_within_budget(&mut self, mut capture: Capture) {
-        let Some(suppressed) = self.budget.take(kind_of(&capture), Instant::now()) else { return };
+        let Some(suppressed) = self.budget.take(kind_of(&capture), Instant::now()) else {
+            self.suppressed.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
         let spool = std::fs::read_dir(self.destination.state_dir.join("spool"));
         if spool.is_ok_and(|spool| spool.take(WAITING_MAX).count() == WAITING_MAX) {
             self.budget.put_back(suppressed);
+            self.suppressed.fetch_add(1, Ordering::Relaxed);
             return;
         }
         if suppressed > 0 {
@@ -184,6 +203,10 @@ fn kind_of(capture: &Capture) -> u64 {
     let found = match capture.subject {
         Subject::Error(ticket) => copy.errors().find(|record| record.ticket == ticket),
         Subject::Panic(ticket) => copy.panics().find(|record| record.ticket == ticket),
+        Subject::Hang(_) => {
+            capture.hang.as_ref().map(|hang| &hang.heartbeat).hash(&mut hash);
+            return hash.finish();
+        }
         Subject::Death | Subject::Module { .. } => None,
     };
     let Some(record) = found else { return 0 };

@@ -15,6 +15,7 @@ use crate::capture::End;
 
 use super::door::{self, Joining};
 use super::link::{Link, SETTINGS_BYTES};
+use super::modules::find;
 use super::run;
 
 /// Lets processes share their host's monitor.
@@ -46,6 +47,9 @@ impl Host {
     /// Asks the monitor of a process above this one, which then knows that this process reports itself.
     pub(crate) fn of(link: &Link) -> Self {
         let said = are_modules_wanted().then(|| door::report_itself(&state_dir(link)?, link.pid())).flatten();
+        if let Some(module) = said.and_then(|_| Some(find::module(link.pid())?.name)) {
+            link.set_module(module);
+        }
         let pidfd =
             said.and_then(|host| pidfd_open(Pid::from_raw(host.cast_signed())?, PidfdFlags::empty()).ok());
         Self(pidfd)
@@ -82,6 +86,9 @@ pub(crate) fn take(joining: Joining, host: &Link) -> Option<(u32, JoinHandle<()>
     let mut descriptors = joining.descriptors.iter().map(|fd| fd.try_clone().ok());
     let (recorder, pidfd) = (descriptors.next()??, descriptors.next()??);
     let link = Arc::new(Link::handed_over(recorder, pidfd, descriptors.next().flatten()).ok()?);
+    if let Some(module) = find::module(link.pid()) {
+        link.set_module(module.name);
+    }
     let (pid, host) = (link.pid(), Host(host.pidfd().try_clone_to_owned().ok()));
     let thread = std::thread::Builder::new().name("joined".into());
     let thread = thread.spawn(move || {
@@ -93,9 +100,7 @@ pub(crate) fn take(joining: Joining, host: &Link) -> Option<(u32, JoinHandle<()>
             link.leave();
         }
         if has_ended(link.pidfd(), Duration::ZERO) {
-            if has_ended(link.pidfd(), Duration::ZERO) {
-                link.free();
-            }
+            link.free();
         }
     });
     Some((pid, thread.ok()?))

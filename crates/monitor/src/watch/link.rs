@@ -4,11 +4,12 @@ use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::ptr::NonNull;
+use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use lifeboat_recorder::{
-    Control, Death, DeathStage, MAPS_BYTES, MonitorState, RECORDER_BYTES, Recorder, Snapshot,
+    Control, Death, DeathStage, Health, MAPS_BYTES, MonitorState, RECORDER_BYTES, Recorder, Snapshot,
 };
 use rustix::fs::{FallocateFlags, SealFlags, fcntl_get_seals};
 use rustix::io::{FdFlags, fcntl_setfd};
@@ -36,6 +37,7 @@ pub(crate) struct Link {
     pid: u32,
     /// What the node counts into; an older reporter leaves none.
     metrics: Option<Metrics>,
+    module: OnceLock<String>,
 }
 
 // SAFETY: the recorder is memory that lives as long as the process, reached through atomics alone.
@@ -88,7 +90,7 @@ impl Link {
             NonNull::new(mapped.cast()).ok_or_else(|| Error::malformed("the recorder was mapped nowhere"))?;
         // SAFETY: the mapping is whole, never unmapped, and laid out by the reporter; only atomics are used of it.
         let recorder = unsafe { Recorder::at(base) };
-        let link = Self { recorder, file, pid: pid_of(&pidfd)?, pidfd, metrics };
+        let link = Self { recorder, file, pid: pid_of(&pidfd)?, pidfd, metrics, module: OnceLock::new() };
         Snapshot::read(&link.copy_of(SETTINGS_BYTES)?)
             .map_err(|error| Error::malformed(format!("the recorder: {error}")))?;
         Ok(link)
@@ -109,6 +111,17 @@ impl Link {
     pub(crate) fn free(&self) {
         let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         let _ = rustix::fs::fallocate(&self.file, flags, 0, RECORDER_BYTES as u64);
+    }
+
+    /// The module that the node is, where it is one of a host.
+    pub(crate) fn module(&self) -> Option<String> {
+        self.module.get().cloned()
+    }
+
+    /// Says that it is one.
+    pub(crate) fn set_module(&self, module: String) {
+        // The first to know is right.
+        let _ = self.module.set(module);
     }
 
     /// What `serve` may read of the node.
@@ -160,6 +173,16 @@ impl Link {
         Ok(bytes)
     }
 
+    /// What the node says of its health, as it is now; nothing from a reporter that knew none.
+    pub(crate) fn health(&self) -> Option<HealthCopy> {
+        let head = self.copy_of(Health::HEAD_BYTES).ok()?;
+        let (start, size) = Health::range(&head)?;
+        let end = start.checked_add(size).filter(|end| *end <= RECORDER_BYTES)?;
+        let mut bytes = vec![0; end - start];
+        self.file.read_exact_at(&mut bytes, start as u64).ok()?;
+        Some(HealthCopy { head, bytes })
+    }
+
     /// Marks the recorded death in a copy as none.
     pub(crate) fn strike_death(&self, copy: &mut [u8]) {
         let stage = (&raw const self.death().stage) as usize - self.recorder.base().as_ptr() as usize;
@@ -195,6 +218,19 @@ impl Link {
     pub(crate) fn ring(&self) {
         self.control().doorbell.fetch_add(1, Ordering::Release);
         wake(&self.control().doorbell);
+    }
+}
+
+/// The part of a recorder that tells of health.
+pub(crate) struct HealthCopy {
+    head: Vec<u8>,
+    bytes: Vec<u8>,
+}
+
+impl HealthCopy {
+    /// What it says.
+    pub(crate) fn read(&self) -> Option<Health<'_>> {
+        Health::read(&self.head, &self.bytes)
     }
 }
 

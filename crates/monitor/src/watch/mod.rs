@@ -3,14 +3,17 @@
 pub(crate) mod abort;
 mod budget;
 mod capture;
+mod context;
 mod door;
 pub(crate) mod end;
 mod errors;
+mod hang;
 mod hold;
 pub mod images;
+mod interrupted;
 mod kin;
 pub(crate) mod leftovers;
-mod link;
+pub(crate) mod link;
 pub(crate) mod memory;
 pub(crate) mod modules;
 mod panics;

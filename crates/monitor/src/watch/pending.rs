@@ -7,6 +7,8 @@ use lifeboat_recorder::{DeathStage, Snapshot};
 
 use crate::capture::{self, Capture, End};
 
+use crate::report::Told;
+
 use super::link::Link;
 use super::process;
 use super::roles::{Destination, Kept, Sync};
@@ -37,13 +39,15 @@ impl Needed {
 pub(crate) struct Pending {
     pub(crate) capture: Capture,
     pub(crate) is_reported: bool,
+    /// What its report says.
+    pub(crate) told: Option<Told>,
     /// The capture on disk, for a monitor that comes after our own end.
     kept: Option<Kept>,
 }
 
 impl Pending {
     pub(crate) const fn new(capture: Capture) -> Self {
-        Self { capture, is_reported: false, kept: None }
+        Self { capture, is_reported: false, told: None, kept: None }
     }
 
     /// Writes the capture to disk, so that it outlives us.
@@ -62,7 +66,8 @@ impl Pending {
         }
         self.is_reported = true;
         self.capture.end = end;
-        if destination.report(&self.capture).is_ok() {
+        if let Ok(told) = destination.report(&self.capture) {
+            self.told = told;
             self.forget_kept();
             destination.deliver(node, false);
         }

@@ -191,6 +191,18 @@ pub(crate) fn registers(tid: u32) -> io::Result<([u64; REGISTERS_MAX], usize)> {
     Ok((values, (window.iov_len / 8).min(REGISTERS_MAX)))
 }
 
+/// Gives a stopped thread these general registers, as many as [`registers`] answered.
+pub(crate) fn set_registers(tid: u32, values: &mut [u64]) -> io::Result<()> {
+    let mut window =
+        libc::iovec { iov_base: values.as_mut_ptr().cast(), iov_len: std::mem::size_of_val(values) };
+    request(
+        libc::PTRACE_SETREGSET,
+        tid,
+        NT_PRSTATUS as *mut libc::c_void,
+        std::ptr::from_mut(&mut window).cast(),
+    )
+}
+
 /// Looks once for a thread of ours that changed its state; does not wait.
 pub(crate) fn wait_any() -> io::Result<Seen> {
     let mut status = 0;
@@ -220,7 +232,7 @@ fn request(
         return Err(io::Error::from_raw_os_error(libc::EPERM));
     }
     let Ok(tid) = libc::pid_t::try_from(tid) else { return Err(io::Error::from_raw_os_error(libc::ESRCH)) };
-    // SAFETY: GETREGSET writes through the iovec that `registers` owns, GETEVENTMSG and GETSIGINFO to what their caller
+    // SAFETY: GETREGSET writes, SETREGSET reads through the iovec that their callers own, GETEVENTMSG and GETSIGINFO to what their caller
     // owns; others nothing.
     let answer = unsafe { libc::ptrace(request, tid, address, data) };
     if answer == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }

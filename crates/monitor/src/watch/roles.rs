@@ -5,20 +5,22 @@ use std::io::{self, Seek, Write};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 
 use crate::Error;
 use crate::capture::Capture;
 use crate::hygiene;
+use crate::lives::Lives;
+use crate::report::Told;
 use crate::spool::Spool;
 
 use super::{end, leftovers};
 
 /// This very program, even if its file has been replaced meanwhile.
-pub(super) const OURSELVES: &str = "/proc/self/exe";
+pub(crate) const OURSELVES: &str = "/proc/self/exe";
 
 /// Where reports of one node go.
 #[derive(Clone, Debug, Default)]
@@ -31,13 +33,16 @@ pub(crate) struct Destination {
 
 /// Most captures that wait on disk: what cannot be reported fills no disk.
 const KEPT_MAX: usize = 64;
+/// More than a role has to say to us.
+const OUTPUT_BYTES_MAX: usize = 4096;
 
 impl Destination {
-    /// Turns a capture into a report on disk; keeps the capture itself where that fails.
+    /// Turns a capture into a report on disk; keeps the capture itself where that fails. Answers with the death, where it
+    /// is of one that has its report.
     ///
     /// # Errors
     /// Where neither could be written.
-    pub(crate) fn report(&self, capture: &Capture) -> Result<(), Error> {
+    pub(crate) fn report(&self, capture: &Capture) -> Result<Option<Told>, Error> {
         self.report_within(None, capture)
     }
 
@@ -45,33 +50,46 @@ impl Destination {
     ///
     /// # Errors
     /// As above.
-    pub(crate) fn report_within(&self, patience: Option<Duration>, capture: &Capture) -> Result<(), Error> {
+    pub(crate) fn report_within(
+        &self,
+        patience: Option<Duration>,
+        capture: &Capture,
+    ) -> Result<Option<Told>, Error> {
         let bytes = crate::capture::encode(capture)?;
         let reported = memory_file(&bytes)
             .map_err(|error| Error::system("cannot hand the capture over", error))
             .and_then(|file| self.report_of(patience, file));
         match reported {
-            Ok(()) => Ok(()),
-            Err(_) => self.keep(&bytes, Sync::Whole).map(drop),
+            Ok(told) => Ok(told),
+            Err(_) => self.keep(&bytes, Sync::Whole).map(|_| None),
         }
     }
 
-    /// Turns an open capture file into a report.
+    /// Turns an open capture file into a report, and counts the death that it is of.
     ///
     /// # Errors
     /// Where the role could not be started, says no or takes too long.
-    pub(crate) fn report_of(&self, patience: Option<Duration>, capture: File) -> Result<(), Error> {
+    pub(crate) fn report_of(&self, patience: Option<Duration>, capture: File) -> Result<Option<Told>, Error> {
         let mut role = Command::new(OURSELVES);
         role.arg("report").arg("--state-dir").arg(&self.state_dir).stdin(capture);
-        role.stdout(Stdio::null()).stderr(Stdio::null());
+        role.stdout(Stdio::piped()).stderr(Stdio::null());
         let failed = |error| Error::system("the role `report` failed", error);
         let mut role = role.spawn().map_err(failed)?;
         let status = wait(&mut role, patience).map_err(failed)?;
-        if status.success() {
-            Ok(())
-        } else {
-            Err(Error::refused(format!("the role `report` ended with {status}")))
+        if !status.success() {
+            return Err(Error::refused(format!("the role `report` ended with {status}")));
         }
+        let told = role.stdout.take().and_then(|output| Told::from_output(&said(output)));
+        if let Some(told) = told.as_ref().filter(|told| told.is_over) {
+            self.count(told);
+        }
+        Ok(told)
+    }
+
+    /// Counts a death in the record of its node.
+    pub(crate) fn count(&self, told: &Told) {
+        // The report is there; a count that could not be written is not worth a second one.
+        let _ = Lives::new(&self.state_dir, &told.node).death(told);
     }
 
     /// Writes the capture to `recorders/`, for the next monitor.
@@ -123,6 +141,15 @@ impl Destination {
         let reaper = std::thread::Builder::new().name("post".into()).stack_size(64 * 1024);
         let _ = reaper.spawn(move || post.wait());
     }
+}
+
+/// What a role that has ended has left in its pipe: a child of its own may yet hold the other end, so nobody waits.
+pub(crate) fn said(output: ChildStdout) -> Vec<u8> {
+    let mut bytes = vec![0; OUTPUT_BYTES_MAX];
+    let read = rustix::fs::fcntl_setfl(&output, OFlags::NONBLOCK)
+        .and_then(|()| rustix::io::read(&output, &mut bytes));
+    bytes.truncate(read.unwrap_or(0));
+    bytes
 }
 
 fn wait(role: &mut Child, patience: Option<Duration>) -> io::Result<ExitStatus> {

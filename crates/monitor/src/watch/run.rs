@@ -1,29 +1,32 @@
 //! The role's course: sleep until the bell rings, look what happened, act, until the node is gone.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use lifeboat_recorder::{DeathStage, MAPS_BYTES, Setting, Snapshot, StopKind};
-use rustix::time::{ClockId, clock_gettime};
 
 use crate::Error;
 use crate::capture::{Capture, End, Subject};
 use crate::hygiene;
+use crate::lives::{Lives, node_name};
+use crate::report::Told;
 use crate::rest;
 use crate::sample::Ended;
 use crate::spool::Spool;
+use crate::state_file::now_seconds;
 
 use super::errors::Errors;
+use super::hang::{self, Hangs};
 use super::hold::{self, Exit};
 use super::kin::{self, Host};
 use super::link::{self, Link, SETTINGS_BYTES};
 use super::modules::Modules;
 use super::pending::{Fault, Needed, Pending};
 use super::roles::Destination;
-use super::sampler::{self, Sampler};
+use super::sampler::{Sampler, Subject as Sampled};
 use super::serving;
 use super::verdict::{self, Circumstances};
 use super::{abort, capture, end, images, leftovers, process, ptrace, threads};
@@ -83,6 +86,9 @@ struct Watch {
     /// The death that it saw, if it was one.
     exited: Option<Pending>,
     errors: Errors,
+    /// This one, and those before it.
+    lives: Lives,
+    hangs: Hangs,
     sampler: Sampler,
     modules: Option<Arc<Modules>>,
     host: Host,
@@ -97,9 +103,11 @@ impl Watch {
         let state_dir =
             text(Setting::StateDir).ok_or_else(|| Error::malformed("no state directory was named"))?;
         let destination = Destination { state_dir: state_dir.into(), dsn: text(Setting::Dsn) };
+        let lives = Lives::new(&destination.state_dir, &node_name(&snapshot, link.module().as_deref()));
         let link = Arc::clone(link);
         let (gone, needed) = (Arc::new(AtomicBool::new(false)), Needed::by(link.pid()));
-        let errors = Errors::new(&link, &destination);
+        let suppressed = Arc::new(AtomicU64::new(0));
+        let errors = Errors::new(&link, &destination, Arc::clone(&suppressed));
         // The monitor of a host serves for its modules, too.
         let (serve, modules) = match host.is_known() {
             true => (None, None),
@@ -107,7 +115,13 @@ impl Watch {
                 (serving::start(&link.shown(&destination.state_dir)), Modules::start(&link, &destination))
             }
         };
-        let subject = sampler::Subject { pid: link.pid(), modules: modules.clone() };
+        let subject = Sampled {
+            pid: link.pid(),
+            state_dir: destination.state_dir.clone(),
+            lives: lives.clone(),
+            suppressed,
+            modules: modules.clone(),
+        };
         let sampler = Sampler::start(subject, serve);
         Ok(Self {
             link,
@@ -119,6 +133,8 @@ impl Watch {
             end: None,
             exited: None,
             errors,
+            lives,
+            hangs: Hangs::default(),
             sampler,
             modules,
             host,
@@ -141,9 +157,11 @@ impl Watch {
     /// must not keep a dying node waiting for its answer.
     fn prepare(&self) -> Option<JoinHandle<()>> {
         let (destination, link) = (self.destination.clone(), Arc::clone(&self.link));
+        let lives = self.lives.clone();
         let takes_over = self.place == Place::Own;
         let work = move || {
             if Spool::open(&destination.state_dir).is_ok() {
+                begin(&lives, &link);
                 destination.deliver(link.pidfd(), takes_over);
                 leftovers::report(&destination);
             }
@@ -163,15 +181,18 @@ impl Watch {
             self.errors.look_at_panics(self.ending_threads());
             if is_gone {
                 let ended = self.conclude();
-                if ended.is_some() {
+                if !ended.cause.is_empty() {
                     self.errors.forget_panics();
                 }
-                self.sampler.end(ended.unwrap_or_default());
+                self.sampler.end(ended);
+            }
+            if !is_gone && !is_stopped {
+                self.look_at_heartbeats();
             }
             self.errors.look(is_gone || is_stopped);
             if is_gone || is_stopped {
                 if !is_gone {
-                    self.sampler.end(Ended::default());
+                    self.sampler.end(self.stopped(End::StillAlive));
                 }
                 self.errors.finish();
                 if let Some(modules) = &self.modules {
@@ -182,9 +203,30 @@ impl Watch {
             if self.fault.is_none() && self.exit.is_none() && self.errors.are_settled() {
                 rest::give_back();
             }
-            let timeouts = [self.until_confirmed(), self.errors.until_due()];
+            let timeouts = [self.until_confirmed(), self.errors.until_due(), self.hangs.until_due()];
             link::wait(&self.link.control().doorbell, heard, timeouts.into_iter().flatten().min());
+            self.hangs.has_woken();
         }
+    }
+
+    /// A process that is about to end, or was asked to, owes no proof of life.
+    fn look_at_heartbeats(&mut self) {
+        let has_fault = self.fault.as_ref().is_some_and(|fault| fault.recovered.is_none());
+        if has_fault || self.exit.is_some() || self.is_stopping() {
+            self.hangs.forget();
+        } else if let Some(found) = self.hangs.look(&self.link) {
+            let mut capture = hang::capture(&self.link, found);
+            capture.metrics.extend(self.sampler.seen().scraped);
+            self.errors.add_hang(capture);
+        }
+    }
+
+    fn is_stopping(&self) -> bool {
+        let control = self.link.control();
+        let since_ns =
+            capture::boottime_ns().saturating_sub(control.stop_boottime_ns.load(Ordering::Relaxed));
+        let kind = control.stop_kind.load(Ordering::Acquire);
+        kind == StopKind::Requested as u32 && since_ns <= verdict::STOP_TO_EXIT_NS
     }
 
     /// The threads by which the process ends.
@@ -255,13 +297,20 @@ impl Watch {
         let recorded = early.unwrap_or_else(|| capture::begin(&self.link, Subject::Death, End::Unknown));
         let notes = notes.into_iter().chain(recorded.notes).collect();
         let mut capture = Capture { threads, maps, images, process, abort_message, notes, ..recorded };
-        capture.metrics.extend(self.sampler.seen().scraped);
+        self.add_seen(&mut capture);
         let (pending, since) = (Pending::new(capture), Instant::now());
         self.fault = Some(Fault { generation, tid, signal, pending, since, recovered: None });
         if self.needed != Needed::Nothing {
             self.store_fault(is_chained);
             self.answer(generation);
         }
+    }
+
+    /// Adds what was seen of the node before.
+    fn add_seen(&self, capture: &mut Capture) {
+        let seen = self.sampler.seen();
+        capture.metrics.extend(seen.scraped);
+        capture.course = seen.course;
     }
 
     fn answer(&self, generation: u32) {
@@ -294,6 +343,7 @@ impl Watch {
     }
 
     fn report_fault(&mut self, end: End) {
+        begin(&self.lives, &self.link);
         if let Some(fault) = &mut self.fault {
             if !fault.pending.is_reported {
                 fault.refresh(&self.link);
@@ -341,36 +391,67 @@ impl Watch {
         match self.needed {
             Needed::Nothing => {}
             Needed::Capture => pending.keep(&self.destination),
-            Needed::Report => pending.report(exit.end, &self.destination, self.link.pidfd()),
+            Needed::Report => {
+                begin(&self.lives, &self.link);
+                pending.report(exit.end, &self.destination, self.link.pidfd());
+            }
         }
         self.exited = Some(pending);
     }
 
-    /// The node has ended: how, and is that worth a report? Answers with the death, if it was one.
-    fn conclude(&mut self) -> Option<Ended> {
+    /// The node has ended: how, and is that worth a report?
+    fn conclude(&mut self) -> Ended {
         let unseen = self.exit.take().filter(|_| self.end.is_none());
         if let Some(exit) = unseen.and_then(|exit| exit.recv_timeout(RECORD_TIMEOUT).ok()) {
             self.take_exit(exit);
         }
         let end = self.end.unwrap_or_else(|| end::of(self.link.pidfd(), self.link.pid()));
-        if self.is_end_of_fault(end) {
+        begin(&self.lives, &self.link);
+        let told = if self.is_end_of_fault(end) {
             self.report_fault(end);
+            self.fault.as_ref().and_then(|fault| fault.pending.told.clone())
         } else if let Some(exited) = &mut self.exited {
             exited.report(end, &self.destination, self.link.pidfd());
+            exited.told.clone()
         } else if self.is_death(end) {
-            let capture = self.begin_of_end(end);
-            Pending::new(capture).report(end, &self.destination, self.link.pidfd());
+            let mut pending = Pending::new(self.begin_of_end(end));
+            pending.report(end, &self.destination, self.link.pidfd());
+            pending.told
         } else {
-            return None;
+            return self.stopped(end);
+        };
+        self.died(told)
+    }
+
+    /// What is told of a death. One without a report, whose capture waits for the next monitor, is counted by that.
+    fn died(&self, told: Option<Told>) -> Ended {
+        let Some(told) = told else {
+            let detail = "died; its report could not be made yet".into();
+            return Ended { cause: "unknown".into(), at_seconds: now_seconds(), detail };
+        };
+        if !told.is_over {
+            // It was reported while its end did not come; now it has.
+            self.destination.count(&told);
         }
-        Some(Ended { cause: "unknown".into(), ..Ended::default() })
+        Ended { cause: told.cause, at_seconds: told.at_seconds, detail: told.detail }
+    }
+
+    /// What is told of an end that somebody asked for.
+    fn stopped(&self, end: End) -> Ended {
+        begin(&self.lives, &self.link);
+        let copy = self.link.copy_of(SETTINGS_BYTES).unwrap_or_default();
+        let kind = Snapshot::read(&copy).map_or("clean", |copy| verdict::stop_kind(&copy.control(), end));
+        // What could not be counted is missing in a number, and nowhere else.
+        let _ = self.lives.stop(kind);
+        Ended { cause: String::new(), at_seconds: now_seconds(), detail: format!("stopped ({kind})") }
     }
 
     /// Begins the capture of an end that is no recorded fault's. One that was given up has its report already: left in
     /// the recorder it would make the same report again, under the same event id.
     fn begin_of_end(&self, end: End) -> Capture {
         let mut capture = capture::begin(&self.link, Subject::Death, end);
-        capture.metrics.extend(self.sampler.seen().scraped);
+        self.add_seen(&mut capture);
+        capture.notes.extend(self.hangs.held_by().map(str::to_owned));
         let recorded = Snapshot::read(&capture.recorder).ok().and_then(|copy| copy.death());
         let given_up = self.fault.as_ref().filter(|fault| fault.was_given_up());
         if given_up.zip(recorded).is_some_and(|(fault, death)| fault.generation == death.generation) {
@@ -398,10 +479,17 @@ impl Watch {
         // Where the recorder cannot be read, the death is told without it.
         let Ok(copy) = self.link.copy() else { return true };
         let Ok(snapshot) = Snapshot::read(&copy) else { return true };
-        let now = clock_gettime(ClockId::Boottime);
-        let boottime_ns =
-            (now.tv_sec as u64).saturating_mul(1_000_000_000).saturating_add(now.tv_nsec as u64);
+        let boottime_ns = capture::boottime_ns();
         let has_last_words = snapshot.last_words().next().is_some();
         verdict::is_death(&Circumstances { control: snapshot.control(), has_last_words, boottime_ns }, end)
     }
+}
+
+/// Notes that this life has begun, unless that was done: by the thread that makes the state directory ready, and before the
+/// end of a life so short that the thread is not there yet.
+fn begin(lives: &Lives, link: &Link) {
+    let Ok(copy) = link.copy_of(SETTINGS_BYTES) else { return };
+    let Ok(snapshot) = Snapshot::read(&copy) else { return };
+    // A state directory that cannot be written has no counts.
+    let _ = lives.start(snapshot.control().start_realtime_ns, link.pid());
 }

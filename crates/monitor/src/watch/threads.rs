@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use crate::capture::Thread;
 
-use super::memory;
 use super::ptrace::{self, Seen};
+use super::{context, interrupted, memory};
 
 /// How long a capture may take. A thread in an uninterruptible wait does not stop.
 const DEADLINE: Duration = Duration::from_millis(500);
@@ -46,6 +46,19 @@ pub fn capture(pid: u32, skip_tid: Option<u32>) -> (Vec<Thread>, Vec<String>) {
         tracer.join().map_err(|_| io::Error::other("it ended early"))
     });
     captured.unwrap_or_else(|error| (Vec::new(), vec![format!("the threads were not captured: {error}")]))
+}
+
+/// Registers and stack of a thread as they were before the signal whose handler's `ucontext` lies here.
+pub(crate) fn of_context(tid: u32, context: u64) -> Option<(Vec<u64>, u64, Vec<u8>)> {
+    let mut bytes = [0; context::BYTES];
+    let at = context.checked_add(context::OFFSET)?;
+    memory::read(tid, at, &mut bytes).ok().filter(|read| *read == bytes.len())?;
+    let registers = context::registers(&bytes);
+    let start = registers.get(STACK_POINTER)?.saturating_sub(RED_ZONE);
+    let mut stack = vec![0; STACK_MAX];
+    let read = memory::read(tid, start, &mut stack).unwrap_or(0);
+    stack.truncate(read);
+    Some((registers, start, stack))
 }
 
 /// Takes one thread that stands still under the caller's ptrace.
@@ -186,6 +199,9 @@ impl Capture {
         };
         let Some(thread) = self.threads.iter_mut().find(|thread| thread.tid == tid) else { return };
         thread.registers = values.get(..count).unwrap_or_default().to_vec();
+        if signal == 0 {
+            interrupted::resume_call(tid, &thread.registers);
+        }
         let Some(stack_pointer) = thread.registers.get(STACK_POINTER) else { return };
         thread.stack_start = stack_pointer.saturating_sub(RED_ZONE);
         let read = memory::read(tid, thread.stack_start, &mut self.buffer);
@@ -213,7 +229,8 @@ impl Capture {
 
     fn conclude(&mut self, refused: Option<io::Error>) {
         if let Some(error) = refused {
-            self.notes.insert(0, refusal(self.pid, &error));
+            let whose = if self.skip_tid.is_some() { "other threads" } else { "threads" };
+            self.notes.insert(0, refusal(self.pid, whose, &error));
         }
         if self.left_out > 0 {
             self.notes.push(format!("{} more notes about threads were left out", self.left_out));
@@ -234,7 +251,7 @@ impl Capture {
 }
 
 /// Says why threads have names only, and what would help.
-fn refusal(pid: u32, error: &io::Error) -> String {
+fn refusal(pid: u32, whose: &str, error: &io::Error) -> String {
     let tracer = tracer_of(Path::new("/proc").join(pid.to_string()));
     let help = match (error.raw_os_error(), tracer) {
         (_, Some(tracer)) => format!("process {tracer} traces it already"),
@@ -243,7 +260,7 @@ fn refusal(pid: u32, error: &io::Error) -> String {
             .into(),
         _ => "use a seccomp profile that permits ptrace".into(),
     };
-    format!("other threads have names only, because tracing was refused ({error}): {help}")
+    format!("{whose} have names only, because tracing was refused ({error}): {help}")
 }
 
 fn tracer_of(process: PathBuf) -> Option<u32> {

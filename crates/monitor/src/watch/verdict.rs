@@ -11,7 +11,7 @@ const REQUESTED_SIGNALS: [i32; 3] = [libc::SIGHUP, libc::SIGINT, libc::SIGTERM];
 /// A supervisor that asked for a stop and waited so long kills.
 const STOP_TO_KILL_NS: u64 = 30_000_000_000;
 /// A node that was asked to stop may take so long for it.
-const STOP_TO_EXIT_NS: u64 = 600_000_000_000;
+pub(crate) const STOP_TO_EXIT_NS: u64 = 600_000_000_000;
 
 /// What is known beside the end itself.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +41,19 @@ pub(crate) fn is_death(about: &Circumstances, end: End) -> bool {
         // It called `exit`, with a status that nobody could read. Most that do leave with 0.
         End::Unknown if control.exit_tid != 0 => about.has_last_words,
         End::Unknown | End::StillAlive => !requested(STOP_TO_EXIT_NS),
+    }
+}
+
+/// Of what kind a stop was: `clean` by the node itself, `requested` by somebody else, `hard` where it was then forced.
+pub(crate) fn stop_kind(control: &ControlView, end: End) -> &'static str {
+    let was_requested = control.stop_kind == StopKind::Requested as u32;
+    match end {
+        _ if control.stop_kind == StopKind::Clean as u32 => "clean",
+        End::Signaled(libc::SIGKILL) => "hard",
+        End::Signaled(_) => "requested",
+        End::Exited(status) if REQUESTED_STATUSES.contains(&status) => "requested",
+        _ if was_requested => "requested",
+        _ => "clean",
     }
 }
 
@@ -89,6 +102,24 @@ mod tests {
         ];
         for (stop, seconds, end, expected) in cases {
             assert_eq!(is_death(&after(stop, seconds), end), expected, "{stop:?} {seconds} {end:?}");
+        }
+    }
+
+    #[test]
+    fn a_stop_is_of_the_kind_that_ended_it() {
+        let cases = [
+            (StopKind::None, End::Exited(0), "clean"),
+            (StopKind::None, End::Exited(143), "requested"),
+            (StopKind::None, End::Signaled(libc::SIGTERM), "requested"),
+            (StopKind::None, End::Unknown, "clean"),
+            (StopKind::Requested, End::Exited(0), "requested"),
+            (StopKind::Requested, End::Exited(1), "requested"),
+            (StopKind::Requested, End::Signaled(libc::SIGKILL), "hard"),
+            (StopKind::Clean, End::Signaled(libc::SIGKILL), "clean"),
+            (StopKind::Clean, End::StillAlive, "clean"),
+        ];
+        for (stop, end, expected) in cases {
+            assert_eq!(stop_kind(&after(stop, 5).control, end), expected, "{stop:?} {end:?}");
         }
     }
 

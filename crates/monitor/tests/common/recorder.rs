@@ -65,9 +65,14 @@ pub(crate) fn capture(node: &Node, recorder: &Recorder, end: End) -> Capture {
     let (threads, notes) = threads::capture(node.pid(), None);
     Capture {
         version: CAPTURE_VERSION,
+        captured_boottime_ns: 0,
+        hang: None,
         captured_realtime_ns: now_ns(),
         metrics: Vec::new(),
+        restarts: None,
+        course: Vec::new(),
         subject: Subject::Death,
+        module: None,
         recorder: bytes(recorder),
         end,
         threads,

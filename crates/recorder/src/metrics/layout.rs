@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64};
 /// The first eight bytes.
 pub(crate) const MAGIC: [u8; 8] = *b"LIFEMETR";
 /// Changes only when an older reader could misread.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// How many rows: more threads than this at a time share the last one, atomically.
 pub const ROWS: usize = 256;
@@ -184,6 +184,8 @@ pub(crate) struct Head {
     pub(crate) overflowed: AtomicU64,
     /// Metrics that were refused: no name, or the name of another.
     pub(crate) refused: AtomicU64,
+    /// What the hashes of labels begin with; the reader has no use for it.
+    pub(crate) seed: AtomicU64,
 }
 
 /// How far a family has come.
@@ -197,13 +199,14 @@ pub(crate) struct FamilyHead {
     pub(crate) hash: AtomicU64,
     /// 0, [`WRITING`] or [`READY`].
     pub(crate) state: AtomicU32,
-    pub(crate) reserved: AtomicU32,
+    /// The newest of its series: its number and 1; 0 where there is none.
+    pub(crate) newest: AtomicU32,
 }
 
 /// One place of the index.
 #[repr(C)]
 pub(crate) struct IndexEntry {
-    /// The hash of family and labels; 0 while free.
+    /// The key of family and labels; 0 while free.
     pub(crate) hash: AtomicU64,
     /// The series' number and 1; 0 while it is being written, [`NO_SERIES`] where there was no room.
     pub(crate) number: AtomicU32,
@@ -211,6 +214,10 @@ pub(crate) struct IndexEntry {
 }
 
 pub(crate) const NO_SERIES: u32 = u32::MAX;
+/// The hash of a place that is given up: what lies behind it must still be found.
+pub(crate) const GIVEN_UP: u64 = u64::MAX;
+/// Labels start at whole words, so that they are read by words.
+pub(crate) const LABELS_ALIGN: usize = 8;
 
 /// One series, in the order in which they came.
 #[repr(C)]
@@ -220,7 +227,9 @@ pub(crate) struct SeriesEntry {
     pub(crate) family: AtomicU32,
     pub(crate) labels_offset: AtomicU32,
     pub(crate) labels_length: AtomicU32,
-    pub(crate) reserved: [AtomicU32; 4],
+    /// The next older series of the family: its number and 1; 0 at the end.
+    pub(crate) older: AtomicU32,
+    pub(crate) reserved: [AtomicU32; 3],
 }
 
 const _: () = assert!(size_of::<Head>() <= HEAD_BYTES, "the head fits its page");

@@ -4,13 +4,16 @@
 //! rows. A new thread adopts the row of one that has ended, values and all, so that nothing is lost or counted twice.
 //! Nothing here locks or allocates; what a node may register is bounded.
 
+mod expose;
 mod layout;
 mod name;
 mod reader;
 mod registry;
 mod rows;
+mod series;
 mod take_over;
 
+pub use expose::{Exposed, Format, Source, expose, expose_own};
 pub use layout::{DEFAULT_BOUNDS, Kind, METRICS_BYTES_MAX, Plan, ROWS, SERIES_DEFAULT, SERIES_MAX};
 pub use name::Label;
 pub use reader::{Family, MetricsSnapshot, Series};

@@ -1,6 +1,8 @@
 //! What a metric may be called, and how labels are written: Prometheus' data model.
 //! See <https://prometheus.io/docs/concepts/data_model/>.
 
+use super::layout::{GIVEN_UP, LABELS_MAX};
+
 /// One label.
 #[derive(Clone, Copy, Debug)]
 pub struct Label<'a> {
@@ -50,13 +52,17 @@ fn is_label(name: &[u8]) -> bool {
     is_name(name) && !name.starts_with(b"__") && name != b"le" && name != b"quantile"
 }
 
-/// Writes `a="x",b="y"`, with what the format wants escaped. False where a name is none or comes twice.
+/// Whether all names are such, and none comes twice.
+pub(crate) fn are_labels(labels: &[Label<'_>]) -> bool {
+    labels.iter().enumerate().all(|(index, label)| {
+        let mut earlier = labels.iter().take(index);
+        is_label(label.name) && earlier.all(|earlier| earlier.name != label.name)
+    })
+}
+
+/// Writes `a="x",b="y"`, with what the format wants escaped. False where they are no labels.
 pub(crate) fn write_labels<const ROOM: usize>(labels: &[Label<'_>], into: &mut Text<ROOM>) -> bool {
     for (index, label) in labels.iter().enumerate() {
-        let mut earlier = labels.iter().take(index);
-        if !is_label(label.name) || earlier.any(|earlier| earlier.name == label.name) {
-            return false;
-        }
         if index > 0 {
             into.push(b",");
         }
@@ -65,7 +71,7 @@ pub(crate) fn write_labels<const ROOM: usize>(labels: &[Label<'_>], into: &mut T
         write_value(label.value, into);
         into.push(b"\"");
     }
-    true
+    are_labels(labels)
 }
 
 /// Text that is no UTF-8 would make the whole page unreadable: such bytes become question marks.
@@ -108,4 +114,41 @@ pub(crate) fn hash(parts: &[&[u8]]) -> u64 {
         }
     }
     sum.max(1)
+}
+
+/// The key of labels, whatever their order: equal for those that are exposed alike. Never 0 nor [`GIVEN_UP`]; nothing where they
+/// are too long. It is computed at every use of labels that are known late, so it takes eight bytes at a time.
+pub(crate) fn key(seed: u64, labels: &[Label<'_>]) -> Option<u64> {
+    let start = mix(seed);
+    let mut sum = start;
+    // A label without a value is none to Prometheus.
+    for label in labels.iter().filter(|label| !label.value.is_empty()) {
+        let name = absorb(start, label.name);
+        let both = if label.value.is_ascii() {
+            absorb(name, label.value)
+        } else {
+            // What is no UTF-8 is exposed as something else.
+            let mut exposed = Text::<LABELS_MAX>::new();
+            for chunk in label.value.utf8_chunks() {
+                exposed.push(chunk.valid().as_bytes());
+                exposed.push(if chunk.invalid().is_empty() { b"" } else { b"?" });
+            }
+            absorb(name, exposed.whole()?)
+        };
+        sum = sum.wrapping_add(both);
+    }
+    Some(mix(sum).clamp(1, GIVEN_UP - 1))
+}
+
+fn absorb(start: u64, text: &[u8]) -> u64 {
+    let (words, rest) = text.as_chunks::<8>();
+    let sum = words.iter().fold(start, |sum, word| mix(sum ^ u64::from_le_bytes(*word)));
+    let rest = rest.iter().fold(text.len() as u64, |sum, byte| sum << 8 | u64::from(*byte));
+    mix(sum ^ rest)
+}
+
+/// Both halves of a product: each bit of the answer hangs on every bit of the number.
+fn mix(number: u64) -> u64 {
+    let product = u128::from(number ^ 0x9E37_79B9_7F4A_7C15) * 0xD6E8_FEB8_6659_FD93_u128;
+    (product as u64) ^ (product >> 64) as u64
 }

@@ -1,4 +1,4 @@
-//! The node's side: gives a metric its slot. Wait-free but for a short wait on another thread that registers the same.
+//! The node's side: gives a metric its family and slot. Wait-free but for a short wait on another thread that registers the same.
 
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -6,16 +6,13 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::pen::Pen;
 
 use super::layout::{
-    BOUNDS_MAX, DEFAULT_BOUNDS, DESCRIPTOR_HEAD, FAMILIES, FAMILY_BYTES, FamilyHead, HELP_MAX, Head,
-    IndexEntry, Kind, LABELS_MAX, MAGIC, NAME_MAX, NO_SERIES, Plan, READY, SeriesEntry, UNIT_MAX, VERSION,
-    WRITING,
+    BOUNDS_MAX, DEFAULT_BOUNDS, DESCRIPTOR_HEAD, FAMILIES, FAMILY_BYTES, FamilyHead, HELP_MAX, Head, Kind,
+    MAGIC, NAME_MAX, Plan, READY, UNIT_MAX, VERSION, WRITING,
 };
 use super::name::{self, Label, Text};
 
-/// How many places are looked at for one series; half of them are free at least, so few are needed.
-const PROBES_MAX: usize = 64;
-/// How long another thread that writes a descriptor is waited for. It needs well under a microsecond.
-const WRITING_TRIES: u32 = 10_000;
+/// How long another thread that writes a descriptor is waited for: it needs well under a microsecond while it runs.
+const WRITING_TRIES: u32 = 200;
 
 /// What a node asks a slot for.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +38,8 @@ pub struct Wanted<'a> {
 pub struct Registered {
     /// The slot, or a histogram's first.
     pub slot: u32,
+    /// The family's number, for [`Metrics::register_in`].
+    pub family: u32,
     /// Whether there was no room, and the slot is the one that takes all the rest.
     pub is_overflow: bool,
 }
@@ -75,6 +74,8 @@ impl Metrics {
         head.version.store(VERSION, Ordering::Relaxed);
         head.slots.store(plan.slots as u32, Ordering::Relaxed);
         head.slots_next.store(1, Ordering::Relaxed);
+        // Where memory lies is not known outside: whoever chooses labels shall not choose which of them meet.
+        head.seed.store(base.as_ptr() as u64, Ordering::Relaxed);
         head.magic.store(u64::from_le_bytes(MAGIC), Ordering::Release);
         metrics
     }
@@ -99,7 +100,22 @@ impl Metrics {
     /// # Errors
     /// See [`Refusal`]; what was refused is counted.
     pub fn register(&self, wanted: &Wanted<'_>) -> Result<Registered, Refusal> {
-        let outcome = self.find_or_make(wanted);
+        self.counted(self.family_of(wanted).and_then(|family| self.series_of(family, wanted)))
+    }
+
+    /// The same for a metric whose family is known: what it is called is not looked at.
+    ///
+    /// # Errors
+    /// As [`Metrics::register`].
+    pub fn register_in(&self, family: u32, wanted: &Wanted<'_>) -> Result<Registered, Refusal> {
+        let is_one = (family as usize) < FAMILIES && {
+            let at = self.place(self.plan.family(family as usize));
+            family_head(at).state.load(Ordering::Acquire) == READY && word(at, 0) == wanted.kind.number()
+        };
+        self.counted(if is_one { self.series_of(family, wanted) } else { Err(Refusal::Invalid) })
+    }
+
+    fn counted(&self, outcome: Result<Registered, Refusal>) -> Result<Registered, Refusal> {
         let count = match outcome {
             Ok(Registered { is_overflow: true, .. }) | Err(Refusal::NoRoom) => &self.head().overflowed,
             Err(Refusal::Invalid) => &self.head().refused,
@@ -109,7 +125,7 @@ impl Metrics {
         outcome
     }
 
-    fn find_or_make(&self, wanted: &Wanted<'_>) -> Result<Registered, Refusal> {
+    fn family_of(&self, wanted: &Wanted<'_>) -> Result<u32, Refusal> {
         let mut full = Text::<NAME_MAX>::new();
         let parts = [wanted.module, wanted.name, wanted.unit];
         for (index, part) in parts.into_iter().filter(|part| !part.is_empty()).enumerate() {
@@ -124,19 +140,11 @@ impl Metrics {
         if wanted.name.is_empty() || wanted.unit.len() > UNIT_MAX || !are_bounds(wanted.bounds) {
             return Err(Refusal::Invalid);
         }
-        let family = self.family(full_name, wanted)?;
-        let mut labels = Text::<LABELS_MAX>::new();
-        if !name::write_labels(wanted.labels, &mut labels) {
-            return Err(Refusal::Invalid);
-        }
-        match labels.whole() {
-            Some(labels) => self.series(family, labels, wanted),
-            None => self.overflow(family, wanted.kind),
-        }
+        self.family(full_name, wanted)
     }
 
     /// The family's number. All that use a name must mean the same by it.
-    fn family(&self, full_name: &[u8], wanted: &Wanted<'_>) -> Result<usize, Refusal> {
+    fn family(&self, full_name: &[u8], wanted: &Wanted<'_>) -> Result<u32, Refusal> {
         let (hash, start) = (name::hash(&[full_name]), name::hash(&[full_name]) as usize % FAMILIES);
         let described = Described::of(wanted);
         for step in 0..FAMILIES {
@@ -149,80 +157,15 @@ impl Metrics {
                     let mut pen = unsafe { fields(at) };
                     described.write(&mut pen, full_name, wanted);
                     publish(at);
-                    return Ok(index);
+                    return Ok(index as u32);
                 }
                 Claim::Theirs => {
                     wait_for(&family_head(at).state, |state| state == READY)?;
-                    return if described.is_at(at) { Ok(index) } else { Err(Refusal::Invalid) };
+                    return if described.is_at(at) { Ok(index as u32) } else { Err(Refusal::Invalid) };
                 }
             }
         }
         Err(Refusal::NoRoom)
-    }
-
-    fn series(&self, family: usize, labels: &[u8], wanted: &Wanted<'_>) -> Result<Registered, Refusal> {
-        let hash = name::hash(&[&(family as u32).to_le_bytes(), labels]);
-        for step in 0..PROBES_MAX {
-            let index = (hash as usize).wrapping_add(step) & (self.plan.index - 1);
-            let at = self.place(self.plan.index_at(index));
-            // SAFETY: index entries are 16-aligned places within the memory, which lives as long as the process.
-            let entry = unsafe { at.cast::<IndexEntry>().as_ref() };
-            match entry.hash.compare_exchange(0, hash, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => {
-                    let made = self.make_series(family, labels, wanted);
-                    entry.number.store(made.map_or(NO_SERIES, |(number, _)| number + 1), Ordering::Release);
-                    return self.or_overflow(made.map(|(_, slot)| slot), family, wanted.kind);
-                }
-                Err(taken) if taken == hash => {
-                    let number = wait_for(&entry.number, |number| number != 0)?;
-                    let series = Some(number).filter(|number| *number != NO_SERIES);
-                    let slot = series.map(|number| self.entry(number - 1).slot.load(Ordering::Acquire));
-                    return self.or_overflow(slot, family, wanted.kind);
-                }
-                Err(_) => {}
-            }
-        }
-        self.overflow(family, wanted.kind)
-    }
-
-    /// Its number and slot; nothing where there is no room for slots or labels.
-    fn make_series(&self, family: usize, labels: &[u8], wanted: &Wanted<'_>) -> Option<(u32, u32)> {
-        let head = self.head();
-        let offset = take(&head.labels_next, labels.len() as u32, self.plan.labels_bytes() as u32)?;
-        let slot = take(&head.slots_next, slots_of(wanted), 1 + self.plan.series_max())?;
-        // As many series as slots: there is one left.
-        let number = take(&head.series_next, 1, self.plan.series_max())?;
-        let place = self.place(self.plan.labels() + offset as usize);
-        // SAFETY: these bytes lie within the labels, were taken by this thread alone, and do not overlap the caller's.
-        unsafe { core::ptr::copy_nonoverlapping(labels.as_ptr(), place.as_ptr(), labels.len()) };
-        let entry = self.entry(number);
-        entry.family.store(family as u32, Ordering::Relaxed);
-        entry.labels_offset.store(offset, Ordering::Relaxed);
-        entry.labels_length.store(labels.len() as u32, Ordering::Relaxed);
-        entry.slot.store(slot, Ordering::Release);
-        Some((number, slot))
-    }
-
-    fn entry(&self, number: u32) -> &'static SeriesEntry {
-        let number = if number < self.plan.series_max() { number as usize } else { 0 };
-        let at = self.place(self.plan.series_at(number));
-        // SAFETY: series are 16-aligned places within the memory, which lives as long as the process.
-        unsafe { at.cast::<SeriesEntry>().as_ref() }
-    }
-
-    fn or_overflow(&self, slot: Option<u32>, family: usize, kind: Kind) -> Result<Registered, Refusal> {
-        match slot {
-            Some(slot) => Ok(Registered { slot, is_overflow: false }),
-            None => self.overflow(family, kind),
-        }
-    }
-
-    /// Counters have a slot that takes the rest; the rest of other kinds would mean nothing.
-    fn overflow(&self, family: usize, kind: Kind) -> Result<Registered, Refusal> {
-        match kind {
-            Kind::Counter => Ok(Registered { slot: self.plan.overflow_slot(family), is_overflow: true }),
-            Kind::Gauge | Kind::Histogram | Kind::Info => Err(Refusal::NoRoom),
-        }
     }
 
     pub(crate) fn head(&self) -> &'static Head {
@@ -253,7 +196,7 @@ impl Metrics {
 }
 
 /// Ascending and finite, and not too many.
-fn are_bounds(bounds: &[f64]) -> bool {
+pub(crate) fn are_bounds(bounds: &[f64]) -> bool {
     let pairs = bounds.iter().zip(bounds.iter().skip(1));
     bounds.len() <= BOUNDS_MAX
         && bounds.iter().all(|bound| bound.is_finite())
@@ -269,7 +212,7 @@ fn bounds_of<'a>(wanted: &Wanted<'a>) -> &'a [f64] {
 }
 
 /// A histogram takes a slot for each bound, one for what lies above, and one for the sum.
-fn slots_of(wanted: &Wanted<'_>) -> u32 {
+pub(super) fn slots_of(wanted: &Wanted<'_>) -> u32 {
     match wanted.kind {
         Kind::Histogram => bounds_of(wanted).len() as u32 + 2,
         Kind::Counter | Kind::Gauge | Kind::Info => 1,
@@ -312,21 +255,13 @@ impl Described {
     }
 }
 
-/// Takes `count` of what is left below `end`; answers where they start.
-fn take(next: &AtomicU32, count: u32, end: u32) -> Option<u32> {
-    let taken = next.try_update(Ordering::Relaxed, Ordering::Relaxed, |next| {
-        next.checked_add(count).filter(|after| *after <= end)
-    });
-    taken.ok()
-}
-
 enum Claim {
     Mine,
     Theirs,
     Other,
 }
 
-fn family_head(at: NonNull<u8>) -> &'static FamilyHead {
+pub(crate) fn family_head(at: NonNull<u8>) -> &'static FamilyHead {
     // SAFETY: every family starts with its head, 8-aligned, and lives as long as the process.
     unsafe { at.cast::<FamilyHead>().as_ref() }
 }
@@ -348,7 +283,7 @@ fn publish(at: NonNull<u8>) {
 }
 
 /// Waits, bounded, for a word that another thread is about to write.
-fn wait_for(word: &AtomicU32, is_there: impl Fn(u32) -> bool) -> Result<u32, Refusal> {
+pub(super) fn wait_for(word: &AtomicU32, is_there: impl Fn(u32) -> bool) -> Result<u32, Refusal> {
     for _ in 0..WRITING_TRIES {
         let value = word.load(Ordering::Acquire);
         if is_there(value) {

@@ -18,6 +18,12 @@ impl Metrics {
         Some(NonNull::from(self.slot(row + 1, 0)).cast())
     }
 
+    /// Whether every row has had an owner: a thread without one can only adopt.
+    #[must_use]
+    pub fn are_rows_used(&self) -> bool {
+        self.head().rows_used.load(Ordering::Relaxed) as usize >= ROWS
+    }
+
     /// The row that all threads share, for gauges. Every write must be atomic.
     #[must_use]
     pub fn shared_row(&self) -> NonNull<u64> {

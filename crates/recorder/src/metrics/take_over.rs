@@ -3,8 +3,8 @@
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering;
 
-use super::layout::{FAMILIES, FamilyHead, IndexEntry, READY};
-use super::registry::Metrics;
+use super::layout::{FAMILIES, GIVEN_UP, IndexEntry, NO_SERIES, READY};
+use super::registry::{Metrics, family_head};
 
 impl Metrics {
     /// Takes everything that was registered there, and with `values` what was counted. Both must be laid out by the same
@@ -23,12 +23,28 @@ impl Metrics {
             self.forget_owners();
         }
         self.forget_unfinished();
+        mine.seed.store(theirs.seed.load(Ordering::Relaxed), Ordering::Relaxed);
         for (to, from) in [
             (&mine.slots_next, &theirs.slots_next),
             (&mine.series_next, &theirs.series_next),
             (&mine.labels_next, &theirs.labels_next),
         ] {
             to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+        self.link_again(mine.series_next.load(Ordering::Relaxed));
+    }
+
+    /// A family may have been copied before its newest series was.
+    fn link_again(&self, series: u32) {
+        for family in 0..FAMILIES {
+            family_head(self.place(self.plan().family(family))).newest.store(0, Ordering::Relaxed);
+        }
+        for number in 0..series {
+            let entry = self.entry(number);
+            let family = entry.family.load(Ordering::Relaxed) as usize;
+            if entry.slot.load(Ordering::Relaxed) != 0 && family < FAMILIES {
+                self.link(family, number);
+            }
         }
     }
 
@@ -52,11 +68,9 @@ impl Metrics {
 
     fn forget_unfinished(&self) {
         for family in 0..FAMILIES {
-            let at: NonNull<FamilyHead> = self.place(self.plan().family(family)).cast();
-            // SAFETY: every family starts with its head, and lives as long as the process.
-            let head = unsafe { at.as_ref() };
+            let head = family_head(self.place(self.plan().family(family)));
             if head.hash.load(Ordering::Relaxed) != 0 && head.state.load(Ordering::Relaxed) != READY {
-                head.hash.store(0, Ordering::Relaxed);
+                head.hash.store(GIVEN_UP, Ordering::Relaxed);
             }
         }
         for index in 0..self.plan().index_len() {
@@ -64,7 +78,8 @@ impl Metrics {
             // SAFETY: index entries are 16-aligned places within the memory, which lives as long as the process.
             let entry = unsafe { at.as_ref() };
             if entry.hash.load(Ordering::Relaxed) != 0 && entry.number.load(Ordering::Relaxed) == 0 {
-                entry.hash.store(0, Ordering::Relaxed);
+                entry.hash.store(GIVEN_UP, Ordering::Relaxed);
+                entry.number.store(NO_SERIES, Ordering::Relaxed);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What gets a slot, and what is refused.
 
-use lifeboat_recorder::metrics::{DEFAULT_BOUNDS, Kind, MetricsSnapshot, Refusal, Wanted};
+use lifeboat_recorder::metrics::{DEFAULT_BOUNDS, Kind, Label, MetricsSnapshot, Refusal, Wanted};
 
 use crate::scene::{Scene, counter, label, wanted};
 
@@ -117,4 +117,34 @@ fn a_head_that_lies_is_none() {
     let snapshot = MetricsSnapshot::read(&full).unwrap();
     assert_eq!((snapshot.slots_used, snapshot.series_used, snapshot.rows_used), (101, 100, 256));
     assert!(MetricsSnapshot::read(&head[..20]).is_none());
+}
+
+#[test]
+fn labels_that_are_exposed_alike_are_one_series() {
+    let scene = Scene::new(100);
+    let (topic, kind) = (label("topic", "/waku/2/rs/1/4"), label("kind", "relay"));
+    let first = counter(&scene, "messages", &[topic, kind]).unwrap();
+    assert_eq!(counter(&scene, "messages", &[kind, topic]), Ok(first));
+    assert_eq!(counter(&scene, "messages", &[topic, label("empty", ""), kind]), Ok(first));
+    assert_ne!(counter(&scene, "messages", &[label("topic", "relay"), kind]), Ok(first));
+    assert_ne!(
+        counter(&scene, "messages", &[label("kind", "/waku/2/rs/1/4"), label("topic", "relay")]),
+        Ok(first)
+    );
+    let torn = |value| counter(&scene, "messages", &[Label { name: b"topic", value }]);
+    assert_eq!(torn(b"x\xFFy"), torn(b"x?y"));
+    assert_eq!(scene.series().len(), 4);
+}
+
+#[test]
+fn a_known_family_needs_no_name() {
+    let scene = Scene::new(100);
+    let topic = [label("topic", "a")];
+    let named = counter(&scene, "messages", &topic).unwrap();
+    let unnamed = Wanted { module: b"", help: b"", ..wanted(Kind::Counter, "", &topic) };
+    assert_eq!(scene.metrics.register_in(named.family, &unnamed), Ok(named));
+    let gauge = Wanted { kind: Kind::Gauge, ..unnamed };
+    for (family, wanted) in [(named.family, gauge), (named.family + 1, unnamed), (u32::MAX, unnamed)] {
+        assert_eq!(scene.metrics.register_in(family, &wanted), Err(Refusal::Invalid));
+    }
 }

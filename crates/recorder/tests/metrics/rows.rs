@@ -4,7 +4,7 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use lifeboat_recorder::metrics::{Kind, ROWS};
+use lifeboat_recorder::metrics::{Kind, ROWS, Refusal};
 
 use crate::scene::{Scene, counter, label, wanted};
 
@@ -69,7 +69,15 @@ fn all_threads_get_the_same_slots() {
     let slots: Vec<Vec<u32>> = thread::scope(|scope| {
         let register = || {
             start.wait();
-            let of = |number: u32| counter(&scene, "m", &[label("n", &number.to_string())]).unwrap().slot;
+            let of = |number: u32| {
+                loop {
+                    // One that is stopped while it registers makes the others ask again.
+                    match counter(&scene, "m", &[label("n", &number.to_string())]) {
+                        Err(Refusal::Busy) => thread::yield_now(),
+                        found => return found.unwrap().slot,
+                    }
+                }
+            };
             (0..1000).map(of).collect()
         };
         let threads: Vec<_> = (0..8).map(|_| scope.spawn(register)).collect();

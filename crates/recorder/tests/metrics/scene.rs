@@ -3,7 +3,9 @@
 use std::alloc::{Layout, alloc_zeroed};
 use std::ptr::NonNull;
 
-use lifeboat_recorder::metrics::{Kind, Label, Metrics, MetricsSnapshot, Plan, Refusal, Registered, Wanted};
+use lifeboat_recorder::metrics::{
+    Kind, Label, Metrics, MetricsSnapshot, Plan, Refusal, Registered, Source, Wanted,
+};
 
 /// Shared by a test's threads, as the mapped memory is by a node's.
 #[derive(Clone, Copy)]
@@ -43,6 +45,22 @@ impl Scene {
             unsafe { byte.read_volatile() }
         };
         (0..size).map(word).collect()
+    }
+
+    /// As the monitor maps it, with labels for all of it.
+    pub(crate) fn source(&self, labels: &'static str) -> Source<'static> {
+        // SAFETY: the memory is never given back, and is written by whole words.
+        unsafe { Source::new(self.base, self.metrics.plan().bytes(), labels.as_bytes()) }.unwrap()
+    }
+
+    /// Writes over bytes of the memory, as a node gone wild does.
+    pub(crate) fn spoil(&self, offset: usize, bytes: &[u8]) {
+        assert!(offset + bytes.len() <= self.metrics.plan().bytes());
+        for (index, byte) in bytes.iter().enumerate() {
+            let place = self.base.as_ptr().wrapping_add(offset + index);
+            // SAFETY: the place lies within the memory; nobody else is at work in these tests.
+            unsafe { place.write_volatile(*byte) };
+        }
     }
 
     pub(crate) fn snapshot(&self) -> MetricsSnapshot {

@@ -2,6 +2,8 @@
 
 use std::ffi::{CStr, c_char, c_void};
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use lifeboat_abi::Frame;
 
 use super::EMPTY;
@@ -38,6 +40,16 @@ pub(super) fn thread_name(room: &mut [u8; THREAD_NAME_ROOM]) -> &str {
     // SAFETY: the kernel writes at most 16 bytes, the NUL included.
     unsafe { libc::prctl(libc::PR_GET_NAME, room.as_mut_ptr()) };
     CStr::from_bytes_until_nul(room).ok().and_then(|name| name.to_str().ok()).unwrap_or_default()
+}
+
+/// Has the libc call this in every child of a fork from now on; once in a program.
+pub(super) fn watch_forks(in_child: extern "C" fn()) {
+    static IS_WATCHING: AtomicBool = AtomicBool::new(false);
+    if !IS_WATCHING.swap(true, Ordering::Relaxed) {
+        // It fails for want of memory alone; then a child counts as its parent's, until it executes a program.
+        // SAFETY: the function lives as long as this library, and the libc forgets it when that is unloaded.
+        unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+    }
 }
 
 /// A stack of addresses; what they mean, the monitor finds out.

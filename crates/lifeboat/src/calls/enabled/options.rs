@@ -18,6 +18,7 @@ pub struct Options<'a> {
     texts: [Option<&'a str>; TEXTS],
     is_on: bool,
     capture_timeout_ms: u32,
+    series_max: u32,
     report_caught_panics: bool,
 }
 
@@ -40,7 +41,13 @@ impl<'a> Options<'a> {
     /// Nothing said yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { texts: [None; TEXTS], is_on: false, capture_timeout_ms: 0, report_caught_panics: false }
+        Self {
+            texts: [None; TEXTS],
+            is_on: false,
+            capture_timeout_ms: 0,
+            series_max: 0,
+            report_caught_panics: false,
+        }
     }
 
     texts! {
@@ -79,6 +86,13 @@ impl<'a> Options<'a> {
     #[must_use]
     pub const fn capture_timeout_ms(mut self, timeout: u32) -> Self {
         self.capture_timeout_ms = timeout;
+        self
+    }
+
+    /// How many series of metrics the node may have; 0 means 10,000 (`LIFEBOAT_SERIES_MAX`).
+    #[must_use]
+    pub const fn series_max(mut self, series: u32) -> Self {
+        self.series_max = series;
         self
     }
 
@@ -129,7 +143,7 @@ impl Lowered {
             reporter: reporter.map_or(option, |path| path.as_ptr()),
             monitor,
             capture_timeout_ms: options.capture_timeout_ms,
-            series_max: 0,
+            series_max: options.series_max,
             environ: host::environ(),
         };
         Self { options: lowered, _texts: texts }

@@ -29,12 +29,12 @@ const FORGET_EVERY: Duration = Duration::from_secs(30);
 
 /// A module's process.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Found {
-    pub(super) pid: u32,
+pub(crate) struct Found {
+    pub(crate) pid: u32,
     /// When it was started: with the number, what it is known by.
-    pub(super) start_ticks: u64,
+    pub(crate) start_ticks: u64,
     /// The module's name.
-    pub(super) name: String,
+    pub(crate) name: String,
 }
 
 /// Looks again and again.
@@ -99,7 +99,7 @@ impl Finder {
 }
 
 /// The module that this process hosts.
-pub(super) fn module(pid: u32) -> Option<Found> {
+pub(crate) fn module(pid: u32) -> Option<Found> {
     let mut command = Vec::new();
     let file = File::open(format!("/proc/{pid}/cmdline")).ok()?;
     file.take(COMMAND_BYTES_MAX).read_to_end(&mut command).ok()?;

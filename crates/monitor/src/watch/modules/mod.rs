@@ -2,7 +2,6 @@
 //! on. In a thread of its own, and only where `LIFEBOAT_MODULES=on` asks for it.
 
 pub(crate) mod find;
-mod memory;
 mod past;
 mod report;
 
@@ -24,13 +23,13 @@ use crate::sample::ProcessSample;
 use crate::spool::Spool;
 
 use find::{Finder, Found};
-use memory::OomKills;
 use past::{Around, Past, Verdict};
 use report::{Death, Reports};
 
 use super::door::{Caller, Door};
 use super::link::{Link, SETTINGS_BYTES};
 use super::roles::Destination;
+use super::sampler::cgroup::cgroup_sample;
 use super::sampler::process::process_sample;
 use super::verdict::{self, Circumstances};
 use super::{end, kin};
@@ -62,6 +61,7 @@ impl Modules {
             living: Vec::new(),
             joined: Vec::new(),
             door: None,
+            oom_kills: None,
             state_dir: destination.state_dir.clone(),
             reports: Reports::new(link, destination),
         };
@@ -93,7 +93,6 @@ struct Living {
     label: String,
     pidfd: OwnedFd,
     program: String,
-    oom_kills: OomKills,
     own_reporter: OwnReporter,
 }
 
@@ -112,6 +111,8 @@ struct Keeper {
     /// Those that were handed over to us.
     joined: Vec<JoinHandle<()>>,
     door: Option<Door>,
+    /// Processes of the node's control group that the kernel killed for want of memory.
+    oom_kills: Option<u64>,
     state_dir: PathBuf,
     reports: Reports,
 }
@@ -157,6 +158,7 @@ impl Keeper {
         if find::module(found.pid).as_ref() != Some(&found) {
             return;
         }
+        self.have_oom_kills_risen();
         let mut past = lock(&self.past);
         let Some(label) = past.begin(&found.name, found.pid) else { return };
         past.look(|pid| if pid == found.pid { process_sample(pid) } else { ProcessSample::default() });
@@ -164,9 +166,8 @@ impl Keeper {
         let program = fs::read_link(format!("/proc/{}/exe", found.pid)).unwrap_or_default();
         let own_reporter =
             OwnReporter::LookAt(Instant::now() + FIRST_LOOK_AT_REPORTER, FIRST_LOOK_AT_REPORTER);
-        let oom_kills = OomKills::of(found.pid);
         let program = program.to_string_lossy().into_owned();
-        self.living.push(Living { found, label, pidfd, program, oom_kills, own_reporter });
+        self.living.push(Living { found, label, pidfd, program, own_reporter });
     }
 
     /// A monitor of one of our modules calls.
@@ -218,10 +219,10 @@ impl Keeper {
         let patience = if is_killed { NODE_END_PATIENCE } else { Duration::ZERO };
         let is_node_gone = is_node_gone || self.is_node_gone(patience);
         let is_node_ending = is_node_gone || self.is_node_stopping(end);
-        let is_out_of_memory = is_killed && module.oom_kills.have_risen();
+        let is_out_of_memory = self.have_oom_kills_risen() && is_killed;
         let verdict = past::judge(end, Around { is_node_ending, is_out_of_memory });
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let last = {
+        let (last, restarts) = {
             let mut past = lock(&self.past);
             let last = past.last(&module.label);
             past.end(&module.label, end, verdict, now);
@@ -230,8 +231,15 @@ impl Keeper {
         let Verdict::Death(cause) = verdict else { return };
         if matches!(module.own_reporter, OwnReporter::LookAt(..)) {
             let (module, program) = (module.label, module.program);
-            self.reports.report(&Death { module, program, end, cause, last });
+            self.reports.report(&Death { module, program, end, cause, restarts, last });
         }
+    }
+
+    /// Whether the kernel has killed in the node's control group, of which its modules are, since this was last asked.
+    fn have_oom_kills_risen(&mut self) -> bool {
+        let now = cgroup_sample(self.link.pid()).and_then(|group| group.oom_kills);
+        let before = std::mem::replace(&mut self.oom_kills, now);
+        now.zip(before).is_some_and(|(now, before)| now > before)
     }
 
     fn is_node_gone(&self, patience: Duration) -> bool {

@@ -118,9 +118,9 @@ impl Past {
         }
     }
 
-    /// The last look at one.
-    pub(super) fn last(&self, label: &str) -> ProcessSample {
-        self.modules.get(label).map(|module| module.last.clone()).unwrap_or_default()
+    /// The last look at one, and how often it had been started again.
+    pub(super) fn last(&self, label: &str) -> (ProcessSample, u64) {
+        self.modules.get(label).map(|module| (module.last.clone(), module.life.restarts)).unwrap_or_default()
     }
 
     /// All as they were when they were last looked at.

@@ -8,7 +8,7 @@ use std::time::{Instant, SystemTime};
 use lifeboat_recorder::{Setting, Snapshot};
 
 use crate::capture::{CAPTURE_VERSION, Capture, End, Process, Subject};
-use crate::run::recorder::{OwnRecorder, realtime_ns};
+use crate::run::recorder::{OwnRecorder, boottime_ns, realtime_ns};
 use crate::sample::ProcessSample;
 use crate::watch::budget::Budget;
 use crate::watch::link::Link;
@@ -33,6 +33,7 @@ pub(super) struct Death {
     pub(super) program: String,
     pub(super) end: End,
     pub(super) cause: &'static str,
+    pub(super) restarts: u64,
     /// The last look at the process.
     pub(super) last: ProcessSample,
 }
@@ -101,6 +102,7 @@ impl Reports {
         Ok(Capture {
             version: CAPTURE_VERSION,
             subject: Subject::Module { is_out_of_memory: death.cause == "oom-kill" },
+            module: Some(death.module.clone()),
             recorder: written?,
             end: death.end,
             threads: Vec::new(),
@@ -116,7 +118,11 @@ impl Reports {
             abort_message: String::new(),
             notes: vec!["the module carries no reporter: its stack is not known".into()],
             captured_realtime_ns: realtime_ns(SystemTime::now()),
+            captured_boottime_ns: boottime_ns(),
+            hang: None,
             metrics: figures(&death.module, last),
+            restarts: Some(death.restarts),
+            course: Vec::new(),
         })
     }
 
@@ -130,7 +136,6 @@ impl Reports {
         for tag in node.tags() {
             recorder.tag(tag.key, tag.value);
         }
-        recorder.tag(b"module", death.module.as_bytes());
         recorder.set_pid(death.last.pid);
         let start_ns = death.last.start_seconds.map_or(0, |seconds| (seconds * 1e9) as u64);
         recorder.control().start_realtime_ns.store(start_ns, std::sync::atomic::Ordering::Relaxed);

@@ -1,27 +1,47 @@
 //! Looks at the node from outside, now and then and when `serve` asks, in a thread of its own: what it reads may hang.
 
+pub(crate) mod cgroup;
+mod course;
+mod databases;
 pub(crate) mod process;
+mod spool;
 
-use std::io::ErrorKind;
+use std::io;
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::capture::CoursePoint;
+use crate::lives::Lives;
+use crate::sample::{Ended, ProcessSample, Sample};
+use crate::talk::{self, Answer, Question};
+use crate::{MetricValue, rest};
 
 use super::modules::Modules;
-use crate::MetricValue;
-use crate::sample::{Ended, Sample};
-use crate::talk::{self, Answer, Question};
+
+use course::Course;
+use databases::Databases;
 
 /// How often the node is looked at where nobody asks: for the course that its report shows.
 const INTERVAL: Duration = Duration::from_secs(15);
-/// How long `serve` may leave an answer unread.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long `serve` may leave an answer unread, or a question half said.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Whom to look at.
 #[derive(Clone)]
 pub(crate) struct Subject {
     /// The node's process id.
     pub(crate) pid: u32,
+    /// The state directory.
+    pub(crate) state_dir: PathBuf,
+    /// What became of the node's lives.
+    pub(crate) lives: Lives,
+    /// Handled errors that became no report and are not in the record of its lives yet.
+    pub(crate) suppressed: Arc<AtomicU64>,
     /// The node's modules, where they are looked after.
     pub(crate) modules: Option<Arc<Modules>>,
 }
@@ -31,11 +51,13 @@ pub(crate) struct Subject {
 pub(crate) struct Seen {
     /// The last values of the node's own endpoint.
     pub(crate) scraped: Vec<MetricValue>,
+    /// What the node needed over its last minutes.
+    pub(crate) course: Vec<CoursePoint>,
 }
 
 /// The thread that looks.
 pub(crate) struct Sampler {
-    subject: Subject,
+    looker: Arc<Looker>,
     seen: Arc<Mutex<Seen>>,
     serve: Option<Arc<UnixStream>>,
 }
@@ -43,63 +65,127 @@ pub(crate) struct Sampler {
 impl Sampler {
     /// Starts to look; `serve` is the role's end of the socket, where there is one.
     pub(crate) fn start(subject: Subject, serve: Option<UnixStream>) -> Self {
+        let start_ticks = process::start_ticks(subject.pid);
+        let databases = Databases::from_environment(&subject.state_dir);
+        databases.start();
+        let looker = Arc::new(Looker { start_ticks, subject, databases, sending: Mutex::default() });
         let seen = Arc::new(Mutex::new(Seen::default()));
         let serve = serve.map(Arc::new);
-        let (of_thread, stream) = (Arc::clone(&seen), serve.clone());
+        let (of_thread, told, stream) = (Arc::clone(&looker), Arc::clone(&seen), serve.clone());
         let thread = std::thread::Builder::new().name("sampler".into()).stack_size(256 * 1024);
         // Where there is no thread to be had the node's numbers are missing, and nothing else.
-        let looked_at = subject.clone();
-        let _ = thread.spawn(move || look(&looked_at, stream.as_deref(), &of_thread));
-        Self { subject, seen, serve }
+        let _ = thread.spawn(move || look(&of_thread, stream.as_deref(), &told));
+        Self { looker, seen, serve }
     }
 
     /// What has been seen so far.
     pub(crate) fn seen(&self) -> Seen {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.seen).clone()
     }
 
     /// Tells `serve` that this life is over, and how.
     pub(crate) fn end(&self, ended: Ended) {
+        self.looker.note_suppressed();
         let Some(stream) = self.serve.as_deref() else { return };
-        let sample = Sample { ended: Some(ended), ..sample(&self.subject) };
+        let sample = Sample { ended: Some(ended), ..self.looker.sample() };
         // One that does not listen any more knows by the node's pidfd.
-        let _ = talk::send(stream, &Answer::Sample(Box::new(sample)));
+        let _ = self.looker.send(stream, sample);
     }
 }
 
-fn look(subject: &Subject, serve: Option<&UnixStream>, seen: &Mutex<Seen>) {
-    let Some(stream) = serve else {
-        loop {
-            std::thread::sleep(INTERVAL);
-            let _ = sample(subject);
-        }
-    };
-    let _ = stream.set_read_timeout(Some(INTERVAL));
-    let _ = stream.set_write_timeout(Some(WRITE_TIMEOUT));
+fn look(looker: &Looker, serve: Option<&UnixStream>, seen: &Mutex<Seen>) {
+    let mut course = Course::default();
+    let mut due = Instant::now();
+    if let Some(stream) = serve {
+        let _ = stream.set_write_timeout(Some(PATIENCE));
+        let _ = stream.set_read_timeout(Some(PATIENCE));
+    }
     loop {
-        let outcome = match talk::receive(stream) {
-            Ok(Question::Sample) => talk::send(stream, &Answer::Sample(Box::new(sample(subject)))),
-            Ok(Question::Scraped(values)) => {
-                seen.lock().unwrap_or_else(PoisonError::into_inner).scraped = values;
-                Ok(())
+        if due <= Instant::now() {
+            due = Instant::now() + INTERVAL;
+            course.add(&looker.process(), cgroup::cgroup_sample(looker.subject.pid).as_ref());
+            lock(seen).course = course.points();
+            looker.note_suppressed();
+            rest::give_back();
+        }
+        let left = due.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+        match serve {
+            None => std::thread::sleep(left),
+            Some(stream) if is_asked(stream, left) => {
+                if answer(stream, looker, seen).is_err() {
+                    return;
+                }
             }
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Ok(()),
-            Err(error) => Err(error),
-        };
-        if outcome.is_err() {
-            return;
+            Some(_) => {}
         }
     }
 }
 
-fn sample(subject: &Subject) -> Sample {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Sample {
-        taken_ms: u64::try_from(since.as_millis()).unwrap_or(0),
-        processes: [process::process_sample(subject.pid)]
-            .into_iter()
-            .chain(subject.modules.iter().flat_map(|modules| modules.samples()))
-            .collect(),
-        ..Sample::default()
+/// Whether there is a question, or nobody who could ask any more, within this time.
+fn is_asked(stream: &UnixStream, within: Duration) -> bool {
+    let within = Timespec::try_from(within).ok();
+    poll(&mut [PollFd::new(stream, PollFlags::IN)], within.as_ref()).is_ok_and(|ready| ready > 0)
+}
+
+/// Takes one question and answers it.
+fn answer(stream: &UnixStream, looker: &Looker, seen: &Mutex<Seen>) -> io::Result<()> {
+    match talk::receive(stream)? {
+        Question::Sample => looker.send(stream, looker.sample()),
+        Question::Scraped(values) => {
+            lock(seen).scraped = values;
+            Ok(())
+        }
+    }
+}
+
+fn lock(seen: &Mutex<Seen>) -> std::sync::MutexGuard<'_, Seen> {
+    seen.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct Looker {
+    subject: Subject,
+    /// When the node's process was started: its number may be another's one day.
+    start_ticks: Option<u64>,
+    databases: Databases,
+    /// Held by the one of our threads that speaks.
+    sending: Mutex<()>,
+}
+
+impl Looker {
+    fn sample(&self) -> Sample {
+        self.note_suppressed();
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let modules = self.subject.modules.iter().flat_map(|modules| modules.samples());
+        let record = self.subject.lives.read();
+        Sample {
+            taken_ms: u64::try_from(since.as_millis()).unwrap_or(0),
+            processes: [self.process()].into_iter().chain(modules).collect(),
+            cgroup: cgroup::cgroup_sample(self.subject.pid),
+            spool: spool::spool_sample(&self.subject.state_dir, record.suppressed),
+            life: record.life,
+            databases: self.databases.look(),
+            ended: None,
+        }
+    }
+
+    fn send(&self, stream: &UnixStream, sample: Sample) -> io::Result<()> {
+        let _sending = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
+        talk::send(stream, &Answer::Sample(Box::new(sample)))
+    }
+
+    fn process(&self) -> ProcessSample {
+        let pid = self.subject.pid;
+        if self.start_ticks.is_none() || process::start_ticks(pid) != self.start_ticks {
+            return ProcessSample { pid, ..ProcessSample::default() };
+        }
+        process::process_sample(pid)
+    }
+
+    /// Puts what was suppressed on record, so that a later life counts on. What cannot be written now waits.
+    fn note_suppressed(&self) {
+        let count = self.subject.suppressed.swap(0, Ordering::Relaxed);
+        if count > 0 && self.subject.lives.suppress(count).is_err() {
+            self.subject.suppressed.fetch_add(count, Ordering::Relaxed);
+        }
     }
 }

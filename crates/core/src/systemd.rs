@@ -1,0 +1,196 @@
+//! Tells systemd how the node is, where `LIFEBOAT_SYSTEMD` asks for it: `READY=1` and `WATCHDOG=1` out of the node's own
+//! heartbeats, `STATUS=` out of what its components say. See
+//! <https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html>.
+//!
+//! This is the one socket that the core opens: a datagram to the service manager of this machine, which listens to the
+//! service's main process alone unless told otherwise. It never waits.
+
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use lifeboat_abi::Switch;
+use lifeboat_recorder::{ComponentCopy, Recorder, component_state};
+
+use crate::settings::Settings;
+use crate::state::PathBuffer;
+use crate::sys::{self, number};
+
+const AF_UNIX: u16 = 1;
+const SOCK_DGRAM_CLOEXEC: usize = 2 | 0o2_000_000;
+const MSG_DONTWAIT_NOSIGNAL: usize = 0x40 | 0x4000;
+/// `sun_path` of a `sockaddr_un`.
+const ADDRESS_MAX: usize = 108;
+const FAMILY_BYTES: usize = 2;
+/// So often the watchdog is fed within its time.
+const FEEDINGS: u64 = 3;
+/// Between two lines of status: a component may say something new a thousand times a second.
+const STATUS_PAUSE_NS: u64 = 1_000_000_000;
+const MESSAGE_MAX: usize = 512;
+
+/// Where the service manager listens; empty where nobody asked for this.
+static ADDRESS: PathBuffer = PathBuffer::new();
+static IS_ON: AtomicU32 = AtomicU32::new(0);
+static IS_READY: AtomicU32 = AtomicU32::new(0);
+/// Between two feedings; 0 where there is no watchdog, or it is another process's.
+static FEED_EVERY_NS: AtomicU64 = AtomicU64::new(0);
+static FED_NS: AtomicU64 = AtomicU64::new(0);
+static STATUS_NS: AtomicU64 = AtomicU64::new(0);
+/// 1 where a component has spoken since the last line of status.
+static HAS_NEWS: AtomicU32 = AtomicU32::new(0);
+
+/// Takes what the service manager left in the environment.
+pub(crate) fn begin(settings: &Settings) {
+    IS_ON.store(0, Ordering::Relaxed);
+    let environ = settings.environ;
+    let is_asked = environ.get("LIFEBOAT_SYSTEMD").and_then(Switch::of) == Some(Switch::On);
+    let Some(address) = environ.get("NOTIFY_SOCKET").filter(|_| is_asked) else { return };
+    let is_address = matches!(address.first(), Some(b'/' | b'@')) && address.len() < ADDRESS_MAX;
+    if !is_address || !ADDRESS.set(address) {
+        return;
+    }
+    let number =
+        |name| environ.get(name).and_then(|text| core::str::from_utf8(text).ok()?.parse::<u64>().ok());
+    let is_ours = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(sys::getpid()));
+    let every_us = number("WATCHDOG_USEC").filter(|_| is_ours).unwrap_or(0) / FEEDINGS;
+    FEED_EVERY_NS.store(every_us.saturating_mul(1_000), Ordering::Relaxed);
+    FED_NS.store(0, Ordering::Relaxed);
+    IS_ON.store(1, Ordering::Release);
+}
+
+/// A loop gave proof of life. The first makes the service ready; others feed the watchdog, as long as every loop does.
+pub(crate) fn beat(recorder: Recorder, boottime_ns: u64) {
+    if IS_ON.load(Ordering::Acquire) == 0 {
+        return;
+    }
+    let mut message = Message::new();
+    let is_first = IS_READY.swap(1, Ordering::AcqRel) == 0;
+    if is_first {
+        message.put(b"READY=1\n");
+    }
+    let fed_ns = FED_NS.load(Ordering::Relaxed);
+    let feeds = is_due(&FED_NS, FEED_EVERY_NS.load(Ordering::Relaxed), boottime_ns)
+        && !recorder.has_overdue_heartbeat(boottime_ns);
+    if feeds {
+        message.put(b"WATCHDOG=1\n");
+    }
+    put_status(&mut message, recorder, boottime_ns);
+    if !message.send() {
+        // Nobody took it: the next beat says it again.
+        if is_first {
+            IS_READY.store(0, Ordering::Release);
+        }
+        if feeds {
+            FED_NS.store(fed_ns, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A component spoke.
+pub(crate) fn news(recorder: Recorder, boottime_ns: u64) {
+    if IS_ON.load(Ordering::Acquire) == 0 {
+        return;
+    }
+    HAS_NEWS.store(1, Ordering::Release);
+    let mut message = Message::new();
+    put_status(&mut message, recorder, boottime_ns);
+    message.send();
+}
+
+/// Takes its turn, if that has come.
+fn is_due(last_ns: &AtomicU64, every_ns: u64, now_ns: u64) -> bool {
+    let last = last_ns.load(Ordering::Relaxed);
+    let is_time = every_ns != 0 && (last == 0 || now_ns.saturating_sub(last) >= every_ns);
+    is_time && last_ns.compare_exchange(last, now_ns, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+}
+
+/// `STATUS=failing: database: disk image is malformed`, where there is something new to say.
+fn put_status(message: &mut Message, recorder: Recorder, boottime_ns: u64) {
+    if HAS_NEWS.load(Ordering::Acquire) == 0 || !is_due(&STATUS_NS, STATUS_PAUSE_NS, boottime_ns) {
+        return;
+    }
+    HAS_NEWS.store(0, Ordering::Release);
+    let mut copy = [0; size_of::<ComponentCopy>()];
+    let Some(worst) = recorder.worst_component(&mut copy) else { return };
+    let word: &[u8] = match worst.state {
+        component_state::OK => b"ok",
+        component_state::DEGRADED => b"degraded",
+        component_state::FAILING => b"failing",
+        _ => b"unknown",
+    };
+    message.put(b"STATUS=");
+    message.put(word);
+    if worst.state != component_state::OK {
+        message.put(b": ");
+        message.put_line(worst.name);
+        if !worst.detail.is_empty() {
+            message.put(b": ");
+            message.put_line(worst.detail);
+        }
+    }
+    message.put(b"\n");
+}
+
+/// One datagram: lines of `NAME=value`.
+struct Message {
+    bytes: [u8; MESSAGE_MAX],
+    length: usize,
+}
+
+impl Message {
+    const fn new() -> Self {
+        Self { bytes: [0; MESSAGE_MAX], length: 0 }
+    }
+
+    fn put(&mut self, text: &[u8]) {
+        for byte in text {
+            self.put_byte(*byte);
+        }
+    }
+
+    /// A line of its own would be an order to the service manager, such as `MAINPID=1`.
+    fn put_line(&mut self, text: &[u8]) {
+        for byte in text {
+            self.put_byte(if byte.is_ascii_control() { b' ' } else { *byte });
+        }
+    }
+
+    fn put_byte(&mut self, byte: u8) {
+        // The last byte stays a line's end, whatever does not fit.
+        if let Some(to) = self.bytes.get_mut(self.length).filter(|_| self.length < MESSAGE_MAX - 1) {
+            *to = byte;
+            self.length += 1;
+        }
+    }
+
+    /// Whether the service manager has it; there may be nothing to send.
+    fn send(&self) -> bool {
+        if self.length == 0 {
+            return true;
+        }
+        let (address, length) = socket_address();
+        let quiet = |number, arguments| {
+            // SAFETY: message and address are ours and live through the call; their lengths are handed over.
+            unsafe { sys::call(number, arguments) }
+        };
+        let Ok(socket) = quiet(number::SOCKET, [AF_UNIX as usize, SOCK_DGRAM_CLOEXEC, 0, 0, 0, 0]) else {
+            return false;
+        };
+        let (bytes, to) = (self.bytes.as_ptr() as usize, address.as_ptr() as usize);
+        let sent = quiet(number::SENDTO, [socket, bytes, self.length, MSG_DONTWAIT_NOSIGNAL, to, length]);
+        sys::close(socket as i32);
+        sent.is_ok()
+    }
+}
+
+/// `sockaddr_un` and how long it is. An abstract address begins with a zero, which the environment writes as `@`.
+fn socket_address() -> ([u8; FAMILY_BYTES + ADDRESS_MAX], usize) {
+    let mut path = [0; ADDRESS_MAX];
+    let length = ADDRESS.copy_to(&mut path);
+    if let Some(first) = path.first_mut().filter(|first| **first == b'@') {
+        *first = 0;
+    }
+    let mut address = [0; FAMILY_BYTES + ADDRESS_MAX];
+    for (to, from) in address.iter_mut().zip(AF_UNIX.to_ne_bytes().iter().chain(&path)) {
+        *to = *from;
+    }
+    (address, FAMILY_BYTES + length)
+}

@@ -1,0 +1,242 @@
+//! A series' slot: given by the reporter at the first use after start, then the same for the life of the process.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use super::super::reporter;
+use super::description::Description;
+use super::description::resolved;
+use super::{Label, row};
+use lifeboat_abi::{Metric, MetricKind, Status};
+
+/// What the reporter made of a metric that it does not take.
+const REFUSED: u32 = u32::MAX;
+
+/// One series' slot: 0 until resolved, `u32::MAX` when refused. Several threads may resolve it at once: each gets the
+/// same.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    number: AtomicU32,
+    /// What the reporter calls the metric's family, so that labels known late cost one look-up; 0 until it is known.
+    family: AtomicU32,
+}
+
+impl Slot {
+    /// Not resolved.
+    pub(crate) const fn new() -> Self {
+        Self { number: AtomicU32::new(0), family: AtomicU32::new(0) }
+    }
+
+    /// The number, if there is one by now.
+    #[inline(always)]
+    pub(super) fn get(&self) -> u32 {
+        self.number.load(Ordering::Relaxed)
+    }
+
+    /// Another number from now on: an info's labels changed.
+    pub(super) fn keep(&self, slot: u32) {
+        self.number.store(slot, Ordering::Relaxed);
+    }
+
+    /// The number, asked for where it is not known; 0 or `u32::MAX` where there is none.
+    pub(super) fn resolve(&self, description: &Description<'_>) -> u32 {
+        let known = self.get();
+        if known != 0 {
+            return known;
+        }
+        let found = self.resolve_with(description, &[]);
+        self.keep(found);
+        found
+    }
+
+    /// The number of the series with these labels too, found or made; 0 where there is no reporter at work, or it wants to
+    /// be asked again.
+    pub(super) fn resolve_with(&self, description: &Description<'_>, more: &[Label<'_>]) -> u32 {
+        let Some(resolve) = reporter::table().and_then(|table| table.metric_resolve) else { return 0 };
+        let family = self.family.load(Ordering::Relaxed);
+        description.lowered(0, family, more, |metric| {
+            // SAFETY: the handle and all that it points to live until the call returns, and the reporter copies the texts.
+            let status = unsafe { resolve(metric) };
+            if metric.reserved != family {
+                self.family.store(metric.reserved, Ordering::Relaxed);
+            }
+            if status == Status::Ok as i32 || metric.slot == REFUSED { metric.slot } else { 0 }
+        })
+    }
+
+    /// Counts, where this thread has a row and the series a slot. False where [`Slot::count_first`] is to be asked.
+    #[inline(always)]
+    pub(crate) fn count(&self, value: u64) -> bool {
+        count(self.get(), value)
+    }
+
+    /// Finds slot and row, then counts.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn count_first(&self, value: u64, description: &Description<'_>) {
+        count_first(self.resolve(description), value);
+    }
+
+    /// Changes a gauge. False where [`Slot::change_first`] is to be asked.
+    #[inline(always)]
+    pub(crate) fn change(&self, change: Change) -> bool {
+        change_in(self.get(), change)
+    }
+
+    /// Finds slot and row, then changes.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn change_first(&self, change: Change, description: &Description<'_>) {
+        change_first(self.resolve(description), change);
+    }
+
+    /// Observes. False where [`Slot::observe_first`] is to be asked.
+    #[inline(always)]
+    pub(crate) fn observe(&self, value: f64, bounds: &[f64]) -> bool {
+        observe(self.get(), value, bounds)
+    }
+
+    /// Finds slot and row, then observes.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn observe_first(&self, value: f64, description: &Description<'_>) {
+        observe_first(self.resolve(description), value, description.bounds);
+    }
+}
+
+/// How a gauge changes.
+#[derive(Clone, Copy)]
+pub(crate) enum Change {
+    Set(f64),
+    Add(f64),
+}
+
+/// Nobody to count for is counted, too: the caller is done.
+#[inline(always)]
+pub(super) fn count(slot: u32, value: u64) -> bool {
+    match own_place(slot) {
+        Some(place) => increase(place, value),
+        None => return reporter::table().is_none(),
+    }
+    true
+}
+
+#[cold]
+#[inline(never)]
+pub(super) fn count_first(slot: u32, value: u64) {
+    if !is_slot(slot) {
+        return;
+    }
+    row::own_or_new();
+    match own_place(slot) {
+        Some(place) => increase(place, value),
+        // More threads than rows.
+        None => call(MetricKind::Counter, slot, &[], |metric| {
+            let add = reporter::table()?.counter_add?;
+            // SAFETY: the handle lives until the call returns.
+            Some(unsafe { add(metric, value) })
+        }),
+    }
+}
+
+/// Only this thread writes here; a reader loads the number whole.
+#[inline(always)]
+fn increase(place: &AtomicU64, value: u64) {
+    place.store(place.load(Ordering::Relaxed).wrapping_add(value), Ordering::Relaxed);
+}
+
+#[inline(always)]
+pub(super) fn change_in(slot: u32, change: Change) -> bool {
+    match row::shared().filter(|_| is_slot(slot)) {
+        // SAFETY: the reporter gave row and slot.
+        Some(row) => apply(unsafe { row::place(row, slot) }, change),
+        None => return reporter::table().is_none(),
+    }
+    true
+}
+
+#[cold]
+#[inline(never)]
+pub(super) fn change_first(slot: u32, change: Change) {
+    if let Some(row) = row::shared_or_new().filter(|_| is_slot(slot)) {
+        // SAFETY: the reporter gave row and slot.
+        apply(unsafe { row::place(row, slot) }, change);
+    }
+}
+
+/// Any thread may write here.
+#[inline(always)]
+fn apply(place: &AtomicU64, change: Change) {
+    match change {
+        Change::Set(value) => place.store(value.to_bits(), Ordering::Relaxed),
+        Change::Add(value) => {
+            let sum = |bits: u64| (f64::from_bits(bits) + value).to_bits();
+            place.update(Ordering::Relaxed, Ordering::Relaxed, sum);
+        }
+    }
+}
+
+#[inline(always)]
+pub(super) fn observe(slot: u32, value: f64, bounds: &[f64]) -> bool {
+    match row::own().filter(|_| is_slot(slot)) {
+        Some(row) => fill_bucket(row, slot, value, bounds),
+        None => return reporter::table().is_none(),
+    }
+    true
+}
+
+#[cold]
+#[inline(never)]
+pub(super) fn observe_first(slot: u32, value: f64, bounds: &[f64]) {
+    if !is_slot(slot) {
+        return;
+    }
+    match row::own_or_new() {
+        Some(row) => fill_bucket(row, slot, value, bounds),
+        // More threads than rows.
+        None => call(MetricKind::Histogram, slot, bounds, |metric| {
+            let observe = reporter::table()?.histogram_observe?;
+            // SAFETY: the handle and its bounds live until the call returns.
+            Some(unsafe { observe(metric, value) })
+        }),
+    }
+}
+
+/// A bucket for each bound, one for what lies above, then the sum. Not a number belongs to no bucket and would spoil the
+/// sum: it is left out.
+#[inline]
+fn fill_bucket(row: std::ptr::NonNull<u64>, slot: u32, value: f64, bounds: &[f64]) {
+    if value.is_nan() {
+        return;
+    }
+    // Ascending. All are looked at: a loop that ends early is a branch that nobody foresees.
+    let bucket: u32 = bounds.iter().map(|bound| u32::from(value > *bound)).sum();
+    // SAFETY: the reporter gave the row, and as many slots as there are bounds, and two.
+    increase(unsafe { row::place(row, slot + bucket) }, 1);
+    // SAFETY: as above.
+    let sum = unsafe { row::place(row, slot + bounds.len() as u32 + 1) };
+    let now = f64::from_bits(sum.load(Ordering::Relaxed));
+    sum.store((now + value).to_bits(), Ordering::Relaxed);
+}
+
+/// The place of a slot in this thread's row, where both are known.
+#[inline(always)]
+fn own_place(slot: u32) -> Option<&'static AtomicU64> {
+    // Branches: of a filter the compiler makes a conditional move, which the address then waits for.
+    let row = row::own()?;
+    if !is_slot(slot) {
+        return None;
+    }
+    // SAFETY: the reporter gave row and slot.
+    Some(unsafe { row::place(row, slot) })
+}
+
+/// Neither unresolved nor refused.
+#[inline(always)]
+fn is_slot(slot: u32) -> bool {
+    slot.wrapping_sub(1) < REFUSED - 1
+}
+
+/// Calls an entry of the table with a handle that has its slot. There is nobody to tell what it answers.
+fn call(kind: MetricKind, slot: u32, bounds: &[f64], entry: impl FnOnce(&mut Metric) -> Option<i32>) {
+    let _ = entry(&mut resolved(kind, slot, bounds));
+}

@@ -1,0 +1,58 @@
+//! All that is known when a page is made.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::sample::{Ended, ProcessSample, Sample};
+
+use super::node::{About, State, View};
+use super::own::Own;
+use super::scrape::Seen;
+
+/// The facts of one moment.
+#[derive(Clone, Copy)]
+pub(super) struct Facts<'f> {
+    pub(super) about: &'f About,
+    pub(super) pid: u32,
+    pub(super) view: &'f View,
+    pub(super) own: Option<&'f Own>,
+    /// What `watch` said last.
+    pub(super) sample: Option<&'f Sample>,
+    pub(super) sample_age_seconds: Option<f64>,
+    /// The node's own endpoint, where one is read.
+    pub(super) scraped: Option<&'f Seen>,
+    pub(super) now_seconds: u64,
+}
+
+impl<'f> Facts<'f> {
+    /// What one look shows; the rest is not known.
+    pub(super) fn of(view: &'f View) -> Self {
+        static NOBODY: About = About::unknown();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self {
+            about: &NOBODY,
+            pid: 0,
+            view,
+            own: None,
+            sample: None,
+            sample_age_seconds: None,
+            scraped: None,
+            now_seconds: now.as_secs(),
+        }
+    }
+
+    /// Whether the node lives.
+    pub(super) fn is_up(&self) -> bool {
+        self.view.state != State::Ended
+    }
+
+    /// The node's own process, while it lives.
+    pub(super) fn process(&self) -> Option<&'f ProcessSample> {
+        let processes = &self.sample.filter(|_| self.is_up())?.processes;
+        processes.iter().find(|process| process.module.is_none())
+    }
+
+    /// How it ended.
+    pub(super) fn ended(&self) -> Option<&'f Ended> {
+        self.sample.and_then(|sample| sample.ended.as_ref())
+    }
+}

@@ -1,0 +1,381 @@
+//! What is served, out of the facts of one moment.
+
+use lifeboat_recorder::component_state;
+use serde_json::{Value, json};
+
+use super::facts::Facts;
+use super::families::{Families, Kind};
+use super::health::{Assessment, Status, assess};
+use super::http::Response;
+use super::http::negotiate::Format;
+use super::node::State;
+use crate::sample::{Life, ProcessSample, Sample};
+
+/// Every cause, so that the first death of a kind is an increase and not a new series.
+const CAUSES: [&str; 10] = [
+    "signal",
+    "panic",
+    "nim-exception",
+    "cpp-exception",
+    "exit",
+    "oom-kill",
+    "killed",
+    "hang",
+    "power-loss",
+    "unknown",
+];
+const STOPS: [&str; 3] = ["requested", "clean", "hard"];
+const REPORTS: [&str; 3] = ["sent", "dropped", "suppressed"];
+/// What there is.
+pub(super) const INDEX: &str = "there is no such page; there are
+
+/metrics         metrics of the node, and of the monitor about it
+/node/metrics    the node's own endpoint, where LIFEBOAT_SCRAPE names it
+/health          200 where the node is well, 503 with the reason where it is not
+/health/checks   every component, heartbeat and database
+/livez           200: the monitor itself works";
+
+/// `/metrics`.
+pub(super) fn metrics(facts: &Facts<'_>, format: Format) -> String {
+    let mut page = String::new();
+    if let Some(own) = facts.own.filter(|_| facts.is_up()) {
+        own.expose(format, &mut page);
+    }
+    let mut families = Families::new(format, &mut page);
+    node(facts, &mut families);
+    if facts.is_up() {
+        health(facts, &mut families);
+        if let Some(process) = facts.process() {
+            self::process(process, &mut families);
+        }
+        registry(facts, &mut families);
+    }
+    if let Some(sample) = facts.sample {
+        life(&sample.life, &mut families);
+        if facts.is_up() {
+            cgroup(sample, &mut families);
+        }
+        spool(sample, facts.now_seconds, &mut families);
+        databases(sample, &mut families);
+        modules(sample, &mut families);
+    }
+    let age = facts.sample_age_seconds;
+    families
+        .gauge("lifeboat_sample_age_seconds", "Age of what the monitor saw of the process.")
+        .sample(&[], age);
+    scraped(facts, &mut families);
+    families.end();
+    page
+}
+
+fn node(facts: &Facts<'_>, families: &mut Families<'_>) {
+    families.gauge("lifeboat_node_up", "Whether the node's process lives.").sample(&[], facts.is_up());
+    let about = facts.about;
+    let labels = [
+        ("app", about.app.as_str()),
+        ("version", &about.version),
+        ("commit", &about.commit),
+        ("fleet", &about.fleet),
+        ("node", &about.node),
+    ];
+    families.begin(Kind::Info, "lifeboat_node", "Who the node is.").sample(&labels, true);
+    let start = facts.view.start_seconds.filter(|_| facts.is_up());
+    families
+        .gauge("lifeboat_start_time_seconds", "When the reporter was started, since 1970.")
+        .sample(&[], start);
+}
+
+fn health(facts: &Facts<'_>, families: &mut Families<'_>) {
+    let Assessment { score, coverage, .. } = assess(facts);
+    families.gauge("lifeboat_health_score", "How well the node is, 0 to 100.").sample(&[], f64::from(score));
+    families
+        .gauge("lifeboat_health_coverage_ratio", "What is known of the node's health, of what should be.")
+        .sample(&[], coverage);
+    let Some((components, heartbeats)) = &facts.view.health else { return };
+    let mut states = families
+        .gauge("lifeboat_health_state", "State of a component: 0 ok, 1 degraded, 2 failing, -1 unknown.");
+    for component in components {
+        states.sample(&[("component", &component.name)], f64::from(component.state));
+    }
+    let mut ages = families.gauge("lifeboat_heartbeat_age_seconds", "Time since a loop's last heartbeat.");
+    // A loop that has ended properly has no age.
+    for heartbeat in heartbeats.iter().filter(|heartbeat| heartbeat.deadline_seconds.is_some()) {
+        ages.sample(&[("name", &heartbeat.name)], heartbeat.age_seconds);
+    }
+    let mut deadlines = families
+        .gauge("lifeboat_heartbeat_deadline_seconds", "The age by which a loop's next heartbeat is due.");
+    for heartbeat in heartbeats {
+        deadlines.sample(&[("name", &heartbeat.name)], heartbeat.deadline_seconds);
+    }
+}
+
+fn process(process: &ProcessSample, families: &mut Families<'_>) {
+    let cpu = process.user_seconds.zip(process.system_seconds).map(|(user, system)| user + system);
+    families
+        .counter("process_cpu_seconds", "Total user and system CPU time spent in seconds.")
+        .sample(&[], cpu);
+    for (name, help, value) in [
+        ("process_resident_memory_bytes", "Resident memory size in bytes.", process.resident_bytes),
+        ("process_virtual_memory_bytes", "Virtual memory size in bytes.", process.virtual_bytes),
+        (
+            "process_virtual_memory_max_bytes",
+            "Maximum amount of virtual memory available in bytes.",
+            process.virtual_max_bytes,
+        ),
+        ("process_open_fds", "Number of open file descriptors.", process.open_fds),
+        ("process_max_fds", "Maximum number of open file descriptors.", process.max_fds),
+        ("lifeboat_process_swapped_bytes", "Memory of the process in swap.", process.swapped_bytes),
+        ("lifeboat_process_threads", "Threads of the process.", process.threads),
+    ] {
+        families.gauge(name, help).sample(&[], value);
+    }
+    families
+        .gauge("process_start_time_seconds", "Start time of the process since unix epoch in seconds.")
+        .sample(&[], process.start_seconds);
+    let mut modes = families.counter("lifeboat_process_cpu_seconds", "CPU time by mode.");
+    modes.sample(&[("mode", "user")], process.user_seconds);
+    modes.sample(&[("mode", "system")], process.system_seconds);
+    let mut io = families.counter("lifeboat_process_io_bytes", "Bytes read from and written to storage.");
+    io.sample(&[("direction", "read")], process.read_bytes);
+    io.sample(&[("direction", "write")], process.written_bytes);
+    let mut switches = families.counter("lifeboat_process_context_switches", "Context switches by kind.");
+    switches.sample(&[("kind", "voluntary")], process.voluntary_switches);
+    switches.sample(&[("kind", "involuntary")], process.involuntary_switches);
+}
+
+fn registry(facts: &Facts<'_>, families: &mut Families<'_>) {
+    let Some(head) = facts.own.and_then(super::own::Own::head) else { return };
+    families
+        .gauge("lifeboat_metrics_series", "Series that the node registered.")
+        .sample(&[], u64::from(head.series_used));
+    families
+        .gauge("lifeboat_metrics_series_max", "Series that there is room for.")
+        .sample(&[], u64::from(head.plan().series_max()));
+    families
+        .counter("lifeboat_metrics_overflowed", "Series for which there was no room.")
+        .sample(&[], head.overflowed);
+    families
+        .counter("lifeboat_metrics_refused", "Metrics whose name was wrong or meant something else already.")
+        .sample(&[], head.refused);
+}
+
+fn life(life: &Life, families: &mut Families<'_>) {
+    families.counter("lifeboat_restarts", "How often the node was started again.").sample(&[], life.restarts);
+    let mut deaths = families.counter("lifeboat_deaths", "Deaths by cause.");
+    for (cause, count) in with_zeros(&CAUSES, &life.deaths) {
+        deaths.sample(&[("cause", cause)], count);
+    }
+    let mut last = families
+        .gauge("lifeboat_last_death_timestamp_seconds", "When the node last died of a cause, since 1970.");
+    for (cause, at) in &life.last_deaths {
+        last.sample(&[("cause", cause)], *at);
+    }
+    let mut stops = families.counter("lifeboat_stops", "Ends that were asked for, by kind.");
+    for (kind, count) in with_zeros(&STOPS, &life.stops) {
+        stops.sample(&[("kind", kind)], count);
+    }
+}
+
+fn cgroup(sample: &Sample, families: &mut Families<'_>) {
+    let Some(group) = &sample.cgroup else { return };
+    families
+        .gauge("lifeboat_cgroup_memory_bytes", "Memory of the control group, page cache included.")
+        .sample(&[], group.memory_bytes);
+    families
+        .gauge("lifeboat_cgroup_memory_max_bytes", "Memory that the control group may use.")
+        .sample(&[], group.memory_max_bytes);
+    families
+        .counter(
+            "lifeboat_cgroup_oom_kills",
+            "Processes of the control group that the kernel killed for memory.",
+        )
+        .sample(&[], group.oom_kills);
+    families
+        .counter("lifeboat_cgroup_throttled_seconds", "Time for which the control group was denied the CPU.")
+        .sample(&[], group.throttled_seconds);
+}
+
+fn spool(sample: &Sample, now_seconds: u64, families: &mut Families<'_>) {
+    let spool = &sample.spool;
+    families.gauge("lifeboat_spool_reports", "Reports that wait to be sent.").sample(&[], spool.reports);
+    let age =
+        spool.oldest_seconds.filter(|_| spool.reports > 0).map(|stored| now_seconds.saturating_sub(stored));
+    families
+        .gauge("lifeboat_spool_oldest_seconds", "Age of the oldest of them.")
+        .sample(&[], age.unwrap_or(0));
+    let mut reports = families.counter("lifeboat_reports", "Reports by what became of them.");
+    for (state, count) in with_zeros(&REPORTS, &spool.counts) {
+        reports.sample(&[("state", state)], count);
+    }
+}
+
+fn databases(sample: &Sample, families: &mut Families<'_>) {
+    let mut each = |name, help, value: &dyn Fn(&crate::sample::DatabaseSample) -> Option<u64>| {
+        let mut family = families.gauge(name, help);
+        for database in &sample.databases {
+            family.sample(&[("database", &database.name)], value(database));
+        }
+    };
+    each("lifeboat_sqlite_size_bytes", "Size of a database's file.", &|it| it.size_bytes);
+    each("lifeboat_sqlite_wal_bytes", "Size of a database's write-ahead log.", &|it| it.wal_bytes);
+    each("lifeboat_sqlite_free_bytes", "Pages of a database's file that hold nothing.", &|it| {
+        Some(it.free_pages?.saturating_mul(it.page_bytes?))
+    });
+    each("lifeboat_sqlite_check_ok", "Whether the last quick_check found a database whole.", &|it| {
+        it.is_whole.map(u64::from)
+    });
+    each(
+        "lifeboat_sqlite_last_good_check_timestamp_seconds",
+        "When a database was last found whole, since 1970.",
+        &|it| it.last_whole_seconds,
+    );
+}
+
+fn modules(sample: &Sample, families: &mut Families<'_>) {
+    let modules: Vec<_> =
+        sample.processes.iter().filter_map(|process| Some((process.module.as_deref()?, process))).collect();
+    let mut gauge = |name, help, value: &dyn Fn(&ProcessSample) -> Option<f64>| {
+        let mut family = families.gauge(name, help);
+        for (module, process) in &modules {
+            family.sample(&[("module", module)], value(process));
+        }
+    };
+    let number = |value: Option<u64>| value.map(|value| value as f64);
+    gauge("logos_module_up", "Whether a module's process lives.", &|it| Some(f64::from(u8::from(it.is_up))));
+    gauge("logos_module_resident_memory_bytes", "Resident memory of a module.", &|it| {
+        number(it.resident_bytes)
+    });
+    gauge("logos_module_open_fds", "Open descriptors of a module.", &|it| number(it.open_fds));
+    gauge("logos_module_threads", "Threads of a module.", &|it| number(it.threads));
+    gauge("logos_module_start_time_seconds", "When a module's process was started.", &|it| it.start_seconds);
+    let mut cpu = families.counter("logos_module_cpu_seconds", "CPU time of a module, user and system.");
+    for (module, process) in &modules {
+        let both = process.user_seconds.zip(process.system_seconds).map(|(user, system)| user + system);
+        cpu.sample(&[("module", module)], both);
+    }
+    let mut restarts = families.counter("logos_module_restarts", "How often a module was started again.");
+    for (module, process) in &modules {
+        restarts.sample(&[("module", module)], process.life.as_ref().map(|life| life.restarts));
+    }
+    let mut deaths = families.counter("logos_module_deaths", "Deaths of a module by cause.");
+    for (module, life) in modules.iter().filter_map(|(module, it)| Some((module, it.life.as_ref()?))) {
+        for (cause, count) in with_zeros(&CAUSES, &life.deaths) {
+            deaths.sample(&[("module", module), ("cause", cause)], count);
+        }
+    }
+}
+
+fn scraped(facts: &Facts<'_>, families: &mut Families<'_>) {
+    let Some(seen) = facts.scraped.filter(|seen| facts.is_up() && seen.tries > 0) else { return };
+    families
+        .gauge("lifeboat_scrape_up", "Whether the node's own endpoint could be read.")
+        .sample(&[], !seen.is_down);
+    families
+        .counter("lifeboat_scrape_failures", "How often the node's own endpoint could not be read.")
+        .sample(&[], seen.failures);
+    let page = seen.page.as_ref();
+    families
+        .gauge("lifeboat_scrape_age_seconds", "Age of the node's own page.")
+        .sample(&[], page.map(|page| page.at.elapsed().as_secs_f64()));
+    families
+        .gauge("lifeboat_scrape_duration_seconds", "How long the node took for its own page.")
+        .sample(&[], page.map(|page| page.took.as_secs_f64()));
+    families
+        .gauge("lifeboat_scrape_page_bytes", "Size of the node's own page.")
+        .sample(&[], page.map(|page| page.body.len() as u64));
+}
+
+/// Counts by label, those that never happened as 0.
+fn with_zeros<'c>(
+    known: &'c [&'c str],
+    counts: &'c std::collections::BTreeMap<String, u64>,
+) -> impl Iterator<Item = (&'c str, u64)> {
+    let zeros = known.iter().filter(|name| !counts.contains_key(**name)).map(|name| (*name, 0));
+    zeros.chain(counts.iter().map(|(name, count)| (name.as_str(), *count)))
+}
+
+/// `/health`.
+pub(super) fn verdict(facts: &Facts<'_>) -> Response {
+    let Assessment { status, reason, .. } = assess(facts);
+    let document = match status {
+        Status::Ok => json!({"status": status}),
+        Status::Degraded | Status::Failing => json!({"status": status, "reason": reason}),
+    };
+    Response::json(if status == Status::Failing { 503 } else { 200 }, &document)
+}
+
+/// `/health/checks`.
+pub(super) fn checks(facts: &Facts<'_>) -> Response {
+    let Assessment { status, reason, score, deductions, coverage, unknown } = assess(facts);
+    let (components, heartbeats) = facts.view.health.clone().unwrap_or_default();
+    let components: Vec<Value> = components
+        .iter()
+        .map(|it| {
+            let since = it.since_ms as f64 / 1e3;
+            json!({"name": it.name, "state": word(it.state), "since_seconds": since, "detail": it.detail})
+        })
+        .collect();
+    let heartbeats: Vec<Value> = heartbeats
+        .iter()
+        .map(|it| {
+            let state = match it.deadline_seconds {
+                None => "ended",
+                Some(_) if it.is_overdue => "overdue",
+                Some(_) => "ok",
+            };
+            json!({
+                "name": it.name, "state": state, "age_seconds": it.age_seconds,
+                "deadline_seconds": it.deadline_seconds, "count": it.count,
+            })
+        })
+        .collect();
+    let document = json!({
+        "status": status, "reason": reason, "score": score, "deductions": deductions,
+        "coverage": coverage, "unknown": unknown,
+        "process": process_document(facts), "components": components, "heartbeats": heartbeats,
+        "databases": facts.sample.map(database_documents), "spool": facts.sample.map(|it| &it.spool),
+        "sample_age_seconds": facts.sample_age_seconds,
+    });
+    Response::json(if status == Status::Failing { 503 } else { 200 }, &document)
+}
+
+fn process_document(facts: &Facts<'_>) -> Value {
+    let state = match facts.view.state {
+        State::Alive => "alive",
+        State::Stopped => "stopped",
+        State::Waiting => "waiting",
+        State::Ended => "ended",
+        State::Unknown => "unknown",
+    };
+    let process = facts.process().cloned().unwrap_or_default();
+    let memory_max = facts.sample.and_then(|sample| sample.cgroup.as_ref()?.memory_max_bytes);
+    json!({
+        "pid": facts.pid, "state": state, "ended": facts.ended(),
+        "resident_bytes": process.resident_bytes, "memory_max_bytes": memory_max,
+        "open_fds": process.open_fds, "max_fds": process.max_fds, "threads": process.threads,
+    })
+}
+
+fn database_documents(sample: &Sample) -> Vec<Value> {
+    let documents = sample.databases.iter().map(|it| {
+        let state = match it.is_whole {
+            Some(true) => "ok",
+            Some(false) => "failing",
+            None => "unknown",
+        };
+        json!({
+            "name": it.name, "state": state, "detail": it.detail, "size_bytes": it.size_bytes,
+            "wal_bytes": it.wal_bytes, "last_good_check_seconds": it.last_whole_seconds,
+        })
+    });
+    documents.collect()
+}
+
+const fn word(state: i32) -> &'static str {
+    match state {
+        component_state::OK => "ok",
+        component_state::DEGRADED => "degraded",
+        component_state::FAILING => "failing",
+        _ => "unknown",
+    }
+}
