@@ -1,10 +1,10 @@
 //! A process that belongs to a host: it ends with the host, and the host's monitor may look after it, too.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lifeboat_abi::Switch;
 use lifeboat_recorder::{Setting, Snapshot};
@@ -39,6 +39,10 @@ fn switch(variable: &str) -> Option<Switch> {
     Switch::of(std::env::var_os(variable)?.as_encoded_bytes())
 }
 
+/// So long a module's monitor waits for its host's to be there.
+const DOOR_PATIENCE: Duration = Duration::from_secs(1);
+const DOOR_PAUSE: Duration = Duration::from_millis(10);
+
 /// The host of a process, if it has one.
 #[derive(Debug)]
 pub(crate) struct Host(Option<OwnedFd>);
@@ -46,13 +50,12 @@ pub(crate) struct Host(Option<OwnedFd>);
 impl Host {
     /// Asks the monitor of a process above this one, which then knows that this process reports itself.
     pub(crate) fn of(link: &Link) -> Self {
-        let said = are_modules_wanted().then(|| door::report_itself(&state_dir(link)?, link.pid())).flatten();
-        if let Some(module) = said.and_then(|_| Some(find::module(link.pid())?.name)) {
-            link.set_module(module);
+        let say = |state_dir: &Path| door::report_itself(state_dir, link.pid());
+        let host = if are_modules_wanted() { at_the_door(link, say) } else { None };
+        if let Some(module) = host.and_then(|_| find::module(link.pid())) {
+            link.set_module(module.name);
         }
-        let pidfd =
-            said.and_then(|host| pidfd_open(Pid::from_raw(host.cast_signed())?, PidfdFlags::empty()).ok());
-        Self(pidfd)
+        Self(host.and_then(|host| pidfd_open(Pid::from_raw(host.cast_signed())?, PidfdFlags::empty()).ok()))
     }
 
     /// Whether there is one: then its monitor serves and looks after modules.
@@ -77,8 +80,22 @@ pub(crate) fn has_ended(pidfd: impl AsFd, patience: Duration) -> bool {
 
 /// Hands the process over to its host's monitor, where that is asked for and there is one.
 pub(crate) fn is_handed_over(link: &Link) -> bool {
-    is_shared()
-        && state_dir(link).is_some_and(|state_dir| door::join(&state_dir, link.pid(), &link.descriptors()))
+    let join = |state_dir: &Path| door::join(state_dir, link.pid(), &link.descriptors()).then_some(());
+    is_shared() && at_the_door(link, join).is_some()
+}
+
+/// Calls at the host's door. A host that has just started, with its modules, may not have opened it yet: who is a module
+/// by its command line waits for it.
+fn at_the_door<T>(link: &Link, call: impl Fn(&Path) -> Option<T>) -> Option<T> {
+    let state_dir = state_dir(link)?;
+    let until = Instant::now() + DOOR_PATIENCE;
+    let is_module = find::module(link.pid()).is_some();
+    loop {
+        let answer = call(&state_dir);
+        if answer.is_some() || !is_module || Instant::now() >= until || has_ended(link.pidfd(), DOOR_PAUSE) {
+            return answer;
+        }
+    }
 }
 
 /// Looks after a process that was handed over, in a thread of its own, until it has ended. Answers with its number.
