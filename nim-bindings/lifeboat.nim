@@ -19,9 +19,19 @@
 ##   lifeboat.tag("role", "store")
 ##   lifeboat.breadcrumb(lifeboat.levelInfo, "peer", "connected")
 ##
-## Arguments, but for those of `start`, are evaluated only while a reporter is at work: put no effect into them. No call
-## raises, ends the process or blocks the node; an answered `Status` may be ignored. In the public build it is
-## `statusDisabled`, `isOn` is false and `statusText` is empty.
+## Metrics are declared where a module begins, before `start` or after; they have no variable in the public build:
+##
+## .. code-block:: nim
+##   from lifeboat import inc, set, observe
+##
+##   lifeboat.declareCounter messages, "gossip", "messages", "Messages received."
+##
+##   messages.inc()
+##   messages.add(1, {"topic": topic})
+##
+## Arguments, but for those of `start` and the amounts of metrics, are evaluated only while a reporter is at work: put no
+## effect into them. No call raises, ends the process or blocks the node; an answered `Status` may be ignored. In the public
+## build it is `statusDisabled`, `isOn` is false, `statusText` and `metricsText` are empty.
 ##
 ## Exceptions and Defects that nobody catches become reports by themselves once `start` has answered, in every thread of
 ## this Nim runtime. A Nim library has a runtime of its own: call `start` in it too.

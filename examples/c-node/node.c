@@ -38,9 +38,9 @@
 
 enum { LINE_BYTES_MAX = 1024, NAME_BYTES_MAX = 32, ID_BYTES_MAX = 64, ADDRESS_BYTES_MAX = 128 };
 enum { PEERS_MAX = 32, SEEN_MAX = 1024, WAITING_MAX = 64 };
-enum { TICK_MS = 20, REDIAL_MS = 1000, DIE_AFTER_MS = 1000 };
+enum { TICK_MS = 20, REDIAL_MS = 1000, DIE_AFTER_MS = 1000, HEARTBEAT_MS = 2000 };
 
-typedef enum { DIE_NOT, DIE_NULL, DIE_MAIN, DIE_EXIT, DIE_ABORT } death;
+typedef enum { DIE_NOT, DIE_NULL, DIE_MAIN, DIE_EXIT, DIE_ABORT, DIE_HANG } death;
 
 /* Another node: one that we dial has an address, and keeps its place while it is lost. */
 typedef struct {
@@ -399,6 +399,13 @@ OWN_FRAME static void gossip(bool is_compacted) {
     deliver(&own);
 }
 
+/* Waits until there is room in the store: the node's mistake is that nobody ever makes any. */
+OWN_FRAME static void wait_for_room(void) {
+    static volatile unsigned room;
+    while (room == 0) {
+    }
+}
+
 static void die(void) {
     letter last;
     switch (node.dies) {
@@ -423,12 +430,17 @@ static void die(void) {
     case DIE_ABORT:
         fprintf(stderr, "assertion failed: height never falls\n");
         abort();
+    case DIE_HANG:
+        lifeboat_breadcrumb(LIFEBOAT_LEVEL_WARNING, "store", "full: waiting for room");
+        wait_for_room(); /* The process lives, and does nothing more. */
+        return;
     }
 }
 
 static void node_run(void) {
     long begin_ms = now_ms(), gossip_at_ms = begin_ms + node.every_ms;
     while (!stop_wanted) {
+        lifeboat_heartbeat("gossip", HEARTBEAT_MS); /* While this loop goes round the node works. */
         peers_serve();
         if (node.every_ms > 0 && now_ms() >= gossip_at_ms) {
             gossip_at_ms = now_ms() + node.every_ms;
@@ -473,7 +485,7 @@ static bool peer_add(const char *address) {
 }
 
 static bool death_named(const char *name) {
-    static const char *const names[] = {"none", "null", "main", "exit", "abort"};
+    static const char *const names[] = {"none", "null", "main", "exit", "abort", "hang"};
     for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
         if (strcmp(name, names[i]) == 0) {
             node.dies = (death)i;
@@ -524,7 +536,7 @@ int main(int argc, char **argv) {
     for (int i = 1; i < argc; i += 2) {
         if (!option(argv[i], i + 1 < argc ? argv[i + 1] : "", &address)) {
             fprintf(stderr, "usage: c-node [--listen HOST:PORT] [--peer HOST:PORT]... [--name NAME] [--every-ms N]\n"
-                            "              [--after-ms N] [--die none|null|main|exit|abort]\n");
+                            "              [--after-ms N] [--die none|null|main|exit|abort|hang]\n");
             return 2;
         }
     }
@@ -538,6 +550,7 @@ int main(int argc, char **argv) {
         return 1;
     }
     node_run();
+    lifeboat_heartbeat("gossip", 0); /* It has ended properly: no more are due. */
     pthread_mutex_lock(&node.lock);
     node.is_ending = true;
     pthread_cond_signal(&node.more);

@@ -5,7 +5,7 @@
 ##
 ## `node.nim` makes a program of it, `examples/nim-library` a library.
 
-from lifeboat import nil
+from lifeboat import inc, observe, set
 import std/[asyncdispatch, asyncnet, monotimes, net, strutils, times]
 import ./messages
 
@@ -41,6 +41,14 @@ type
 
   NodeError* = object of CatchableError
 
+lifeboat.declareCounter newMessages,
+  "gossip", "messages", "Messages that were handled.", labels = {"kind": "new"}
+lifeboat.declareCounter knownMessages,
+  "gossip", "messages", "Messages that were handled.", labels = {"kind": "known"}
+lifeboat.declareGauge peersNow, "gossip", "peers", "Peers that are connected."
+lifeboat.declareHistogram messageBytes,
+  "gossip", "message", "Size of a message.", "bytes", bounds = [32.0, 64.0, 128.0, 256.0, 512.0, 1024.0]
+
 var stopping: bool ## Set from a signal handler or another thread.
 
 proc stopNode*() =
@@ -55,6 +63,7 @@ proc splitAddress(address: string): (string, Port) =
 proc tellCounts(node: Node) =
   lifeboat.context("node", "peers", $node.peers.len)
   lifeboat.context("node", "messages", $node.messages)
+  peersNow.set(node.peers.len)
 
 proc lose(node: Node, peer: Peer) =
   let index = node.peers.find(peer)
@@ -134,8 +143,12 @@ proc takeVerdicts(node: Node) =
     if not verdict.isValid:
       if sender != nil:
         node.lose(sender)
-    elif verdict.isNew:
+    elif not verdict.isNew:
+      knownMessages.inc()
+    else:
       inc node.messages
+      newMessages.inc()
+      messageBytes.observe(verdict.line.text.len)
       node.tellCounts()
       if sender != nil:
         echo node.settings.name, " got ", verdict.id, " from ", sender.name
@@ -195,6 +208,8 @@ proc step(node: Node, nextGossip, nextSecond: var int64) =
   if now() >= nextSecond:
     nextSecond = now() + redialMs
     lifeboat.heartbeat("network", 5 * redialMs)
+    let isAlone = node.peers.len == 0 and node.dials.len > 0
+    lifeboat.health("peers", if isAlone: 1 else: 0, $node.peers.len & " connected")
     for dial in node.dials:
       if not dial.isBusy:
         asyncCheck node.dial(dial)

@@ -33,7 +33,9 @@ else:
 const ownTrace* = compileOption("stacktrace") or defined(nimStackTraceOverride)
   ## Nim keeps a trace of its own: no need to look at the native stack where something is raised.
 const unwinds* = defined(linux) and not ownTrace
-const flags = mode & (when unwinds: " -DLIFEBOAT_NIM_UNWIND" else: "")
+# Optimised in a debug build too: a node that counts a lot pays for it.
+const flags = mode & " -O2" & (when unwinds: " -DLIFEBOAT_NIM_UNWIND" else: "")
+const metricsHeader = "\"" & here / "metrics.h" & "\""
 
 {.compile(here / "shim.c", flags).}
 
@@ -62,11 +64,27 @@ type
     length*: csize_t
     bytes*: array[1016, char]
 
-const optionOn* = 1'u32
+  Label* {.bycopy.} = object
+    name*, value*: Str
+
+  Metric* {.bycopy.} = object
+    structSize*, kind*, slot*, labelsCount*: uint32
+    labels*: ptr Label
+    module*, name*, help*, unit*: cstring
+    bounds*: ptr float64
+    boundsCount*, reserved*: uint32
+
+const
+  optionOn* = 1'u32
+  kindCounter* = 1'u32
+  kindGauge* = 2'u32
+  kindHistogram* = 3'u32
+  kindInfo* = 4'u32
 
 static:
   doAssert sizeof(pointer) != 8 or sizeof(Options) == 112, "lifeboat_options of ABI 1"
   doAssert sizeof(pointer) != 8 or sizeof(Frame) == 48, "lifeboat_frame of ABI 1"
+  doAssert sizeof(pointer) != 8 or sizeof(Metric) == 72, "lifeboat_metric of ABI 1"
 
 {.push cdecl, tags: [].}
 
@@ -108,6 +126,10 @@ proc heartbeat*(
 
 proc statusText*(status: int32): cstring {.importc: "lifeboat_nim_status_text".}
 
+proc metricsText*(
+  buffer: pointer, size: csize_t
+): csize_t {.importc: "lifeboat_nim_metrics_text".}
+
 proc add*(text: ptr Text, piece: cstring) {.importc: "lifeboat_nim_text_add".}
 proc addMessage*(
   text: ptr Text, message: cstring
@@ -125,6 +147,73 @@ when unwinds:
   proc raised*(
     exception: pointer, frames: Frames, max: csize_t
   ): csize_t {.importc: "lifeboat_nim_raised".}
+
+# Handles of metrics are handed over as pointers: C has one struct for them, Nim one for each of its types.
+{.push header: metricsHeader.}
+proc isCounting*(): cint {.importc: "lifeboat_nim_is_counting".}
+proc counterAdd*(counter: pointer, amount: uint64) {.importc: "lifeboat_nim_counter_add".}
+proc counterAddSigned*(
+  counter: pointer, amount: int64
+) {.importc: "lifeboat_nim_counter_add_signed".}
+proc gaugeSet*(gauge: pointer, value: float64) {.importc: "lifeboat_nim_gauge_set".}
+proc gaugeAdd*(gauge: pointer, value: float64) {.importc: "lifeboat_nim_gauge_add".}
+proc histogramObserve*(
+  histogram: pointer, value: float64
+) {.importc: "lifeboat_nim_observe".}
+{.pop.}
+
+proc counterAddFloat*(
+  collector: pointer, amount: float64
+) {.importc: "lifeboat_nim_counter_add_float".}
+
+# With labels, and with values for the labels that the metric has, in their order.
+type
+  Labels* = ptr UncheckedArray[Label]
+  Values* = ptr UncheckedArray[Str]
+
+proc counterAddLabels*(
+  metric: pointer, amount: uint64, labels: Labels, count: csize_t
+) {.importc: "lifeboat_nim_counter_add_labels".}
+
+proc counterAddValues*(
+  metric: pointer, amount: uint64, values: Values, count: csize_t
+) {.importc: "lifeboat_nim_counter_add_values".}
+
+proc gaugeSetLabels*(
+  metric: pointer, amount: float64, labels: Labels, count: csize_t
+) {.importc: "lifeboat_nim_gauge_set_labels".}
+
+proc gaugeSetValues*(
+  metric: pointer, amount: float64, values: Values, count: csize_t
+) {.importc: "lifeboat_nim_gauge_set_values".}
+
+proc gaugeAddLabels*(
+  metric: pointer, amount: float64, labels: Labels, count: csize_t
+) {.importc: "lifeboat_nim_gauge_add_labels".}
+
+proc gaugeAddValues*(
+  metric: pointer, amount: float64, values: Values, count: csize_t
+) {.importc: "lifeboat_nim_gauge_add_values".}
+
+proc histogramObserveLabels*(
+  metric: pointer, amount: float64, labels: Labels, count: csize_t
+) {.importc: "lifeboat_nim_observe_labels".}
+
+proc histogramObserveValues*(
+  metric: pointer, amount: float64, values: Values, count: csize_t
+) {.importc: "lifeboat_nim_observe_values".}
+
+proc counterAddFloatValues*(
+  metric: pointer, amount: float64, values: Values, count: csize_t
+) {.importc: "lifeboat_nim_counter_add_float_values".}
+
+proc get*(
+  metric: pointer, labels: Labels, count: csize_t, outHandle: pointer
+) {.importc: "lifeboat_nim_get".}
+
+proc infoSet*(
+  info: pointer, labels: Labels, count: csize_t
+) {.importc: "lifeboat_nim_info_set".}
 
 {.pop.}
 {.pop.}

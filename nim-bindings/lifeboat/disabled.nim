@@ -3,7 +3,9 @@
 ## The calls in the public build: nothing. Arguments are checked by the compiler and never evaluated; no text and no
 ## symbol is left. `enabled.nim` has the same calls for a build with `-d:sentry`.
 
-import ./levels, ./words
+import ./levels, ./metrics_off, ./words
+
+export metrics_off
 
 proc constant*(
   status: int32
@@ -83,6 +85,9 @@ template logBreadcrumb*[L: enum](level: L, line: string): Status =
   static:
     discard sizeof(typeof(levelFrom(level)))
   nothing()
+
+template metricsText*(): string =
+  ""
 
 template statusText*(status: Status): string =
   ""

@@ -3,7 +3,9 @@
 ## The calls in a build with `-d:sentry`. Each is a template that asks first whether a reporter is at work: without one, no
 ## text is made. `disabled.nim` has the same calls for the public build.
 
-import ./abi, ./levels, ./log_lines, ./uncaught, ./words
+import ./abi, ./levels, ./log_lines, ./metrics_on, ./uncaught, ./words
+
+export metrics_on
 
 {.push raises: [], gcsafe.}
 
@@ -154,22 +156,21 @@ proc checked*(name: string, passed: bool, severity: Level, detail: string): int3
   abi.check(cstring(name), cint(passed), uint32(ord(severity)), cstring(detail))
 
 template check*(name: string, passed: bool, severity: Level, detail: string): Status =
-  ## An invariant: counted always, reported when it does not hold. In this version it does nothing.
+  ## An invariant: counted always, reported when it does not hold.
   ifStarted(checked(name, passed, severity, detail))
 
 proc healthSet*(component: string, state: int, detail: string): int32 =
   abi.health(cstring(component), cint(state), cstring(detail))
 
 template health*(component: string, state: int, detail: string): Status =
-  ## A component's state: 0 ok, 1 degraded, 2 failing, -1 unknown. In this version it does nothing.
+  ## A component's state: 0 ok, 1 degraded, 2 failing, -1 unknown.
   ifStarted(healthSet(component, state, detail))
 
 proc heartbeatGiven*(name: string, deadlineMs: uint32): int32 =
   abi.heartbeat(cstring(name), deadlineMs)
 
 template heartbeat*(name: string, deadlineMs: uint32): Status =
-  ## Proof of life of a loop; the next is due within `deadlineMs`. Takes the signal handlers back too, as `rearm`; in this
-  ## version that is all it does, and a missed one is not reported.
+  ## Proof of life of a loop; the next is due within `deadlineMs`. Takes the signal handlers back too, as `rearm`.
   ifStarted(heartbeatGiven(name, deadlineMs))
 
 proc lineLogged*(level: Level, line: string): int32 =
@@ -186,6 +187,20 @@ template logBreadcrumb*(level: string, line: string): Status =
 template logBreadcrumb*[L: enum](level: L, line: string): Status =
   ## As above, with the level of a logging library. An enumeration with a name that is not known does not compile.
   ifStarted(lineLogged(levelFrom(level), line))
+
+proc metricsText*(): string =
+  ## All metrics of this process as OpenMetrics text, for whoever collects them; empty where there is no reporter.
+  var needed = abi.metricsText(nil, 0)
+  for _ in 1 .. 3:
+    # Between two looks a series may come.
+    result.setLen(int(needed + needed div 8))
+    if result.len == 0:
+      break
+    needed = abi.metricsText(addr result[0], csize_t(result.len))
+    if needed <= csize_t(result.len):
+      result.setLen(max(int(needed) - 1, 0))
+      return
+  result = ""
 
 proc statusText*(status: Status): string =
   ## The sentence for a status: its cause and remedy.

@@ -67,6 +67,8 @@ CALL_ int32_t lifeboat_nim_heartbeat(const char *name, uint32_t deadline_ms) {
 
 CALL_ const char *lifeboat_nim_status_text(int32_t status) { return lifeboat_status_text((lifeboat_status)status); }
 
+#include "shim_metrics.h"
+
 /* A message that is put together from pieces; abi.nim has the same. */
 typedef struct {
     size_t length;

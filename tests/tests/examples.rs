@@ -217,6 +217,34 @@ fn each_node_dies_as_it_is_asked_to() {
     }
 }
 
+#[test]
+fn a_node_that_hangs_is_reported_while_it_lives() {
+    let bench = Bench::new("hangs");
+    let all = ways();
+    let hanging = all.iter().filter(|way| ["c", "rust"].contains(&way.name));
+    let nodes: Vec<_> = hanging
+        .map(|way| (way.name, bench.node(way, way.name, &["--after-ms", "300", "--die", "hang"]).spawn()))
+        .collect();
+    for (name, node) in nodes {
+        let event = bench.report(name);
+        assert_eq!(event["contexts"]["death"]["cause"], "hang", "{name}");
+        let exception = &event["exception"]["values"][0];
+        let late = exception["value"].as_str().unwrap();
+        assert!(late.starts_with("heartbeat gossip: ") && late.ends_with(" s old, due every 2 s"), "{late}");
+        let frames = exception["stacktrace"]["frames"].as_array().unwrap();
+        let mut functions = frames.iter().filter_map(|frame| frame["function"].as_str());
+        assert!(functions.any(|function| function.ends_with("wait_for_room")), "{name}: {frames:#?}");
+        node.signal(Signal::KILL);
+        assert_eq!(node.finish().shell_status(), 137, "{name}");
+        let until = Instant::now() + TIMEOUT;
+        while bench.report(name)["contexts"]["death"]["cause"] != "killed" {
+            assert!(Instant::now() < until, "no report of the end of {name}");
+        }
+        let hung = &bench.report(name)["contexts"]["death"]["hung"];
+        assert!(hung.as_str().is_some_and(|hung| hung.starts_with("heartbeat gossip: ")), "{name}: {hung}");
+    }
+}
+
 fn check_report(event: &Value, (_, _, cause, title, function): &Death, name: &str) {
     assert_eq!(event["contexts"]["death"]["cause"], *cause, "{name}");
     let exception = event["exception"]["values"].as_array().unwrap().last().unwrap();

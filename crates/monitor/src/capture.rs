@@ -103,6 +103,8 @@ pub struct Hang {
     pub waits_in: String,
     /// The threads that used the processor meanwhile, the busiest first, each with its share in percent of one.
     pub busy: Vec<(String, u32)>,
+    /// The thread of the last beat a few moments later: what stays on its stack is the loop.
+    pub later: Vec<Thread>,
 }
 
 /// How the process ended.

@@ -8,7 +8,7 @@ mod common;
 mod event {
     use std::sync::atomic::Ordering::Relaxed;
 
-    use lifeboat_monitor::capture::{Capture, End, Subject};
+    use lifeboat_monitor::capture::{Capture, CoursePoint, End, Process, Subject};
     use lifeboat_monitor::report::{Detail, make};
     use lifeboat_recorder::{DeathStage, FrameText, Outcome, Record, RecordKind, Recorder, Stamp};
     use serde_json::Value;
@@ -163,6 +163,50 @@ mod event {
         assert_eq!(exceptions[1]["value"], "index 7 is out of range in ~/store.rs");
         assert!(exceptions[1]["stacktrace"]["frames"].as_array().unwrap().len() >= 4);
         assert_eq!(exceptions[1]["mechanism"]["meta"]["signal"]["number"], 6);
+    }
+
+    #[test]
+    fn the_course_of_the_last_minutes() {
+        let (node, recorder) = (Node::start("deep.c", &FLAGS), recorder::declared());
+        let mut capture = recorder::capture(&node, &recorder, End::Signaled(9));
+        let now_ms = recorder::now_ns() / 1_000_000;
+        capture.captured_realtime_ns = now_ms * 1_000_000;
+        capture.restarts = Some(3);
+        capture.process = Process::default();
+        let point = |number: u64| CoursePoint {
+            at_ms: now_ms - number * 15_000,
+            resident_bytes: Some((u64::MAX >> 20) - (number << 20)),
+            cgroup_bytes: None,
+            cpu_ratio: Some(1.0 / 3.0).filter(|_| number < 40),
+            open_fds: Some(1_048_576 - number),
+            threads: Some(100_000 + number),
+        };
+        capture.course = (0..41).rev().map(point).collect();
+        let event = event(&capture);
+        assert_eq!(event["contexts"]["death"]["restarts"], 3);
+        let process = &event["contexts"]["process"];
+        assert_eq!(
+            process["open_fds_course"],
+            "10 min ago 1048536 · 5 min ago 1048556 · 1 min ago 1048572 · last 1048576"
+        );
+        assert_eq!(
+            (process["open_fds"].as_u64(), process["resident_bytes"].as_u64()),
+            (Some(1_048_576), Some(u64::MAX >> 20))
+        );
+        let course = event["contexts"]["course"].as_object().unwrap();
+        assert_eq!(course["cpu_ratio"][0], Value::Null);
+        assert_eq!(
+            (course["cpu_ratio"][1].as_f64(), course["seconds_before"][0].as_u64()),
+            (Some(0.333), Some(600))
+        );
+        assert!(
+            ["resident_bytes", "open_fds", "threads", "cpu_ratio"].iter().all(|name| course[*name]
+                .as_array()
+                .unwrap()
+                .len()
+                == 41)
+        );
+        assert_eq!(course.get("cgroup_bytes"), None);
     }
 
     #[test]

@@ -28,6 +28,8 @@ const LINE_BYTES_MAX: u64 = 1_024;
 /// How many messages are remembered.
 const SEEN_MAX: usize = 1_024;
 const REDIAL: Duration = Duration::from_secs(1);
+/// The main loop says in such time that it goes on.
+const HEARTBEAT_MS: u32 = 2_000;
 const TICK: Duration = Duration::from_millis(10);
 
 fn main() {
@@ -71,6 +73,8 @@ enum Death {
     Panic,
     /// The same in the main thread.
     PanicMain,
+    /// A loop in the main thread that never ends: the process lives, and does nothing more.
+    Hang,
 }
 
 impl Death {
@@ -142,6 +146,8 @@ fn run(node: &Node, settings: &Settings, worker_is_gone: impl Fn() -> bool) -> E
     let mut next = settings.every;
     let mut counter = 0;
     loop {
+        // While this loop goes round the node works.
+        lifeboat::heartbeat("gossip", HEARTBEAT_MS);
         thread::sleep(TICK);
         let lived = begin.elapsed();
         if STOP.load(Ordering::Relaxed) || worker_is_gone() {
@@ -168,8 +174,19 @@ fn die(node: &Node, death: Death) {
             eprintln!("fatal: cannot open the message store");
             exit(1);
         }
+        Death::Hang => wait_for_room(),
         Death::Main | Death::PanicMain => deliver(node, &Message { peer: 0, line, mistake: death }),
         Death::Null | Death::Panic => node.receive(0, line, death),
+    }
+}
+
+/// Waits until there is room in the store: the node's mistake is that nobody ever makes any.
+#[inline(never)]
+fn wait_for_room() {
+    static ROOM: AtomicU64 = AtomicU64::new(0);
+    lifeboat::breadcrumb!(Level::Warning, "store", "full: waiting for room");
+    while ROOM.load(Ordering::Relaxed) == 0 {
+        std::hint::spin_loop();
     }
 }
 
@@ -387,6 +404,7 @@ fn death_named(name: &str) -> Option<Death> {
         "exit" => Death::Exit,
         "panic" => Death::Panic,
         "panic-main" => Death::PanicMain,
+        "hang" => Death::Hang,
         _ => return None,
     })
 }
@@ -394,7 +412,7 @@ fn death_named(name: &str) -> Option<Death> {
 fn usage() -> ! {
     eprintln!(
         "usage: rust-node [--listen HOST:PORT] [--peer HOST:PORT]... [--name NAME] [--every-ms N] [--after-ms N] \
-         [--die null|main|exit|panic|panic-main|none]"
+         [--die null|main|exit|panic|panic-main|hang|none]"
     );
     exit(2);
 }

@@ -12,7 +12,7 @@ use lifeboat_tests::{Compile, Compiler, Run, Running};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::bench::{Bench, events, files, processes_below, source, wait_until};
+use crate::bench::{Bench, events, files, source, wait_until};
 
 const FIXTURE: &str = "hang";
 /// What the report is called; numbers are left out.
@@ -242,7 +242,8 @@ fn check_loop(event: &Value, pid: u32) {
         event["threads"]["values"].as_array().unwrap().iter().filter(|thread| thread["crashed"] == true);
     assert_eq!(crashed.count(), 1, "{event:#}");
     assert_eq!(event["contexts"]["process"]["pid"], pid);
-    assert_ne!(event["transaction"], Value::Null);
+    let place = event["transaction"].as_str().unwrap();
+    assert!(["decode_forever", "chew"].contains(&place), "{place}");
 }
 
 fn title(event: &Value) -> String {

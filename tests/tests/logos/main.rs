@@ -4,4 +4,5 @@
 mod bench;
 mod core;
 mod deaths;
+mod module;
 mod public;

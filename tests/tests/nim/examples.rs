@@ -76,5 +76,6 @@ fn a_death_reads_as_it_should() {
         assert_eq!((told.title.as_str(), told.cause.as_str()), (title, cause), "{death}: {told:?}");
         assert_eq!(told.functions().first(), Some(&function), "{death}: {told:?}");
         assert_eq!(events[0]["tags"]["role"], "relay", "{death}");
+        assert_eq!(events[0]["contexts"]["metrics"]["gossip_peers"], 0, "{death}");
     }
 }

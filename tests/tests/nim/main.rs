@@ -10,5 +10,6 @@ mod examples;
 mod flags;
 mod hooks;
 mod library;
+mod metrics;
 mod places;
 mod public;

@@ -69,6 +69,43 @@ fn labels_without_end_are_bounded() {
     assert!(resident_kib < 64 << 10, "{resident_kib} KiB");
 }
 
+#[test]
+fn a_registry_of_prometheus_client_serves_ours_too() {
+    let bench = Bench::new();
+    let program = build(DEATHS, "collector", &["--release", "--features", "load,collector"]);
+    let outcome = bench.on(&program, &bench.state_dir()).finish();
+    let pages: Vec<&str> = outcome.stdout.split("# EOF\n").collect();
+    let [before, after, ours, ""] = pages.as_slice() else { panic!("{}", outcome.stdout) };
+    assert_eq!(*before, "# HELP own The node's.\n# TYPE own counter\nown_total 1\n");
+    // Each writes a bound in another place, and one of them a help that there is none.
+    let lines = |page: &str| {
+        let line = |line: &str| match line.split_once(['{', '}']).zip(line.split_once("le=\"")) {
+            Some(((name, _), (_, rest))) => format!("{name} {}", rest.replace("\",topic=\"a\"}", "\"}")),
+            None => line.trim_end().to_owned(),
+        };
+        let mut lines: Vec<String> = page.lines().map(line).collect();
+        lines.retain(|line| line != "# HELP gossip_sent_bytes");
+        lines.sort();
+        lines
+    };
+    assert_eq!(lines(after), lines(&format!("{before}{ours}")));
+    let samples = [
+        "gossip_messages_total 4294967296\n",
+        "gossip_messages_total{topic=\"a \\\"b\\\"\\n\\\\\",kind=\"ä\"} 3\n",
+        "gossip_sent_bytes_total 512\n",
+        "gossip_peers -1.5\n",
+        "gossip_delay_seconds_bucket{topic=\"a\",le=\"1.0\"} 3\n",
+        "gossip_delay_seconds_sum{topic=\"a\"} 9.5\n",
+        "gossip_build_info{commit=\"a\"} 1\n",
+    ];
+    for sample in samples {
+        assert!(ours.contains(sample), "{sample}{ours}");
+    }
+    // The public build's page is the node's alone.
+    let public = build(DEATHS, "collector", &["--release", "--features", "collector"]);
+    assert_eq!(Run::new(public).finish().stdout, format!("{before}# EOF\n{before}# EOF\n"));
+}
+
 fn last_values(bench: &Bench, program: &Path, arguments: &[&str]) -> Value {
     let (outcome, events) = bench.die(program, arguments);
     assert_eq!(events.len(), 1, "{arguments:?}: {}", outcome.stderr);

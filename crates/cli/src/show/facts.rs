@@ -7,6 +7,7 @@ use time::macros::format_description;
 use unicode_width::UnicodeWidthStr;
 
 use crate::event::{Event, plain};
+use crate::show::course::is_words;
 use crate::show::page::{BOLD, DIM, PLAIN, Page, YELLOW, fit};
 use crate::show::timeline::duration;
 
@@ -81,7 +82,8 @@ pub(crate) fn contexts(page: &mut Page, event: &Event<'_>) {
     if let Some(Value::Object(death)) = all.get("death") {
         in_full(page, "DEATH", &untold_death(event, death));
     }
-    let rest = all.keys().map(String::as_str).filter(|name| *name != "death" && !ORDER.contains(name));
+    let told = |name: &str| matches!(name, "death" | "course") || ORDER.contains(&name);
+    let rest = all.keys().map(String::as_str).filter(|name| !told(name));
     let ordered = ORDER.into_iter().chain(rest);
     let mut folded: Vec<(&str, String)> =
         ordered.filter_map(|name| Some((name, in_short(all.get(name)?.as_object()?)))).collect();
@@ -185,7 +187,7 @@ fn in_short(fields: &Map<String, Value>) -> String {
 }
 
 pub(super) fn shown(fields: &Map<String, Value>) -> impl Iterator<Item = (String, String)> {
-    let told = |key: &str| !matches!(key, "type" | "notes");
+    let told = |key: &str| !matches!(key, "type" | "notes") && !is_words(key);
     let fields = fields.iter().filter(move |(key, value)| told(key) && !value.is_null());
     fields.map(|(key, value)| readable(key, value))
 }

@@ -1,5 +1,6 @@
 //! `lifeboat show`: finds one report and prints it, as a page or as the event itself.
 
+mod course;
 mod facts;
 mod frames;
 mod html;
@@ -93,6 +94,7 @@ fn render(value: &Value, stored: &Stored, way: &Delivery, size: Size) -> String 
     stack::crashed(&mut page, &event);
     stack::others(&mut page, &event);
     timeline::breadcrumbs(&mut page, &event, size.breadcrumbs_max);
+    course::section(&mut page, &event);
     facts::tags(&mut page, &event);
     facts::contexts(&mut page, &event);
     facts::notes(&mut page, &event);

@@ -119,6 +119,7 @@ Stack|peer_address_length|inlined|net_thread_main|2 frames of libc.so.6|start_th
 Chained exceptions|DatabaseError: disk full|store_open
 Other threads|wakunode2 (4711)|run_event_loop|in epoll_wait|metrics (4713)|no stack was captured
 What led to it|56 breadcrumbs|31 earlier|−3 min 40 s|debug|−400 ms|error|peer-exchange|record of 0 bytes
+Course|memory|10 min ago 812 MiB|▁▄█|open fds|last 213
 Metrics|gossip_received_total|184233
 Tags and contexts|stage|sandbox|488.6 MiB
 Not captured, or not certain|ptrace is refused
@@ -131,6 +132,9 @@ fn the_page_tells_in_the_order_in_which_one_asks() {
     told["contexts"]["death"]["suspected"] = json!("out of memory");
     told["contexts"]["death"]["suspected_evidence"] = json!("oom_kill went from 3 to 4");
     told["contexts"]["metrics"] = json!({"gossip_received_total": 184_233});
+    told["contexts"]["process"]["memory_course"] = json!("10 min ago 812 MiB · last 2.0 GiB");
+    told["contexts"]["process"]["open_fds_course"] = json!("last 213");
+    told["contexts"]["course"] = json!({"resident_bytes": [0, 4, 9]});
     let before = json!({"type": "DatabaseError", "value": "disk full at ~/store.db, [ip] told", "stacktrace": {"frames": [
         {"function": "store_open", "filename": "store.c", "lineno": 7, "in_app": true},
     ]}});

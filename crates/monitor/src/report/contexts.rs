@@ -8,7 +8,9 @@ use sentry_types::protocol::v7::{Context, DeviceContext, OsContext, Value};
 use crate::capture::End;
 
 use super::case::Case;
+use super::course::Course;
 use super::hang;
+use super::health;
 use super::machine;
 use super::scrub::Scrubber;
 use super::signals;
@@ -17,9 +19,9 @@ use super::text::{clean, cut};
 type Section = BTreeMap<String, Value>;
 
 /// Sections that are ours or Sentry's: a node's own section of this name is called `node_…`.
-const RESERVED: [&str; 17] = [
-    "death", "hang", "process", "os", "device", "runtime", "app", "browser", "trace", "gpu", "culture",
-    "response", "otel", "metrics", "profile", "replay", "state",
+const RESERVED: [&str; 19] = [
+    "course", "death", "hang", "health", "process", "os", "device", "runtime", "app", "browser", "trace",
+    "gpu", "culture", "response", "otel", "metrics", "profile", "replay", "state",
 ];
 const KEY_MAX: usize = 64;
 const VALUE_MAX: usize = 512;
@@ -29,9 +31,18 @@ const NOTES_MAX: usize = 16;
 pub(super) fn all(case: &Case<'_>, scrubber: &Scrubber, notes: &[String]) -> BTreeMap<String, Context> {
     let mut contexts = declared(case, scrubber);
     contexts.insert("death".into(), Context::Other(death(case, scrubber, notes)));
-    contexts.insert("process".into(), Context::Other(process(case, scrubber)));
+    let course = Course::of(case);
+    contexts.insert("process".into(), Context::Other(process(case, &course, scrubber)));
+    let lists = course.lists();
+    if !lists.is_empty() {
+        contexts.insert("course".into(), Context::Other(lists));
+    }
     if let Some(hang) = &case.capture.hang {
         contexts.insert("hang".into(), Context::Other(hang::context(hang, scrubber)));
+    }
+    let health = health::context(case, scrubber);
+    if !health.is_empty() {
+        contexts.insert("health".into(), Context::Other(health));
     }
     let metrics = metrics(case, scrubber);
     if !metrics.is_empty() {
@@ -108,23 +119,31 @@ fn uptime_seconds(case: &Case<'_>) -> Option<f64> {
     lived_ns.map(|nanoseconds| (nanoseconds / 1_000_000) as f64 / 1e3)
 }
 
-fn process(case: &Case<'_>, scrubber: &Scrubber) -> Section {
+fn process(case: &Case<'_>, course: &Course, scrubber: &Scrubber) -> Section {
     let process = &case.capture.process;
     let mut section = Section::new();
     section.insert("pid".into(), case.recorder.control().pid.into());
     let program = scrubber.path(&clean(process.program.as_bytes()));
     let numbers = [
-        ("resident_bytes", process.resident_bytes),
+        ("resident_bytes", last_resident(case, course)),
         ("swapped_bytes", process.swapped_bytes),
         ("threads", process.threads),
         ("fds_max", process.fds_max),
+        ("open_fds", course.open_fds().unwrap_or(0)),
     ];
     let known = numbers.into_iter().filter(|(_, number)| *number != 0);
     section.extend(known.map(|(name, number)| (name.into(), number.into())));
+    section.extend(course.texts().into_iter().map(|(name, text)| (name.into(), text.into())));
     if !program.is_empty() {
         section.insert("program".into(), cut(program, VALUE_MAX).into());
     }
     section
+}
+
+/// Of a process that nobody could look at any more, the last look before: at most 15 s old.
+fn last_resident(case: &Case<'_>, course: &Course) -> u64 {
+    let last = || course.last().and_then(|point| point.resident_bytes);
+    Some(case.capture.process.resident_bytes).filter(|bytes| *bytes != 0).or_else(last).unwrap_or(0)
 }
 
 /// Declared as tags are: labels may hold what a node should not tell.

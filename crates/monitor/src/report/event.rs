@@ -21,7 +21,7 @@ use super::scrub::Scrubber;
 use super::stacks::Stacks;
 use super::text::{clean, cut, hex, one_line};
 use super::unwind::Stack;
-use super::{contexts, exceptions, grouping, machine, signals};
+use super::{contexts, exceptions, grouping, hang, machine, signals};
 
 /// The note of a report that names no server because its node's DSN is none.
 pub const DSN_UNREADABLE: &str =
@@ -45,7 +45,7 @@ pub(super) fn event(case: &Case<'_>, modules: &Modules<'_>) -> Event<'static> {
     let mut stacks = Stacks::new(modules, &scrubber);
     let exception = exceptions::all(case, &mut stacks, &scrubber);
     let threads = threads(case, &mut stacks, &scrubber);
-    let place = grouping::place(&exception);
+    let place = hang::place(case, &mut stacks, &exception).or_else(|| grouping::place(&exception));
     let notes = notes(case, &stacks);
     Event {
         event_id: case.event_id(),

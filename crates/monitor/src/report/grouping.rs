@@ -19,7 +19,11 @@ const DEFAULT: &str = "{{ default }}";
 /// Where it happened: the innermost own function of the exception that gives the title. In a report that has no frame
 /// of the node's own, such as one of a library's thread, the innermost of all; but the way out is no place.
 pub(super) fn place(exceptions: &[Exception]) -> Option<String> {
-    let frames = &exceptions.last()?.stacktrace.as_ref()?.frames;
+    place_in(&exceptions.last()?.stacktrace.as_ref()?.frames)
+}
+
+/// The same in one stack.
+pub(super) fn place_in(frames: &[Frame]) -> Option<String> {
     let named = || frames.iter().rev().filter(|frame| frame.function.is_some());
     let is_way_out = |frame: &&Frame| frame.function.as_deref().is_some_and(runtime::is_function);
     let own = named().find(|frame| frame.in_app == Some(true));

@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 
 use lifeboat_recorder::StopKind;
-use sentry_types::protocol::v7::Value;
+use sentry_types::protocol::v7::{Exception, Frame, Value};
 
 use crate::capture::Hang;
 
 use super::case::Case;
+use super::grouping;
 use super::scrub::Scrubber;
+use super::stacks::Stacks;
 use super::text::{clean, one_line};
+use super::unwind::Stack;
 
 const NAME_MAX: usize = 64;
 
@@ -66,6 +69,31 @@ pub(super) fn before_death(case: &Case<'_>, scrubber: &Scrubber) -> Option<Strin
     (!told.is_empty()).then(|| told.join("; "))
 }
 
+/// Where a loop that runs is: the innermost function that was on its stack each time. Those that it calls come and go.
+pub(super) fn place(
+    case: &Case<'_>,
+    stacks: &mut Stacks<'_, '_>,
+    exceptions: &[Exception],
+) -> Option<String> {
+    let later = &case.capture.hang.as_ref()?.later;
+    let mut common = exceptions.last()?.stacktrace.as_ref()?.frames.as_slice();
+    for thread in later {
+        let stack = Stack { start: thread.stack_start, bytes: &thread.stack };
+        if let Some(trace) = stacks.of_thread(&thread.registers, stack) {
+            common = in_both(common, &trace.frames);
+        }
+    }
+    grouping::place_in(common)
+}
+
+/// The calls that both stacks have in common, oldest first. Where a function stands in its own code may differ.
+fn in_both<'f>(one: &'f [Frame], other: &[Frame]) -> &'f [Frame] {
+    let is_same =
+        |(one, other): &(&Frame, &Frame)| one.function == other.function && one.package == other.package;
+    let length = one.iter().zip(other).take_while(is_same).count();
+    one.get(..length).unwrap_or(one)
+}
+
 fn late(heartbeat: &str, age_ns: u64, deadline_ms: u32, scrubber: &Scrubber) -> String {
     let deadline = seconds(u64::from(deadline_ms) * 1_000_000);
     format!("heartbeat {}: {:.1} s old, due every {deadline} s", name(heartbeat, scrubber), seconds(age_ns))
@@ -78,4 +106,32 @@ fn name(heartbeat: &str, scrubber: &Scrubber) -> String {
 /// Milliseconds are enough: more digits would be noise.
 fn seconds(nanoseconds: u64) -> f64 {
     (nanoseconds / 1_000_000) as f64 / 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stack(functions: &[&str]) -> Vec<Frame> {
+        let frame = |name: &&str| Frame {
+            function: Some((*name).to_owned()),
+            in_app: Some(true),
+            ..Frame::default()
+        };
+        functions.iter().map(frame).collect()
+    }
+
+    #[test]
+    fn the_loop_is_what_stays_on_the_stack() {
+        let first = stack(&["main", "run", "decode", "checksum", "fold"]);
+        for (others, expected) in [
+            (&[][..], "fold"),
+            (&[&["main", "run", "decode", "checksum", "fold"][..]], "fold"),
+            (&[&["main", "run", "decode", "checksum"], &["main", "run", "decode", "copy", "fold"]], "decode"),
+            (&[&["start", "run"]], ""),
+        ] {
+            let common = others.iter().fold(first.as_slice(), |common, other| in_both(common, &stack(other)));
+            assert_eq!(grouping::place_in(common).unwrap_or_default(), expected);
+        }
+    }
 }

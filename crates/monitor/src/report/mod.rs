@@ -5,6 +5,7 @@
 
 mod case;
 mod contexts;
+mod course;
 mod debug_files;
 mod demangle;
 mod elf;
@@ -13,6 +14,7 @@ mod event;
 mod exceptions;
 mod grouping;
 mod hang;
+mod health;
 mod machine;
 mod modules;
 mod nim;

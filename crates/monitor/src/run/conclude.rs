@@ -10,7 +10,10 @@ use lifeboat_recorder::Snapshot;
 
 use crate::capture::{CAPTURE_VERSION, Capture, End, Subject};
 use crate::lives::Lives;
+use crate::report::Told;
+use crate::sample;
 use crate::spool::Spool;
+use crate::state_file::now_seconds;
 use crate::watch::process;
 use crate::watch::roles::Destination;
 use crate::watch::sampler::Sampler;
@@ -66,9 +69,12 @@ impl Ended {
         self.pumps.settle(OUTPUT_PATIENCE);
         if let Some(destination) = self.destination.take() {
             let lives = self.recorder.begin_life(&destination.state_dir, self.pid);
-            match self.capture(over) {
+            let ended = match self.capture(over) {
                 Some(capture) => self.report(&destination, &capture),
                 None => self.count_stop(lives.as_ref()),
+            };
+            if let Some(sampler) = &self.sampler {
+                sampler.end(ended);
             }
         }
         self.pumps.finish();
@@ -110,6 +116,7 @@ impl Ended {
         let recorder = self.recorder.copy().unwrap_or_default();
         let Scene { threads, maps, images, process, abort_message, mut notes } = scene;
         notes.extend(self.notes());
+        let seen = self.sampler.as_ref().map(Sampler::seen).unwrap_or_default();
         Some(Capture {
             version: CAPTURE_VERSION,
             subject: Subject::Death,
@@ -125,19 +132,21 @@ impl Ended {
             captured_boottime_ns: 0,
             hang: None,
             captured_realtime_ns: realtime_ns(died_at),
-            metrics: Vec::new(),
+            metrics: seen.scraped,
             restarts: None,
-            course: self.sampler.as_ref().map(|sampler| sampler.seen().course).unwrap_or_default(),
+            course: seen.course,
         })
     }
 
-    fn count_stop(&self, lives: Option<&Lives>) {
+    fn count_stop(&self, lives: Option<&Lives>) -> sample::Ended {
         let copy = self.recorder.copy().unwrap_or_default();
         let kind = Snapshot::read(&copy).map(|copy| verdict::stop_kind(&copy.control(), self.end));
-        if let Some((lives, kind)) = lives.zip(kind.ok()) {
+        if let Some((lives, kind)) = lives.zip(kind.as_ref().ok()) {
             // What could not be counted is missing in a number, and nowhere else.
             let _ = lives.stop(kind);
         }
+        let detail = format!("stopped ({})", kind.unwrap_or("clean"));
+        sample::Ended { cause: String::new(), at_seconds: now_seconds(), detail }
     }
 
     fn is_death(&self, has_last_words: bool) -> bool {
@@ -194,17 +203,38 @@ impl Ended {
         notes
     }
 
-    fn report(&self, destination: &Destination, capture: &Capture) {
+    /// Makes the report; what is told of the death where it is served.
+    fn report(&self, destination: &Destination, capture: &Capture) -> sample::Ended {
         let before = pending(destination);
-        if let Err(error) = destination.report_within(Some(REPORT_PATIENCE), capture) {
-            super::say(&format!("the death could not be reported: {error}"));
-            return;
+        let unknown = |detail: &str| sample::Ended {
+            cause: "unknown".into(),
+            at_seconds: now_seconds(),
+            detail: detail.into(),
+        };
+        match destination.report_within(Some(REPORT_PATIENCE), capture) {
+            Ok(told) => {
+                self.deliver(destination, &before);
+                let ended = |told: Told| sample::Ended {
+                    cause: told.cause,
+                    at_seconds: told.at_seconds,
+                    detail: told.detail,
+                };
+                told.map_or_else(|| unknown("died"), ended)
+            }
+            Err(error) => {
+                super::say(&format!("the death could not be reported: {error}"));
+                unknown("died; its report could not be made yet")
+            }
         }
+    }
+
+    /// Sends it on its way; in a container, where our end is everybody's, until it has arrived.
+    fn deliver(&self, destination: &Destination, before: &HashSet<uuid::Uuid>) {
         destination.deliver(self.pidfd.as_fd(), false);
         if destination.dsn.is_none() || !process::are_contained() {
             return;
         }
-        let new: HashSet<_> = pending(destination).difference(&before).cloned().collect();
+        let new: HashSet<_> = pending(destination).difference(before).cloned().collect();
         let until = Instant::now() + DELIVERY_PATIENCE;
         while Instant::now() < until && !pending(destination).is_disjoint(&new) {
             std::thread::sleep(NAP);

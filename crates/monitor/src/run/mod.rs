@@ -33,6 +33,7 @@ use crate::lives::{Lives, node_name};
 use crate::spool::Spool;
 use crate::watch::roles::Destination;
 use crate::watch::sampler::{Sampler, Subject};
+use crate::watch::serving::{self, Shown};
 use crate::watch::{leftovers, ptrace};
 use crate::{Error, hygiene, rest};
 
@@ -128,7 +129,8 @@ impl Helpers {
     fn look_after(self, pid: u32, destination: Option<Destination>, log_breadcrumbs: usize) -> End {
         let Self { recorder, seen, tracing, pidfd, pumps } = self;
         prepare(destination.as_ref(), &pidfd, &recorder, pid);
-        let sampler = destination.as_ref().and_then(|destination| sample(destination, &recorder, pid));
+        let sampler =
+            destination.as_ref().and_then(|destination| sample(destination, &recorder, &pidfd, pid));
         let mut tracer = Tracer::new(pid, Arc::clone(&recorder), seen);
         let end = tracer.run();
         let ended = Ended {
@@ -260,13 +262,17 @@ fn prepare(destination: Option<&Destination>, pidfd: &OwnedFd, recorder: &Arc<Ow
     let _ = std::thread::Builder::new().name("leftovers".into()).spawn(work);
 }
 
-/// Looks at the program from outside, for the course that its report shows.
-fn sample(destination: &Destination, recorder: &OwnRecorder, pid: u32) -> Option<Sampler> {
+/// Looks at the program from outside, for the course that its report shows; and serves what is seen, where that is asked
+/// for.
+fn sample(destination: &Destination, recorder: &OwnRecorder, pidfd: &OwnedFd, pid: u32) -> Option<Sampler> {
     let copy = recorder.copy().ok()?;
     let node = node_name(&Snapshot::read(&copy).ok()?, None);
     let state_dir = destination.state_dir.clone();
     let lives = Lives::new(&state_dir, &node);
-    Some(Sampler::start(Subject { pid, state_dir, lives, suppressed: Arc::default(), modules: None }, None))
+    let shown =
+        Shown { state_dir: &state_dir, recorder: recorder.file(), pidfd: pidfd.as_fd(), metrics: None };
+    let serve = serving::start(&shown);
+    Some(Sampler::start(Subject { pid, state_dir, lives, suppressed: Arc::default(), modules: None }, serve))
 }
 
 /// Ends as the program did: by the same signal, so that a shell sees it, or with the same status.

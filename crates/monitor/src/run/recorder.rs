@@ -185,6 +185,11 @@ impl OwnRecorder {
         let _ = self.recorder.breadcrumb(stamp, level as u32, category, line.text.trim().as_bytes());
     }
 
+    /// The memory itself.
+    pub(super) const fn file(&self) -> &File {
+        &self.file
+    }
+
     /// The recorder as it is now.
     pub(crate) fn copy(&self) -> Result<Vec<u8>, Error> {
         let mut bytes = vec![0; RECORDER_BYTES];

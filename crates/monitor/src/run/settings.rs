@@ -18,8 +18,7 @@ const TEXTS: [(Setting, &str); 5] = [
     (Setting::Node, "LIFEBOAT_NODE"),
 ];
 /// What the other roles need of the environment; the rest, secrets and all, is the program's.
-const KEPT: [&str; 13] = [
-    "LIFEBOAT_DEBUG_DIRS",
+const KEPT: [&str; 12] = [
     "HTTP_PROXY",
     "http_proxy",
     "HTTPS_PROXY",
@@ -33,6 +32,9 @@ const KEPT: [&str; 13] = [
     "TZ",
     "PATH",
 ];
+
+/// And what is for them alone.
+const OURS: &[u8] = b"LIFEBOAT_";
 
 /// The environment, read once.
 pub(super) struct Settings {
@@ -68,7 +70,8 @@ pub(super) fn is_left_to_others() -> bool {
 /// Takes out of our own environment what only the program needs. No other thread of this process may read it meanwhile.
 pub(super) fn forget_environment() {
     for (name, _) in std::env::vars_os() {
-        if !KEPT.iter().any(|kept| name == *kept) {
+        let is_ours = name.as_bytes().starts_with(OURS);
+        if !is_ours && !KEPT.iter().any(|kept| name == *kept) {
             // SAFETY: nobody else reads the environment, as the caller saw to.
             unsafe { std::env::remove_var(name) };
         }

@@ -19,6 +19,8 @@ const DEADLINE: Duration = Duration::from_millis(500);
 /// For so long we yield the processor to those who are about to stop; then we sleep between looks.
 const YIELD_FOR: Duration = Duration::from_millis(20);
 const NAP: Duration = Duration::from_micros(200);
+/// Odd, so that it meets no timer's beat.
+const BETWEEN_SAMPLES: Duration = Duration::from_millis(7);
 /// Most threads that are captured.
 const THREADS_MAX: usize = 1024;
 /// Most bytes of one stack.
@@ -46,6 +48,24 @@ pub fn capture(pid: u32, skip_tid: Option<u32>) -> (Vec<Thread>, Vec<String>) {
         tracer.join().map_err(|_| io::Error::other("it ended early"))
     });
     captured.unwrap_or_else(|error| (Vec::new(), vec![format!("the threads were not captured: {error}")]))
+}
+
+/// Takes one thread several times, a moment apart. Where it cannot be taken there are fewer.
+pub(crate) fn samples(pid: u32, tid: u32, count: usize) -> Vec<Thread> {
+    let take = || {
+        let mut taken = Vec::with_capacity(count);
+        for _ in 0..count {
+            std::thread::sleep(BETWEEN_SAMPLES);
+            let Some(thread) = Capture::new(pid, None).run_for(tid) else { break };
+            taken.push(thread);
+        }
+        taken
+    };
+    let tracer = std::thread::Builder::new().name("capture".into());
+    let taken = std::thread::scope(|scope| {
+        tracer.spawn_scoped(scope, take).ok().and_then(|tracer| tracer.join().ok())
+    });
+    taken.unwrap_or_default()
 }
 
 /// Registers and stack of a thread as they were before the signal whose handler's `ucontext` lies here.
@@ -120,6 +140,18 @@ impl Capture {
         self.detach();
         self.conclude(refused);
         (self.threads, self.notes)
+    }
+
+    /// Takes this one alone.
+    fn run_for(mut self, tid: u32) -> Option<Thread> {
+        let (name, registers, stack) = (String::new(), Vec::new(), Vec::new());
+        self.threads.push(Thread { tid, name, registers, stack_start: 0, stack });
+        self.states.push(State::Free);
+        let refused = self.seize_from(0);
+        self.interrupt();
+        self.wait(Instant::now());
+        self.detach();
+        self.threads.pop().filter(|thread| refused.is_none() && !thread.registers.is_empty())
     }
 
     /// Adds the threads that are not known yet.

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::{row, stack};
 use crate::event::{Event, plain};
+use crate::show::course;
 use crate::show::facts::{ORDER, all_notes, shown, untold_tags};
 
 /// The last values of the node's metrics.
@@ -31,11 +32,28 @@ pub(super) fn metrics(event: &Event<'_>) -> Markup {
     }
 }
 
+/// What the node needed over its last minutes.
+pub(super) fn course(event: &Event<'_>) -> Markup {
+    let rows = course::rows(event);
+    html! {
+        @if !rows.is_empty() {
+            section {
+                h2 { "Course " span class="beside" { "the last minutes" } }
+                table class="metrics" {
+                    @for row in rows {
+                        tr { th scope="row" { (row.name) } td { (row.words) @if !row.bars.is_empty() { br; code { (row.bars) } } } }
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// The tags, then the contexts that no other part of the page has told.
 pub(super) fn tables(event: &Event<'_>) -> Markup {
     let all = event.fields("/contexts");
     let rest = all.into_iter().flat_map(|all| all.keys()).map(String::as_str);
-    let rest = rest.filter(|name| !matches!(*name, "death" | "metrics") && !ORDER.contains(name));
+    let rest = rest.filter(|name| !matches!(*name, "death" | "metrics" | "course") && !ORDER.contains(name));
     let named = ORDER.into_iter().chain(rest).filter_map(|name| Some((name, all?.get(name)?.as_object()?)));
     let extra = event.fields("/extra").map(|extra| ("extra", extra));
     let contexts = named.chain(extra).map(|(name, fields)| (name, shown(fields).collect::<Vec<_>>()));

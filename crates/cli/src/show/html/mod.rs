@@ -46,6 +46,7 @@ pub(super) fn page(value: &Value, id: Uuid) -> String {
                     (stack::chained(&event))
                     (stack::threads(&event))
                     (trail::section(&event))
+                    (facts::course(&event))
                     (facts::metrics(&event))
                     (facts::tables(&event))
                     (facts::notes(&event))

@@ -1,5 +1,8 @@
 //! Metrics: handles that a node declares static, and what a call of them inlines in its caller: one plain store into a
 //! row that only the calling thread writes. What the numbers become, the monitor's side knows.
+//!
+//! In a debug build it is no use to inline into the caller, whose code is not optimised: there the calls stay in this crate,
+//! which a node's manifest may have optimised all the same.
 
 mod counter;
 mod description;

@@ -12,6 +12,8 @@ use super::{Found, Load};
 
 /// Longest name of a function of the kernel.
 const FUNCTION_MAX: usize = 64;
+/// How often a thread that runs is looked at once more.
+const SAMPLES: usize = 3;
 
 /// What `/proc` says of a thread.
 pub(super) struct Seen {
@@ -69,6 +71,9 @@ pub(crate) fn capture(link: &Link, found: Found) -> Capture {
             }
             Err(why) => refused.push(why),
         }
+    }
+    if hang.state.starts_with('R') && let_in.is_none() {
+        hang.later = threads::samples(pid, hang.tid, SAMPLES);
     }
     notes.append(&mut refused);
     let memory = link.memory_of(hang.tid);

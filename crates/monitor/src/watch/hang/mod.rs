@@ -135,6 +135,7 @@ impl Hangs {
             state: seen.state,
             waits_in: seen.waits_in,
             busy: Vec::new(),
+            later: Vec::new(),
         };
         let notes = self.held_by.take().into_iter().collect();
         let (last_boottime_ns, load) = (beat.last_boottime_ns, late.load.clone());

@@ -93,7 +93,7 @@ impl Sampler {
     }
 }
 
-fn look(looker: &Looker, serve: Option<&UnixStream>, seen: &Mutex<Seen>) {
+fn look(looker: &Looker, mut serve: Option<&UnixStream>, seen: &Mutex<Seen>) {
     let mut course = Course::default();
     let mut due = Instant::now();
     if let Some(stream) = serve {
@@ -113,7 +113,8 @@ fn look(looker: &Looker, serve: Option<&UnixStream>, seen: &Mutex<Seen>) {
             None => std::thread::sleep(left),
             Some(stream) if is_asked(stream, left) => {
                 if answer(stream, looker, seen).is_err() {
-                    return;
+                    // Nobody asks any more; the course goes on.
+                    serve = None;
                 }
             }
             Some(_) => {}

@@ -48,7 +48,8 @@ impl Counter {
     }
 
     /// Adds.
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline(never))]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn add(&self, value: u64) {
         if !self.slot.count(value) {
             self.slot.count_first(value, &self.description);
@@ -83,7 +84,8 @@ pub struct BoundCounter {
 
 impl BoundCounter {
     /// Adds.
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline(never))]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn add(&self, value: u64) {
         if !count(self.slot, value) {
             count_first(self.slot, value);

@@ -44,13 +44,15 @@ impl Gauge {
     }
 
     /// Sets it.
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline(never))]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn set(&self, value: f64) {
         self.change(Change::Set(value));
     }
 
     /// Adds; what is negative takes away.
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline(never))]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn add(&self, value: f64) {
         self.change(Change::Add(value));
     }
@@ -77,13 +79,15 @@ pub struct BoundGauge {
 
 impl BoundGauge {
     /// Sets it.
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline(never))]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn set(&self, value: f64) {
         self.change(Change::Set(value));
     }
 
     /// Adds; what is negative takes away.
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline(never))]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn add(&self, value: f64) {
         self.change(Change::Add(value));
     }

@@ -64,7 +64,8 @@ impl Histogram {
     }
 
     /// Observes one value.
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline(never))]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn observe(&self, value: f64) {
         if !self.slot.observe(value, self.description.bounds) {
             self.slot.observe_first(value, &self.description);
@@ -117,7 +118,8 @@ pub struct BoundHistogram {
 
 impl BoundHistogram {
     /// Observes one value.
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline(never))]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn observe(&self, value: f64) {
         if !observe(self.slot, value, self.bounds) {
             observe_first(self.slot, value, self.bounds);

@@ -209,7 +209,7 @@ fn fill_bucket(row: std::ptr::NonNull<u64>, slot: u32, value: f64, bounds: &[f64
         return;
     }
     // Ascending. All are looked at: a loop that ends early is a branch that nobody foresees.
-    let bucket: u32 = bounds.iter().map(|bound| u32::from(value > *bound)).sum();
+    let bucket = bounds.iter().fold(0_u32, |below, bound| below.wrapping_add(u32::from(value > *bound)));
     // SAFETY: the reporter gave the row, and as many slots as there are bounds, and two.
     increase(unsafe { row::place(row, slot + bucket) }, 1);
     // SAFETY: as above.
