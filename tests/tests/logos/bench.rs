@@ -181,6 +181,18 @@ impl Host {
         processes_below(&self.programs).into_iter().filter(is_watch).collect()
     }
 
+    /// Where the host is served.
+    pub(crate) fn address(&self) -> String {
+        let said = || {
+            let texts = files(&format!("{}/serve", self.state_dir().display()));
+            let all =
+                texts.filter_map(|file| serde_json::from_str::<Value>(&fs::read_to_string(file).ok()?).ok());
+            all.into_iter().find_map(|said| Some(said["address"].as_str()?.to_owned()))
+        };
+        wait_until("the host is served", || said().is_some());
+        said().unwrap()
+    }
+
     /// The state directory.
     pub(crate) fn state_dir(&self) -> PathBuf {
         self.folder.join("state")
@@ -250,7 +262,7 @@ fn lifeboat(arguments: &[&str], state_dir: &Path) -> String {
     run.finish().stdout
 }
 
-fn files(folder: &str) -> impl Iterator<Item = PathBuf> {
+fn files(folder: &str) -> impl Iterator<Item = PathBuf> + use<> {
     fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path())
 }
 

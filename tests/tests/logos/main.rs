@@ -4,5 +4,6 @@
 mod bench;
 mod core;
 mod deaths;
+mod metrics;
 mod module;
 mod public;

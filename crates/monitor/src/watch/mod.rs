@@ -11,7 +11,7 @@ mod hang;
 mod hold;
 pub mod images;
 mod interrupted;
-mod kin;
+pub(crate) mod kin;
 pub(crate) mod leftovers;
 pub(crate) mod link;
 pub(crate) mod memory;

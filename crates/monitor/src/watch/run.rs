@@ -112,7 +112,9 @@ impl Watch {
         let (serve, modules) = match host.is_known() {
             true => (None, None),
             false => {
-                (serving::start(&link.shown(&destination.state_dir)), Modules::start(&link, &destination))
+                let serve = serving::start(&link.shown(&destination.state_dir));
+                let is_served = serve.is_some();
+                (serve, Modules::start(&link, &destination, is_served))
             }
         };
         let subject = Sampled {

@@ -32,7 +32,7 @@ use super::roles::Destination;
 use super::sampler::cgroup::cgroup_sample;
 use super::sampler::process::process_sample;
 use super::verdict::{self, Circumstances};
-use super::{end, kin};
+use super::{end, kin, serving};
 
 /// A module that is killed may have been killed because the node ended: so long is waited for the node's end.
 const NODE_END_PATIENCE: Duration = Duration::from_millis(100);
@@ -43,16 +43,18 @@ const FIRST_LOOK_AT_REPORTER: Duration = Duration::from_millis(100);
 pub(crate) struct Modules {
     past: Arc<Mutex<Past>>,
     is_over: Arc<AtomicBool>,
+    joined: Arc<Mutex<Vec<Joined>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Modules {
     /// Begins to look after them, where somebody asked for it.
-    pub(crate) fn start(link: &Arc<Link>, destination: &Destination) -> Option<Arc<Self>> {
+    pub(crate) fn start(link: &Arc<Link>, destination: &Destination, serve: bool) -> Option<Arc<Self>> {
         if !kin::are_modules_wanted() {
             return None;
         }
         let (past, is_over) = (Arc::<Mutex<Past>>::default(), Arc::<AtomicBool>::default());
+        let joined = Arc::<Mutex<Vec<Joined>>>::default();
         let keeper = Keeper {
             link: Arc::clone(link),
             past: Arc::clone(&past),
@@ -60,6 +62,7 @@ impl Modules {
             finder: Finder::new(link.pid()),
             living: Vec::new(),
             joined: Vec::new(),
+            to_show: serve.then(|| Arc::clone(&joined)),
             door: None,
             oom_kills: None,
             state_dir: destination.state_dir.clone(),
@@ -67,7 +70,7 @@ impl Modules {
         };
         let thread = std::thread::Builder::new().name("modules".into()).stack_size(256 * 1024);
         let thread = thread.spawn(move || keeper.keep()).ok();
-        Some(Arc::new(Self { past, is_over, thread: Mutex::new(thread) }))
+        Some(Arc::new(Self { past, is_over, joined, thread: Mutex::new(thread) }))
     }
 
     /// Each module that was ever seen, as it is now.
@@ -75,6 +78,11 @@ impl Modules {
         let mut past = lock(&self.past);
         past.look(process_sample);
         past.samples()
+    }
+
+    /// Modules that have joined since this was last asked, for `serve`.
+    pub(crate) fn take_joined(&self) -> Vec<Joined> {
+        std::mem::take(&mut *self.joined.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Waits for what is being reported.
@@ -85,6 +93,13 @@ impl Modules {
             let _ = thread.join();
         }
     }
+}
+
+/// A module that was handed over to us: what `serve` needs to show what it counts.
+pub(crate) struct Joined {
+    pub(crate) module: String,
+    pub(crate) pidfd: OwnedFd,
+    pub(crate) metrics: OwnedFd,
 }
 
 /// A module's process.
@@ -110,6 +125,8 @@ struct Keeper {
     living: Vec<Living>,
     /// Those that were handed over to us.
     joined: Vec<JoinHandle<()>>,
+    /// Where `serve` finds them, where there is one.
+    to_show: Option<Arc<Mutex<Vec<Joined>>>>,
     door: Option<Door>,
     /// Processes of the node's control group that the kernel killed for want of memory.
     oom_kills: Option<u64>,
@@ -172,25 +189,29 @@ impl Keeper {
 
     /// A monitor of one of our modules calls.
     fn hear(&mut self, caller: Caller) {
-        let pid = match caller {
-            Caller::ReportsItself(pid) => pid,
-            Caller::Joins(joining) => match kin::take(joining, &self.link) {
-                Some((pid, thread)) => {
-                    self.joined.retain(|joined| !joined.is_finished());
-                    self.joined.push(thread);
-                    pid
-                }
-                None => return,
-            },
+        let (pid, metrics) = match caller {
+            Caller::ReportsItself(pid) => (pid, None),
+            Caller::Joins(joining) => {
+                let metrics = joining.descriptors.get(2).and_then(|metrics| serving::read_only(metrics).ok());
+                let Some((pid, thread)) = kin::take(joining, &self.link) else { return };
+                self.joined.retain(|joined| !joined.is_finished());
+                self.joined.push(thread);
+                (pid, metrics)
+            }
         };
-        let is_it = |module: &&mut Living| module.found.pid == pid;
-        if self.living.iter_mut().find(is_it).is_none()
+        if !self.living.iter().any(|module| module.found.pid == pid)
             && let Some(found) = find::module(pid)
         {
             self.begin(found);
         }
-        if let Some(module) = self.living.iter_mut().find(is_it) {
-            module.own_reporter = OwnReporter::Seen;
+        let Some(module) = self.living.iter_mut().find(|module| module.found.pid == pid) else { return };
+        module.own_reporter = OwnReporter::Seen;
+        if let (Some(to_show), Some(metrics)) = (&self.to_show, metrics)
+            && let Ok(pidfd) = module.pidfd.try_clone()
+        {
+            let mut to_show = to_show.lock().unwrap_or_else(PoisonError::into_inner);
+            to_show.retain(|joined| !kin::has_ended(&joined.pidfd, Duration::ZERO));
+            to_show.push(Joined { module: module.label.clone(), pidfd, metrics });
         }
     }
 

@@ -7,6 +7,7 @@ pub(crate) mod process;
 mod spool;
 
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -131,7 +132,10 @@ fn is_asked(stream: &UnixStream, within: Duration) -> bool {
 /// Takes one question and answers it.
 fn answer(stream: &UnixStream, looker: &Looker, seen: &Mutex<Seen>) -> io::Result<()> {
     match talk::receive(stream)? {
-        Question::Sample => looker.send(stream, looker.sample()),
+        Question::Sample => {
+            looker.send_joined(stream)?;
+            looker.send(stream, looker.sample())
+        }
         Question::Scraped(values) => {
             lock(seen).scraped = values;
             Ok(())
@@ -172,6 +176,17 @@ impl Looker {
     fn send(&self, stream: &UnixStream, sample: Sample) -> io::Result<()> {
         let _sending = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
         talk::send(stream, &Answer::Sample(Box::new(sample)))
+    }
+
+    /// Hands over what joined modules count into, so that it is on the page that is being asked for.
+    fn send_joined(&self, stream: &UnixStream) -> io::Result<()> {
+        let _sending = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
+        let joined = self.subject.modules.iter().flat_map(|modules| modules.take_joined());
+        for one in joined {
+            let descriptors = [one.pidfd.as_fd(), one.metrics.as_fd()];
+            talk::send_with(stream, &Answer::Joined(one.module), &descriptors)?;
+        }
+        Ok(())
     }
 
     fn process(&self) -> ProcessSample {
