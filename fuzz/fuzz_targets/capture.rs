@@ -8,7 +8,7 @@ use arbitrary::{Arbitrary, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use lifeboat_fuzz::{Changes, Image, Input, walk};
 use lifeboat_monitor::capture::{
-    self, CAPTURE_VERSION, Capture, End, Image as File, Process, Subject, Thread,
+    self, CAPTURE_VERSION, Capture, End, Hang, Image as File, Process, Subject, Thread,
 };
 use lifeboat_monitor::envelope::Envelope;
 use lifeboat_monitor::report::{Detail, make};
@@ -101,20 +101,40 @@ fn capture(image: &mut Image, described: Described<'_>) -> Capture {
         stack_start: thread.stack_start,
         stack: thread.stack.to_vec(),
     };
+    let captured: Vec<_> = described.threads.into_iter().map(thread).collect();
+    let text = |at: usize| (*described.texts.get(at).unwrap_or(&"gossip")).to_owned();
+    let subject = match described.subject {
+        None => Subject::Death,
+        Some(ticket) if ticket >> 63 == 0 => Subject::Error(ticket),
+        Some(since) => Subject::Hang(since),
+    };
+    let hang = matches!(subject, Subject::Hang(_)).then(|| Hang {
+        heartbeat: text(0),
+        age_ns: resident_bytes,
+        deadline_ms: swapped_bytes as u32,
+        beats: threads,
+        tid: captured.first().map_or(0, |thread| thread.tid),
+        state: text(1),
+        waits_in: text(2),
+        busy: described.texts.iter().map(|text| ((*text).to_owned(), fds_max as u32)).collect(),
+        later: captured.clone(),
+    });
     Capture {
         version: CAPTURE_VERSION,
         captured_boottime_ns: 0,
-        hang: None,
+        hang,
+        restarts: None,
+        course: Vec::new(),
         captured_realtime_ns: 0,
         metrics: Vec::new(),
-        subject: described.subject.map_or(Subject::Death, Subject::Error),
+        subject,
         recorder: image.apply(&Input::Changes(described.recorder)).to_vec(),
         end: match described.end {
             None => End::StillAlive,
             Some(Ok(status)) => End::Exited(status),
             Some(Err(signal)) => End::Signaled(signal),
         },
-        threads: described.threads.into_iter().map(thread).collect(),
+        threads: captured,
         maps: described.maps.to_vec(),
         images: described
             .images

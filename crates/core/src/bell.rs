@@ -28,6 +28,12 @@ pub(crate) fn monitor_lives(recorder: Recorder) -> bool {
     (is_starting || state == MonitorState::Running as u32) && sys::process_lives(pid)
 }
 
+/// Waits until a word has this value, or the time is over.
+#[inline(never)]
+pub(crate) fn wait_until(word: &AtomicU32, wanted: u32, timeout_ns: u64) {
+    wait_while(word, |value| value != wanted, timeout_ns);
+}
+
 /// Waits on a word until it is no longer so, or the time is over.
 pub(crate) fn wait_while(word: &AtomicU32, still: impl Fn(u32) -> bool, timeout_ns: u64) {
     let end = sys::clock_ns(sys::CLOCK_MONOTONIC).saturating_add(timeout_ns);

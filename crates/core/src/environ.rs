@@ -34,6 +34,15 @@ impl Environ {
         })
     }
 
+    /// The number that a variable holds; nothing where it holds none.
+    pub(crate) fn number(self, name: &str) -> Option<u64> {
+        let text = self.get(name)?.trim_ascii();
+        text.iter().try_fold(0_u64, |number, digit| {
+            let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
+            number.checked_mul(10)?.checked_add(digit)
+        })
+    }
+
     /// The value of a variable; nothing where it is unset or empty.
     pub(crate) fn get(self, name: &str) -> Option<&'static [u8]> {
         self.entries()

@@ -4,7 +4,7 @@ use core::sync::atomic::Ordering;
 
 use lifeboat_recorder::StopKind;
 
-use crate::bell::{monitor_lives, ring, wait_while};
+use crate::bell::{monitor_lives, ring, wait_until};
 use crate::{state, sys};
 
 /// How long the node waits until the monitor holds the exiting thread. It takes 50 to 90 microseconds.
@@ -21,5 +21,5 @@ pub extern "C" fn on_exit() {
     sys::allow_tracer(control.monitor_pid.load(Ordering::Relaxed));
     control.exit_tid.store(sys::gettid(), Ordering::Release);
     ring(recorder);
-    wait_while(&control.exit_ack, |ack| ack == 0, EXIT_TIMEOUT_NS);
+    wait_until(&control.exit_ack, 1, EXIT_TIMEOUT_NS);
 }

@@ -10,7 +10,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use lifeboat_recorder::{Death, DeathStage, MAPS_BYTES, Recorder, STACK_BYTES};
 
 use crate::action::{BEFORE, FIRST};
-use crate::bell::{TIMEOUT_MAX_MS, monitor_lives, ring, wait_while};
+use crate::bell::{TIMEOUT_MAX_MS, monitor_lives, ring, wait_until, wait_while};
 use crate::signal_info::SignalInfo;
 use crate::state::{Page, Phase};
 use crate::{chain, raw_capture, state, sys};
@@ -116,7 +116,7 @@ fn captured(recorder: Recorder, generation: u32) -> bool {
         if left_ns == 0 || !monitor_lives(recorder) {
             return false;
         }
-        wait_while(ack, |acked| acked != generation, left_ns.min(MONITOR_LOOK_NS));
+        wait_until(ack, generation, left_ns.min(MONITOR_LOOK_NS));
     }
     true
 }

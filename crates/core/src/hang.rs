@@ -10,7 +10,7 @@ use core::sync::atomic::{AtomicU32, Ordering, fence};
 use lifeboat_recorder::Recorder;
 
 use crate::action::{Action, InfoHandler, SA_ONSTACK, SA_RESTART};
-use crate::bell::wait_while;
+use crate::bell::wait_until;
 use crate::settings::Settings;
 use crate::{signals, state, sys};
 
@@ -28,12 +28,12 @@ static LETTING_IN: AtomicU32 = AtomicU32::new(0);
 
 /// Installs the handler, where nobody has one for this signal.
 pub(crate) fn arm(recorder: Recorder, settings: &Settings) {
-    let named = settings.environ.get("LIFEBOAT_HANG_SIGNAL");
-    let named = named.map(|text| core::str::from_utf8(text).ok().and_then(|text| text.trim().parse().ok()));
-    let signal = match named {
-        None => SIGNAL,
-        Some(Some(signal)) if (SIGNAL_MIN..=SIGNAL_MAX).contains(&signal) => signal,
-        Some(_) => return,
+    let environ = settings.environ;
+    let range = u64::from(SIGNAL_MIN)..=u64::from(SIGNAL_MAX);
+    let signal = match environ.number("LIFEBOAT_HANG_SIGNAL") {
+        Some(signal) if range.contains(&signal) => signal as u32,
+        None if environ.get("LIFEBOAT_HANG_SIGNAL").is_none() => SIGNAL,
+        _ => return,
     };
     let control = recorder.control();
     control.hang_signal.store(signal, Ordering::Relaxed);
@@ -84,7 +84,7 @@ extern "C" fn on_hang_signal(_: i32, _: *mut c_void, context: *mut c_void) {
         control.hang_context.store(context as u64, Ordering::Relaxed);
         control.hang_allowed.store(asked, Ordering::Release);
         sys::futex_wake(&control.hang_allowed);
-        wait_while(&control.hang_done, |done| done != asked, LOOK_TIMEOUT_NS);
+        wait_until(&control.hang_done, asked, LOOK_TIMEOUT_NS);
         // Who dies or leaves meanwhile lets the monitor in, too, and withdraws that by itself.
         let is_ending = page.entered.load(Ordering::Acquire) != 0;
         if !is_ending && control.exit_tid.load(Ordering::Acquire) == 0 {

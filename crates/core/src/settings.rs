@@ -50,7 +50,7 @@ impl Settings {
 
     /// The environment's number, else the option's, where it is one and not 0.
     pub(crate) fn number(&self, name: &str, offset: usize) -> Option<u32> {
-        let named = self.environ.get(name).and_then(|text| core::str::from_utf8(text).ok()?.parse().ok());
+        let named = self.environ.number(name).and_then(|number| u32::try_from(number).ok());
         named.or_else(|| self.field::<u32>(offset)).filter(|number| *number != 0)
     }
 

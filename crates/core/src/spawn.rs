@@ -10,7 +10,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use lifeboat_abi::Status;
 use lifeboat_recorder::{MonitorState, Recorder};
 
-use crate::bell::wait_while;
+use crate::bell::wait_until;
 use crate::environ::{Environ, is_for_monitor};
 use crate::sys::{self, number};
 
@@ -170,7 +170,7 @@ extern "C" fn second_child(launch: *mut c_void) -> ! {
     let ready = unsafe { launch.as_ref() };
     // From here on the node can tell whether its monitor lives, even if it never gets to speak.
     ready.recorder.control().monitor_pid.store(sys::getpid(), Ordering::Release);
-    wait_while(&ready.go, |go| go == 0, GO_TIMEOUT_NS);
+    wait_until(&ready.go, 1, GO_TIMEOUT_NS);
     let error = place_descriptors(ready.descriptors).err().unwrap_or_else(|| execute(ready));
     failed(launch, error);
     sys::exit_thread()

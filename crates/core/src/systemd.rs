@@ -14,7 +14,7 @@ use crate::settings::Settings;
 use crate::state::PathBuffer;
 use crate::sys::{self, number};
 
-const AF_UNIX: u16 = 1;
+const AF_UNIX: u8 = 1;
 const SOCK_DGRAM_CLOEXEC: usize = 2 | 0o2_000_000;
 const MSG_DONTWAIT_NOSIGNAL: usize = 0x40 | 0x4000;
 /// `sun_path` of a `sockaddr_un`.
@@ -24,9 +24,10 @@ const FAMILY_BYTES: usize = 2;
 const FEEDINGS: u64 = 3;
 /// Between two lines of status: a component may say something new a thousand times a second.
 const STATUS_PAUSE_NS: u64 = 1_000_000_000;
+/// More than three lines have, of which the longest names a component with its detail.
 const MESSAGE_MAX: usize = 512;
 
-/// Where the service manager listens; empty where nobody asked for this.
+/// Where the service manager listens, as the kernel wants it; empty where nobody asked for this.
 static ADDRESS: PathBuffer = PathBuffer::new();
 static IS_ON: AtomicU32 = AtomicU32::new(0);
 static IS_READY: AtomicU32 = AtomicU32::new(0);
@@ -43,17 +44,29 @@ pub(crate) fn begin(settings: &Settings) {
     let environ = settings.environ;
     let is_asked = environ.get("LIFEBOAT_SYSTEMD").and_then(Switch::of) == Some(Switch::On);
     let Some(address) = environ.get("NOTIFY_SOCKET").filter(|_| is_asked) else { return };
-    let is_address = matches!(address.first(), Some(b'/' | b'@')) && address.len() < ADDRESS_MAX;
-    if !is_address || !ADDRESS.set(address) {
+    if !keep(address) {
         return;
     }
-    let number =
-        |name| environ.get(name).and_then(|text| core::str::from_utf8(text).ok()?.parse::<u64>().ok());
-    let is_ours = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(sys::getpid()));
-    let every_us = number("WATCHDOG_USEC").filter(|_| is_ours).unwrap_or(0) / FEEDINGS;
+    let is_ours = environ.number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(sys::getpid()));
+    let every_us = environ.number("WATCHDOG_USEC").filter(|_| is_ours).unwrap_or(0) / FEEDINGS;
     FEED_EVERY_NS.store(every_us.saturating_mul(1_000), Ordering::Relaxed);
     FED_NS.store(0, Ordering::Relaxed);
     IS_ON.store(1, Ordering::Release);
+}
+
+/// As `sockaddr_un`. An abstract address begins with a zero, which the environment writes as `@`.
+fn keep(address: &[u8]) -> bool {
+    let mut whole = [0; FAMILY_BYTES + ADDRESS_MAX];
+    let [family, _, path @ ..] = &mut whole;
+    *family = AF_UNIX;
+    for (to, from) in path.iter_mut().zip(address) {
+        *to = *from;
+    }
+    if path.first() == Some(&b'@') {
+        path.iter_mut().take(1).for_each(|first| *first = 0);
+    }
+    let is_one = matches!(address.first(), Some(b'/' | b'@')) && address.len() < ADDRESS_MAX;
+    is_one && whole.get(..FAMILY_BYTES + address.len()).is_some_and(|whole| ADDRESS.set(whole))
 }
 
 /// A loop gave proof of life. The first makes the service ready; others feed the watchdog, as long as every loop does.
@@ -64,13 +77,13 @@ pub(crate) fn beat(recorder: Recorder, boottime_ns: u64) {
     let mut message = Message::new();
     let is_first = IS_READY.swap(1, Ordering::AcqRel) == 0;
     if is_first {
-        message.put(b"READY=1\n");
+        message.put_line(&[b"READY=1"]);
     }
     let fed_ns = FED_NS.load(Ordering::Relaxed);
     let feeds = is_due(&FED_NS, FEED_EVERY_NS.load(Ordering::Relaxed), boottime_ns)
         && !recorder.has_overdue_heartbeat(boottime_ns);
     if feeds {
-        message.put(b"WATCHDOG=1\n");
+        message.put_line(&[b"WATCHDOG=1"]);
     }
     put_status(&mut message, recorder, boottime_ns);
     if !message.send() {
@@ -110,23 +123,14 @@ fn put_status(message: &mut Message, recorder: Recorder, boottime_ns: u64) {
     HAS_NEWS.store(0, Ordering::Release);
     let mut copy = [0; size_of::<ComponentCopy>()];
     let Some(worst) = recorder.worst_component(&mut copy) else { return };
-    let word: &[u8] = match worst.state {
-        component_state::OK => b"ok",
-        component_state::DEGRADED => b"degraded",
-        component_state::FAILING => b"failing",
-        _ => b"unknown",
+    let state: &[u8] = match worst.state {
+        component_state::OK => return message.put_line(&[b"STATUS=ok"]),
+        component_state::DEGRADED => b"STATUS=degraded: ",
+        component_state::FAILING => b"STATUS=failing: ",
+        _ => b"STATUS=unknown: ",
     };
-    message.put(b"STATUS=");
-    message.put(word);
-    if worst.state != component_state::OK {
-        message.put(b": ");
-        message.put_line(worst.name);
-        if !worst.detail.is_empty() {
-            message.put(b": ");
-            message.put_line(worst.detail);
-        }
-    }
-    message.put(b"\n");
+    let colon: &[u8] = if worst.detail.is_empty() { b"" } else { b": " };
+    message.put_line(&[state, worst.name, colon, worst.detail]);
 }
 
 /// One datagram: lines of `NAME=value`.
@@ -140,23 +144,13 @@ impl Message {
         Self { bytes: [0; MESSAGE_MAX], length: 0 }
     }
 
-    fn put(&mut self, text: &[u8]) {
-        for byte in text {
-            self.put_byte(*byte);
-        }
-    }
-
-    /// A line of its own would be an order to the service manager, such as `MAINPID=1`.
-    fn put_line(&mut self, text: &[u8]) {
-        for byte in text {
-            self.put_byte(if byte.is_ascii_control() { b' ' } else { *byte });
-        }
-    }
-
-    fn put_byte(&mut self, byte: u8) {
-        // The last byte stays a line's end, whatever does not fit.
-        if let Some(to) = self.bytes.get_mut(self.length).filter(|_| self.length < MESSAGE_MAX - 1) {
-            *to = byte;
+    /// A line's end within a text would make an order to the service manager of the rest, such as `MAINPID=1`.
+    fn put_line(&mut self, texts: &[&[u8]]) {
+        let bytes =
+            texts.iter().copied().flatten().map(|byte| if byte.is_ascii_control() { b' ' } else { *byte });
+        let rest = self.bytes.get_mut(self.length..).unwrap_or(&mut []);
+        for (to, from) in rest.iter_mut().zip(bytes.chain([b'\n'])) {
+            *to = from;
             self.length += 1;
         }
     }
@@ -166,7 +160,8 @@ impl Message {
         if self.length == 0 {
             return true;
         }
-        let (address, length) = socket_address();
+        let mut address = [0; FAMILY_BYTES + ADDRESS_MAX];
+        let length = ADDRESS.copy_to(&mut address);
         let quiet = |number, arguments| {
             // SAFETY: message and address are ours and live through the call; their lengths are handed over.
             unsafe { sys::call(number, arguments) }
@@ -179,18 +174,4 @@ impl Message {
         sys::close(socket as i32);
         sent.is_ok()
     }
-}
-
-/// `sockaddr_un` and how long it is. An abstract address begins with a zero, which the environment writes as `@`.
-fn socket_address() -> ([u8; FAMILY_BYTES + ADDRESS_MAX], usize) {
-    let mut path = [0; ADDRESS_MAX];
-    let length = ADDRESS.copy_to(&mut path);
-    if let Some(first) = path.first_mut().filter(|first| **first == b'@') {
-        *first = 0;
-    }
-    let mut address = [0; FAMILY_BYTES + ADDRESS_MAX];
-    for (to, from) in address.iter_mut().zip(AF_UNIX.to_ne_bytes().iter().chain(&path)) {
-        *to = *from;
-    }
-    (address, FAMILY_BYTES + length)
 }

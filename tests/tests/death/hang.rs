@@ -12,7 +12,7 @@ use lifeboat_tests::{Compile, Compiler, Run, Running};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::bench::{Bench, events, files, source, wait_until};
+use crate::bench::{Bench, delivered, events, files, source, wait_until};
 
 const FIXTURE: &str = "hang";
 /// What the report is called; numbers are left out.
@@ -191,6 +191,29 @@ fn a_death_says_that_the_node_hung() {
         let hung = of(cause)["contexts"]["death"]["hung"].as_str().unwrap();
         assert_eq!(without_numbers(hung), TITLE);
     }
+}
+
+#[test]
+fn a_health_check_fails_while_a_loop_hangs() {
+    let bench = Bench::new(FIXTURE);
+    let state_dir = bench.state_dir();
+    let mut node = bench.node(&["spins"], &state_dir).env("LIFEBOAT_METRICS", "127.0.0.1:0").spawn();
+    node.wait_for("ready");
+    let ask = || Run::new(delivered("bin/lifeboat")).args(["health", "--state-dir"]).arg(&state_dir).finish();
+    wait_until("all is well", || ask().succeeded());
+    assert!(ask().stdout.starts_with("ok"));
+    node.signal(Signal::USR1);
+    wait_until("the hang is seen", || ask().shell_status() == 1);
+    let said = without_numbers(&ask().stderr);
+    assert_eq!(said, format!("lifeboat: failing: {TITLE}\n"));
+    node.signal(Signal::USR1);
+    node.wait_for("back");
+    wait_until("all is well again", || ask().succeeded());
+    for _ in 0..3 {
+        step(&node);
+    }
+    assert!(node.finish().succeeded());
+    bench.settle();
 }
 
 /// The tracer's program, at work on this node.

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::Error;
-use crate::capture::{Capture, End, Subject};
+use crate::capture::{Capture, End, Hang, Subject};
 
 use super::machine::Registers;
 use super::signals::AddressClass;
@@ -100,6 +100,11 @@ impl<'c> Case<'c> {
         Ok(Self { capture, recorder, fault, last_words, other_words, words_explain, error, cause })
     }
 
+    /// The loop that hangs.
+    pub(super) fn hang(&self) -> Option<&'c Hang> {
+        self.capture.hang.as_ref().filter(|_| self.cause == Cause::Hang)
+    }
+
     /// Whether it is over, or about to be: of all others the process lives on.
     pub(super) fn is_death(&self) -> bool {
         !matches!(self.cause, Cause::Error | Cause::Hang)
@@ -144,7 +149,7 @@ impl<'c> Case<'c> {
 
     /// The thread that the report is about; 0 where it is not known.
     pub(super) fn tid(&self) -> u32 {
-        if let Some(hang) = &self.capture.hang {
+        if let Some(hang) = self.hang() {
             return hang.tid;
         }
         let of_record = self.error.or(self.last_words).map(|record| record.tid);

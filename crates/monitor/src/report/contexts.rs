@@ -37,7 +37,7 @@ pub(super) fn all(case: &Case<'_>, scrubber: &Scrubber, notes: &[String]) -> BTr
     if !lists.is_empty() {
         contexts.insert("course".into(), Context::Other(lists));
     }
-    if let Some(hang) = &case.capture.hang {
+    if let Some(hang) = case.hang() {
         contexts.insert("hang".into(), Context::Other(hang::context(hang, scrubber)));
     }
     let health = health::context(case, scrubber);

@@ -37,7 +37,7 @@ pub(super) fn all(case: &Case<'_>, stacks: &mut Stacks<'_, '_>, scrubber: &Scrub
             ..of_record(error, stack, stacks, scrubber)
         }];
     }
-    if let Some(hang) = &case.capture.hang {
+    if let Some(hang) = case.hang() {
         return vec![Exception {
             ty: case.cause.word().into(),
             value: Some(hang::sentence(hang, scrubber)),

@@ -15,6 +15,7 @@ use super::text::{clean, one_line};
 use super::unwind::Stack;
 
 const NAME_MAX: usize = 64;
+const BUSY_MAX: usize = 8;
 
 /// `heartbeat main: 12.3 s old, due every 5 s`.
 pub(super) fn sentence(hang: &Hang, scrubber: &Scrubber) -> String {
@@ -35,13 +36,12 @@ pub(super) fn context(hang: &Hang, scrubber: &Scrubber) -> BTreeMap<String, Valu
     put("deadline_seconds", seconds(u64::from(hang.deadline_ms) * 1_000_000).into());
     put("beats", hang.beats.into());
     put("thread_id", hang.tid.into());
-    if !hang.state.is_empty() {
-        put("thread_state", hang.state.clone().into());
+    for (key, told) in [("thread_state", &hang.state), ("kernel_function", &hang.waits_in)] {
+        if !told.is_empty() {
+            put(key, one_line(&clean(told.as_bytes()), NAME_MAX).into());
+        }
     }
-    if !hang.waits_in.is_empty() {
-        put("kernel_function", hang.waits_in.clone().into());
-    }
-    let busy = hang.busy.iter().map(|(thread, percent)| {
+    let busy = hang.busy.iter().take(BUSY_MAX).map(|(thread, percent)| {
         let thread = one_line(&scrubber.text(&clean(thread.as_bytes())), NAME_MAX);
         Value::from(format!("{thread}: {percent} %"))
     });
@@ -75,7 +75,7 @@ pub(super) fn place(
     stacks: &mut Stacks<'_, '_>,
     exceptions: &[Exception],
 ) -> Option<String> {
-    let later = &case.capture.hang.as_ref()?.later;
+    let later = &case.hang()?.later;
     let mut common = exceptions.last()?.stacktrace.as_ref()?.frames.as_slice();
     for thread in later {
         let stack = Stack { start: thread.stack_start, bytes: &thread.stack };

@@ -152,7 +152,9 @@ impl Hangs {
 impl Found {
     /// The one that is late for the longest; of the others the names.
     fn first_of(mut all: Vec<Self>) -> Option<Self> {
-        all.sort_by_key(|found| found.last_boottime_ns + u64::from(found.hang.deadline_ms) * 1_000_000);
+        all.sort_by_key(|found| {
+            found.last_boottime_ns.saturating_add(u64::from(found.hang.deadline_ms) * 1_000_000)
+        });
         let mut all = all.into_iter();
         let mut first = all.next()?;
         for other in all {
