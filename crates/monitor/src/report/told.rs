@@ -52,7 +52,7 @@ impl Told {
         let at = Some(case.realtime_ns() / 1_000_000_000).filter(|at| (1..=now).contains(at));
         Some(Self {
             event_id: case.event_id().simple().to_string(),
-            node: node_name(&case.recorder),
+            node: node_name(&case.recorder, capture.module.as_deref()),
             cause: case.cause.word().to_owned(),
             detail: detail(&case),
             at_seconds: at.unwrap_or(now),
