@@ -5,7 +5,7 @@ use std::ptr::NonNull;
 
 use lifeboat_recorder::metrics::{self, MetricsSnapshot, Source, expose};
 use rustix::fs::{SealFlags, fcntl_get_seals};
-use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, munmap};
 
 use super::http::negotiate::Format;
 
@@ -52,6 +52,13 @@ impl Own {
         // The encoder mends what is no text; should it ever not, the page shows it.
         *page = String::from_utf8(bytes)
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+    }
+
+    /// Gives the pages back that were looked at; the memory itself is the node's.
+    pub(super) fn rest(&self) {
+        let base = self.base.as_ptr().cast();
+        // SAFETY: the range is this mapping; its pages are shared memory, and come back as they are then.
+        let _ = unsafe { madvise(base, self.bytes, Advice::LinuxDontNeed) };
     }
 
     fn source(&self) -> Option<Source<'static>> {
