@@ -57,6 +57,8 @@ fn labels_without_end() {
 fn more_threads_than_rows() {
     let (samples, memory) = numbers(&Bench::with(Compiler::Gcc, FIXTURE, &["-lm"]), "threads");
     assert_eq!(samples["gossip_messages_total"], 30_000.0);
+    let rounds: Vec<_> = samples.iter().filter(|(name, _)| name.starts_with("gossip_rounds_total")).collect();
+    assert!(rounds.len() == 50 && rounds.iter().all(|(_, value)| **value == 600.0), "{rounds:?}");
     assert_eq!(samples["gossip_size_bytes_count"], 30_000.0);
     assert_eq!(samples["gossip_size_bytes_sum"], 30_000.0);
     assert_eq!(memory.snapshot().unwrap().rows_used, 256);
