@@ -1,9 +1,11 @@
-//! Runs the host program of the benches and takes its times; statistics and the table they end in.
+//! Runs the host programs of the benches and takes its times; statistics and the table they end in.
 
+mod counting;
 mod host;
 mod results;
 mod table;
 
+pub use counting::{Build, Counted, Counting, Figure, build_counting};
 pub use host::{Death, Host, Rest, build_host, dist, now_ns};
-pub use results::{argument, machine, write_section};
+pub use results::{argument, machine, tool_is_here, write_section};
 pub use table::{Sample, Table};

@@ -8,6 +8,14 @@ pub fn argument(option: &str) -> Option<String> {
     std::env::args().skip_while(|argument| argument != option).nth(1)
 }
 
+/// Whether this command can be run here.
+#[must_use]
+pub fn tool_is_here(command: &str) -> bool {
+    let run =
+        std::process::Command::new(command).arg("--version").stdout(std::process::Stdio::null()).status();
+    run.is_ok_and(|status| status.success())
+}
+
 /// The machine, in a few words.
 #[must_use]
 pub fn machine() -> String {

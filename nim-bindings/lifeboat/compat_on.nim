@@ -6,11 +6,6 @@
 import std/[macros, monotimes, times]
 import ./abi, ./handles
 
-export abi.counterAdd, abi.counterAddSigned, abi.counterAddFloat, abi.gaugeSet
-export abi.gaugeAdd, abi.histogramObserve, abi.isCounting, abi.Str, abi.kindCounter, abi.kindGauge
-export handles.addToCounter, handles.setGauge, handles.addToGauge, handles.observeIn
-export monotimes, times
-
 const
   defaultHistogramBuckets* = [
     0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, Inf
@@ -76,7 +71,7 @@ func nameOf*(collector: Collector): string =
 func kindOf*(collector: Collector): uint32 =
   collector.metric.kind
 
-proc newCollectorOf*[T](
+proc newCollectorOf[T](
     collector: typedesc[T],
     name, help: static string,
     labels: static seq[string],
@@ -97,18 +92,18 @@ proc newCollectorOf*[T](
     {.error: "not the buckets of a histogram: at most 32, ascending: " & name.}
   result = T(metric: newMetric(kind, "", name, help, "", named(labels), finite))
 
-type ValueArray* = object
-  count*: int
-  values*: array[labelsMax, Str]
+type ValueArray = object
+  count: int
+  values: array[labelsMax, Str]
 
-func valuesOf*(texts: openArray[string]): ValueArray =
+func valuesOf(texts: openArray[string]): ValueArray =
   result.count = texts.len
   for i in 0 ..< min(texts.len, labelsMax):
     result.values[i] = textAt(texts[i])
 
 {.pop.}
 
-template withTexts*(
+template withTexts(
     call: untyped, collector: pointer, amount: SomeNumber, texts: openArray[string]
 ) =
   ## Label values that are there already.
@@ -117,7 +112,7 @@ template withTexts*(
     if values.count <= values.values.len:
       call(collector, amount, toOpenArray(values.values, 0, values.count - 1))
 
-macro withValues*(call, collector, amount, labelValues: untyped): untyped =
+macro withValues(call, collector, amount, labelValues: untyped): untyped =
   ## Where label values are written down at the call, `[topic, "in"]`, their texts are handed over where they lie; an array
   ## of strings would copy each.
   var list = labelValues
@@ -133,7 +128,7 @@ macro withValues*(call, collector, amount, labelValues: untyped): untyped =
 
 # `registry`, `sampleRate` and `timestamp` are taken and make no difference.
 
-func nameOr*(name, identifier: static string): string {.compileTime.} =
+func nameOr(name, identifier: static string): string {.compileTime.} =
   if name.len > 0: name else: identifier
 
 template declareCounter*(
@@ -230,7 +225,7 @@ template declarePublicHistogram*(
 
 # The words without a declaration: one metric for each name that is written down.
 
-proc global*[T](collector: typedesc[T], name: static string): ptr T =
+proc global[T](collector: typedesc[T], name: static string): ptr T =
   const buckets = when T is Histogram: @defaultHistogramBuckets else: @[0.0]
   var it {.global.} = newCollectorOf(T, name, "", newSeq[string](), buckets)
   addr it
@@ -302,11 +297,14 @@ template set*(gauge: Gauge, value: SomeNumber, labelValues: untyped, doUpdateSys
   if isCounting() != 0:
     withValues(setGauge, unsafeAddr gauge, value, labelValues)
 
+proc unixNow(): int64 =
+  getTime().toUnix()
+
 template setToCurrentTime*(gauge: Gauge) =
-  gauge.set(getTime().toUnix())
+  gauge.set(unixNow())
 
 template setToCurrentTime*(gauge: Gauge, labelValues: untyped) =
-  gauge.set(getTime().toUnix(), labelValues)
+  gauge.set(unixNow(), labelValues)
 
 template trackInProgress*(gauge: Gauge, body: untyped) =
   gauge.inc()
@@ -329,25 +327,28 @@ template observe*(collector: Summary | Histogram, amount: SomeNumber = 1, labelV
   if isCounting() != 0:
     withValues(observeIn, unsafeAddr collector, amount, labelValues)
 
-func secondsSince*(start, now: MonoTime): float64 =
-  float64((now - start).inNanoseconds) / 1e9
+proc tick(): int64 =
+  getMonoTime().ticks
+
+proc secondsSince(start: int64): float64 =
+  float64(tick() - start) / 1e9
 
 template time*(collector: Gauge | Summary | Histogram, body: untyped) =
   ## In seconds, with their fraction: nim-metrics counts whole ones.
-  let start = getMonoTime()
+  let start = tick()
   body
   when collector is Gauge:
-    collector.set(secondsSince(start, getMonoTime()))
+    collector.set(secondsSince(start))
   else:
-    collector.observe(secondsSince(start, getMonoTime()))
+    collector.observe(secondsSince(start))
 
 template time*(collector: Gauge | Summary | Histogram, labelValues: openArray[string], body: untyped) =
-  let start = getMonoTime()
+  let start = tick()
   body
   when collector is Gauge:
-    collector.set(secondsSince(start, getMonoTime()), labelValues)
+    collector.set(secondsSince(start), labelValues)
   else:
-    collector.observe(secondsSince(start, getMonoTime()), labelValues)
+    collector.observe(secondsSince(start), labelValues)
 
 # What nim-metrics tells of the runtime. What it tells of the process, the monitor knows by itself.
 

@@ -5,6 +5,7 @@
 
 import std/[strutils, times]
 import ./compat_on
+from ./abi import kindCounter, kindGauge
 from ./enabled import metricsText
 
 {.push raises: [], gcsafe.}

@@ -12,6 +12,10 @@
 #include "include/lifeboat_abi.h"
 #endif
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define LIFEBOAT_NIM_HIDDEN_ __attribute__((__visibility__("hidden")))
 /* A debug build inlines nothing else. */
 #define LIFEBOAT_NIM_INLINE_ static inline __attribute__((__always_inline__, __unused__))
@@ -83,5 +87,9 @@ LIFEBOAT_NIM_INLINE_ void lifeboat_nim_observe(void *handle, double value) {
         lifeboat_nim_observed(handle, value);
     }
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif /* LIFEBOAT_NIM_METRICS_H */

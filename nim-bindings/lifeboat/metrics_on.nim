@@ -5,11 +5,6 @@
 
 import ./abi, ./handles
 
-export abi.counterAdd, abi.counterAddSigned, abi.gaugeSet, abi.gaugeAdd
-export abi.histogramObserve, abi.isCounting, abi.Label
-export handles.addToCounter, handles.setGauge, handles.addToGauge, handles.observeIn
-export handles.setInfo, handles.labelArray, handles.nowhere, handles.seriesOf
-
 type
   Counter* = object ## Only grows: `inc`, `add`.
     metric: Metric
@@ -23,20 +18,20 @@ type
   Info* = object ## Says by its labels what is true of the node: `set`.
     metric: Metric
 
-template newCounter*(module, name, help, unit, labels: untyped): Counter =
+template newCounter(module, name, help, unit, labels: untyped): Counter =
   Counter(metric: newMetric(kindCounter, module, name, help, unit, static(@labels), @[]))
 
-template newGauge*(module, name, help, unit, labels: untyped): Gauge =
+template newGauge(module, name, help, unit, labels: untyped): Gauge =
   Gauge(metric: newMetric(kindGauge, module, name, help, unit, static(@labels), @[]))
 
-template newHistogram*(module, name, help, unit, labels, bounds: untyped): Histogram =
+template newHistogram(module, name, help, unit, labels, bounds: untyped): Histogram =
   Histogram(
     metric: newMetric(
       kindHistogram, module, name, help, unit, static(@labels), static(@bounds)
     )
   )
 
-template newInfo*(module, name, help: untyped): Info =
+template newInfo(module, name, help: untyped): Info =
   Info(metric: newMetric(kindInfo, module, name, help, "", @[], @[]))
 
 template declareCounter*(

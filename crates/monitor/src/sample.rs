@@ -57,7 +57,7 @@ pub struct ProcessSample {
     pub read_bytes: Option<u64>,
     /// Bytes that it had written to storage.
     pub written_bytes: Option<u64>,
-    /// Context switches that its threads asked for by waiting: of those that live, or lived when somebody looked.
+    /// Context switches that its threads asked for by waiting. Threads that came and went between two looks count nothing.
     pub voluntary_switches: Option<u64>,
     /// Context switches that the scheduler forced.
     pub involuntary_switches: Option<u64>,

@@ -17,6 +17,7 @@ mod metrics_truth;
 mod monitor;
 mod odd_lives;
 mod own;
+mod sample;
 mod signals;
 mod systemd;
 mod terminate;

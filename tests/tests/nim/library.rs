@@ -47,6 +47,7 @@ fn check_defect(bench: &Bench, host: &Path, library: &Path) {
     assert_eq!(told.cause, "nim-exception");
     assert_eq!(told.functions()[..3], ["partsOf", "decodeMessage", "deliver"], "{told:?}");
     assert_eq!(events[0]["release"], "nim-library@1.4.2");
+    assert_eq!(events[0]["contexts"]["metrics"]["gossip_peers"], 0, "{events:?}");
 }
 
 #[test]

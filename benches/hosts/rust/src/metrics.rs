@@ -1,16 +1,17 @@
 //! What the bench of metrics runs, in Rust: starts a lifeboat where one is named, makes series, and says what each
 //! operation takes. `metrics.c` beside it is the same in C, and says what the arguments mean.
 //!
-//!     metrics SERIES THREADS ROUNDS OPERATION...    nanoseconds, one line for each: least, median over the threads' turns
+//!     metrics SERIES THREADS ROUNDS OPERATION...
 
 use std::hint::black_box;
+use std::io::Read;
 use std::process::exit;
 use std::sync::atomic::{Ordering, compiler_fence};
 use std::sync::{Barrier, OnceLock};
 use std::thread;
-use std::time::Instant;
 
 use lifeboat::{BoundCounter, Counter, Gauge, Histogram};
+use rustix::time::{ClockId, clock_gettime};
 
 const TURNS: usize = 21;
 const VALUES: usize = 32_768;
@@ -69,11 +70,14 @@ fn main() {
         let operation = OPERATIONS.iter().find(|operation| operation.name == name).unwrap_or_else(|| usage());
         measure(operation, threads, rounds);
     }
+    println!("rest 0 0");
+    // It ends as its input does.
+    let _ = std::io::stdin().read(&mut [0]);
 }
 
 fn begin(series: u32) {
     let _ = values();
-    println!("start {}", lifeboat::start!().number());
+    println!("start {} 0", lifeboat::start!().number());
     let _ = metrics::set_global_recorder(lifeboat::metrics_facade::Recorder::new());
     let _ = kept();
     for number in 0..series {
@@ -113,11 +117,17 @@ fn work(operation: &Operation, rounds: u64, barrier: &Barrier) -> Vec<u128> {
     (operation.repeat)(1000);
     let turn = |_| {
         barrier.wait();
-        let begin = Instant::now();
+        let before = cpu_ns();
         (operation.repeat)(rounds);
-        begin.elapsed().as_nanos()
+        cpu_ns() - before
     };
     (0..TURNS).map(turn).collect()
+}
+
+/// The thread's own processor time: others run on this machine too.
+fn cpu_ns() -> u128 {
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    now.tv_sec as u128 * 1_000_000_000 + now.tv_nsec as u128
 }
 
 fn value(round: u64) -> f64 {

@@ -2,6 +2,7 @@
 
 mod files;
 mod kernel;
+mod metrics;
 mod server;
 mod state_dir;
 mod trace;
@@ -61,8 +62,16 @@ pub(crate) fn run(state_dir: &Path, json: bool, offline: bool) -> Result<(), Fai
     let library = files::library();
     let monitor = files::monitor();
     let state = state_dir::check(state_dir);
-    let findings =
-        [library, monitor, state, trace::check(), kernel::check(), server::check(offline), files::switch()];
+    let findings = [
+        library,
+        monitor,
+        state,
+        trace::check(),
+        kernel::check(),
+        server::check(offline),
+        metrics::check(state_dir),
+        files::switch(),
+    ];
     print(&if json { findings.iter().map(as_json).collect() } else { page(&findings) })?;
     match findings.iter().filter(|finding| finding.result == Outcome::Failed).count() {
         0 => Ok(()),

@@ -73,8 +73,8 @@ fn a_sound_machine_is_told_so() {
         .iter()
         .map(|finding| (finding["check"].as_str().unwrap(), finding["result"].as_str().unwrap()))
         .collect();
-    let expected =
-        ["library", "monitor", "state", "ptrace", "kernel", "server", "switch"].map(|check| (check, "ok"));
+    let expected = ["library", "monitor", "state", "ptrace", "kernel", "server", "metrics", "switch"]
+        .map(|check| (check, "ok"));
     assert_eq!((code, checks), (0, expected.to_vec()), "{findings:?}");
     assert_eq!(machine.path("state").metadata().unwrap().permissions().mode() & 0o7777, 0o700);
     assert!(Path::new(&machine.path("state/spool")).is_dir());
@@ -99,6 +99,31 @@ fn the_switch_is_told_as_a_node_reads_it() {
     assert_eq!(switch("of"), (false, told.to_owned()));
     for word in ["on", "Yes", ""] {
         assert!(switch(word).0, "{word}");
+    }
+}
+
+#[test]
+fn the_metrics_address_is_tried() {
+    let machine = Machine::new();
+    let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = holder.local_addr().unwrap().to_string();
+    let metrics = |address: &str| {
+        let mut command = lifeboat();
+        command.args(["doctor", "--json", "--state-dir"]).arg(machine.path("state"));
+        let said = run(command.env("LIFEBOAT_METRICS", address)).stdout;
+        let findings = said.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let finding = findings.into_iter().find(|finding| finding["check"] == "metrics").unwrap();
+        (finding["result"] == "ok", finding["detail"].as_str().unwrap().to_owned())
+    };
+    for (address, is_fine, told) in [
+        ("", true, "LIFEBOAT_METRICS is not set"),
+        ("127.0.0.1:0", true, "is free"),
+        ("nonsense", false, "write 127.0.0.1:9464"),
+        ("0.0.0.0:0", false, "LIFEBOAT_METRICS_PUBLIC=1"),
+        (&taken, false, "in use"),
+    ] {
+        let (is, detail) = metrics(address);
+        assert_eq!((is, detail.contains(told)), (is_fine, true), "{address}: {detail}");
     }
 }
 

@@ -152,6 +152,20 @@ fn a_taken_over_memory_shows_the_same() {
 }
 
 #[test]
+fn a_series_that_came_while_its_memory_was_taken_over_is_shown() {
+    let former = lived_in();
+    let (families, size) = former.snapshot().families_range();
+    // As copied before the series was linked, while the series itself was copied after.
+    for family in (families..families + size).step_by(1024) {
+        former.spoil(family + 12, &0_u32.to_le_bytes());
+    }
+    assert_eq!(page(&[former.source("")], Format::Text).1.series, 0);
+    let next = Scene::new(100);
+    next.metrics.take_over(former.metrics, true);
+    assert_eq!(page(&[next.source("")], Format::Text).1.series, 4);
+}
+
+#[test]
 fn a_sink_that_wants_no_more_gets_no_more() {
     let scene = lived_in();
     let mut pieces = 0;

@@ -51,10 +51,15 @@ impl Handle {
         }
     }
 
-    fn describe(&self, then: impl FnOnce(&Description<'_>)) {
+    /// Asks for the slot, where it is not known. Only here anything is allocated.
+    #[cold]
+    fn resolve(&self) {
+        if self.slot.is_known() {
+            return;
+        }
         let labels: Vec<Label<'_>> =
             self.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        then(&Description {
+        self.slot.resolve(&Description {
             kind: self.kind,
             module: "",
             name: &self.name,
@@ -67,7 +72,8 @@ impl Handle {
 
     fn change(&self, change: Change) {
         if !self.slot.change(change) {
-            self.describe(|description| self.slot.change_first(change, description));
+            self.resolve();
+            self.slot.change_resolved(change);
         }
     }
 }
@@ -75,7 +81,8 @@ impl Handle {
 impl CounterFn for Handle {
     fn increment(&self, value: u64) {
         if !self.slot.count(value) {
-            self.describe(|description| self.slot.count_first(value, description));
+            self.resolve();
+            self.slot.count_resolved(value);
         }
     }
 
@@ -108,7 +115,8 @@ impl GaugeFn for Handle {
 impl HistogramFn for Handle {
     fn record(&self, value: f64) {
         if !self.slot.observe(value, &self.bounds) {
-            self.describe(|description| self.slot.observe_first(value, description));
+            self.resolve();
+            self.slot.observe_resolved(value, &self.bounds);
         }
     }
 }

@@ -60,8 +60,8 @@ impl Course {
     /// The latest look that is so old.
     fn look(&self, now: Instant, age: Duration) -> Option<&Look> {
         let ages = self.looks.iter().rev().map(|(at, look)| (now.saturating_duration_since(*at), look));
-        let found = ages.skip_while(|(old, _)| *old < age).map(|(old, look)| (old, look)).next();
-        found.filter(|(old, _)| *old < age + SLACK).map(|(_, look)| look)
+        let mut ages = ages.skip_while(|(old, _)| *old < age);
+        ages.next().filter(|(old, _)| *old < age + SLACK).map(|(_, look)| look)
     }
 
     fn keep(&mut self, latest: Vec<(String, f64)>, now: Instant) {

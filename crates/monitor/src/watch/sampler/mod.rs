@@ -63,8 +63,17 @@ impl Sampler {
     pub(crate) fn start(subject: Subject, serve: Option<UnixStream>) -> Self {
         let start_ticks = process::start_ticks(subject.pid);
         let databases = Databases::from_environment(&subject.state_dir);
-        databases.start();
-        let looker = Arc::new(Looker { start_ticks, subject, databases, sending: Mutex::default() });
+        // Where nobody is told, nobody needs to know.
+        if serve.is_some() {
+            databases.start();
+        }
+        let looker = Arc::new(Looker {
+            start_ticks,
+            subject,
+            databases,
+            switches: Mutex::default(),
+            sending: Mutex::default(),
+        });
         let seen = Arc::new(Mutex::new(Seen::default()));
         let serve = serve.map(Arc::new);
         let (of_thread, told, stream) = (Arc::clone(&looker), Arc::clone(&seen), serve.clone());
@@ -139,11 +148,28 @@ fn lock(seen: &Mutex<Seen>) -> std::sync::MutexGuard<'_, Seen> {
     seen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A sum over threads that come and go, as a count that never goes down.
+#[derive(Clone, Copy, Debug, Default)]
+struct Rising {
+    last: u64,
+    /// What was counted by threads that have ended.
+    ended: u64,
+}
+
+impl Rising {
+    fn take(&mut self, sum: u64) -> u64 {
+        self.ended = self.ended.saturating_add(self.last.saturating_sub(sum));
+        self.last = sum;
+        sum.saturating_add(self.ended)
+    }
+}
+
 struct Looker {
     subject: Subject,
     /// When the node's process was started: its number may be another's one day.
     start_ticks: Option<u64>,
     databases: Databases,
+    switches: Mutex<[Rising; 2]>,
     /// Held by the one of our threads that speaks.
     sending: Mutex<()>,
 }
@@ -174,7 +200,11 @@ impl Looker {
         if self.start_ticks.is_none() || process::start_ticks(pid) != self.start_ticks {
             return ProcessSample { pid, ..ProcessSample::default() };
         }
-        process::process_sample(pid)
+        let mut sample = process::process_sample(pid);
+        let [voluntary, involuntary] = &mut *self.switches.lock().unwrap_or_else(PoisonError::into_inner);
+        sample.voluntary_switches = sample.voluntary_switches.map(|count| voluntary.take(count));
+        sample.involuntary_switches = sample.involuntary_switches.map(|count| involuntary.take(count));
+        sample
     }
 
     /// Puts what was suppressed on record, so that a later life counts on. What cannot be written now waits.
@@ -183,5 +213,17 @@ impl Looker {
         if count > 0 && self.subject.lives.suppress(count).is_err() {
             self.subject.suppressed.fetch_add(count, Ordering::Relaxed);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_ends_takes_no_count_with_it() {
+        let mut rising = Rising::default();
+        let counts: Vec<_> = [5, 9, 4, 6, 0, 0, 3].into_iter().map(|sum| rising.take(sum)).collect();
+        assert_eq!(counts, [5, 9, 9, 11, 11, 11, 14]);
     }
 }

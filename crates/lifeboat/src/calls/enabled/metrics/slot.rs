@@ -37,15 +37,17 @@ impl Slot {
         self.number.store(slot, Ordering::Relaxed);
     }
 
-    /// The number, asked for where it is not known; 0 or `u32::MAX` where there is none.
-    pub(super) fn resolve(&self, description: &Description<'_>) -> u32 {
-        let known = self.get();
-        if known != 0 {
-            return known;
+    /// Whether the reporter was asked, and answered.
+    #[allow(dead_code, reason = "a facade is asked for by a feature")]
+    pub(crate) fn is_known(&self) -> bool {
+        self.get() != 0
+    }
+
+    /// Asks for the number, where it is not known.
+    pub(crate) fn resolve(&self, description: &Description<'_>) {
+        if self.get() == 0 {
+            self.keep(self.resolve_with(description, &[]));
         }
-        let found = self.resolve_with(description, &[]);
-        self.keep(found);
-        found
     }
 
     /// The number of the series with these labels too, found or made; 0 where there is no reporter at work, or it wants to
@@ -63,7 +65,7 @@ impl Slot {
         })
     }
 
-    /// Counts, where this thread has a row and the series a slot. False where [`Slot::count_first`] is to be asked.
+    /// Counts, where this thread has a row and the series a slot. False where slot or row are to be found first.
     #[inline(always)]
     pub(crate) fn count(&self, value: u64) -> bool {
         count(self.get(), value)
@@ -72,11 +74,17 @@ impl Slot {
     /// Finds slot and row, then counts.
     #[cold]
     #[inline(never)]
-    pub(crate) fn count_first(&self, value: u64, description: &Description<'_>) {
-        count_first(self.resolve(description), value);
+    pub(super) fn count_first(&self, value: u64, description: &Description<'_>) {
+        self.resolve(description);
+        self.count_resolved(value);
     }
 
-    /// Changes a gauge. False where [`Slot::change_first`] is to be asked.
+    /// Finds the row, then counts.
+    pub(crate) fn count_resolved(&self, value: u64) {
+        count_first(self.get(), value);
+    }
+
+    /// Changes a gauge. False where slot or row are to be found first.
     #[inline(always)]
     pub(crate) fn change(&self, change: Change) -> bool {
         change_in(self.get(), change)
@@ -85,11 +93,17 @@ impl Slot {
     /// Finds slot and row, then changes.
     #[cold]
     #[inline(never)]
-    pub(crate) fn change_first(&self, change: Change, description: &Description<'_>) {
-        change_first(self.resolve(description), change);
+    pub(super) fn change_first(&self, change: Change, description: &Description<'_>) {
+        self.resolve(description);
+        self.change_resolved(change);
     }
 
-    /// Observes. False where [`Slot::observe_first`] is to be asked.
+    /// Finds the row, then changes.
+    pub(crate) fn change_resolved(&self, change: Change) {
+        change_first(self.get(), change);
+    }
+
+    /// Observes. False where slot or row are to be found first.
     #[inline(always)]
     pub(crate) fn observe(&self, value: f64, bounds: &[f64]) -> bool {
         observe(self.get(), value, bounds)
@@ -98,8 +112,14 @@ impl Slot {
     /// Finds slot and row, then observes.
     #[cold]
     #[inline(never)]
-    pub(crate) fn observe_first(&self, value: f64, description: &Description<'_>) {
-        observe_first(self.resolve(description), value, description.bounds);
+    pub(super) fn observe_first(&self, value: f64, description: &Description<'_>) {
+        self.resolve(description);
+        self.observe_resolved(value, description.bounds);
+    }
+
+    /// Finds the row, then observes.
+    pub(crate) fn observe_resolved(&self, value: f64, bounds: &[f64]) {
+        observe_first(self.get(), value, bounds);
     }
 }
 
@@ -110,11 +130,11 @@ pub(crate) enum Change {
     Add(f64),
 }
 
-/// Nobody to count for is counted, too: the caller is done.
 #[inline(always)]
 pub(super) fn count(slot: u32, value: u64) -> bool {
     match own_place(slot) {
         Some(place) => increase(place, value),
+        // Nobody counts: the caller is done, too.
         None => return reporter::table().is_none(),
     }
     true
@@ -149,6 +169,7 @@ pub(super) fn change_in(slot: u32, change: Change) -> bool {
     match row::shared().filter(|_| is_slot(slot)) {
         // SAFETY: the reporter gave row and slot.
         Some(row) => apply(unsafe { row::place(row, slot) }, change),
+        // Nobody counts: the caller is done, too.
         None => return reporter::table().is_none(),
     }
     true
@@ -179,6 +200,7 @@ fn apply(place: &AtomicU64, change: Change) {
 pub(super) fn observe(slot: u32, value: f64, bounds: &[f64]) -> bool {
     match row::own().filter(|_| is_slot(slot)) {
         Some(row) => fill_bucket(row, slot, value, bounds),
+        // Nobody counts: the caller is done, too.
         None => return reporter::table().is_none(),
     }
     true
