@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::bench::{Bench, Host, Modules, fixture, json, wait_for_end};
 
 /// What README.md of logos-co/process-stats shows, and what its code prints of the same: keys in the order of the alphabet.
-const RECORDED: [&str; 2] = [
+pub(crate) const RECORDED: [&str; 2] = [
     r#"[{"name":"my_process","cpu_percent":1.5,"cpu_time_seconds":10.2,"memory_mb":45.3}]"#,
     r#"[{"cpu_percent":1.5,"cpu_time_seconds":10.2,"memory_mb":45.3,"name":"delivery_module"}]"#,
 ];

@@ -7,3 +7,4 @@ mod deaths;
 mod metrics;
 mod module;
 mod public;
+mod reader;
