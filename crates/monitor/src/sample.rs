@@ -94,6 +94,7 @@ pub struct Life {
     /// Stops by kind: `requested`, `clean`, `hard`.
     pub stops: BTreeMap<String, u64>,
     /// Ends by what the parent was told: `0`, `1`, `SIGSEGV`; known of modules.
+    #[serde(default)]
     pub exits: BTreeMap<String, u64>,
 }
 
