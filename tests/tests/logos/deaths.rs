@@ -158,6 +158,8 @@ fn check(event: &Value, cause: &str, title: &str) {
     let metrics = event["contexts"]["metrics"].as_object().unwrap();
     let memory = &metrics["logos_module_resident_memory_bytes{module=\"delivery_module\"}"];
     assert!(memory.as_f64().unwrap() > 100_000.0, "{metrics:?}");
+    let notes = &event["contexts"]["death"]["notes"];
+    assert_eq!(notes, &serde_json::json!(["the module carries no reporter: its stack is not known"]));
     // A command line stays on the machine.
     let text = event.to_string();
     assert!(!text.contains("token-source") && !text.contains("--path"), "{text}");
