@@ -246,6 +246,7 @@ impl Role {
             about: &self.about,
             pid: self.node.pid,
             own: self.node.own(),
+            joined: self.watch.joined(),
             sample: last.map(|(sample, _)| sample),
             sample_age_seconds: last.map(|(_, at)| now.duration_since(at).as_secs_f64()),
             scraped: seen.as_ref(),

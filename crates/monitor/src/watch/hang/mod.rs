@@ -31,7 +31,7 @@ pub(crate) struct Hangs {
     late: Vec<Late>,
     /// When to look again; nothing where no heartbeat was declared.
     due: Option<Instant>,
-    /// Who stopped the node for so long that a heartbeat came too late: told with the next report.
+    /// Who stopped the node for so long that a heartbeat is late: told with the report that follows, if one does.
     held_by: Option<String>,
     /// Whether the last that was told stood still because the whole process was stopped: so do all others then.
     is_stop_told: bool,
@@ -104,6 +104,9 @@ impl Hangs {
             let left = grace.saturating_sub(late.since.elapsed());
             waits.push(if late.is_told { grace } else { left });
             self.late.push(late);
+        }
+        if self.late.is_empty() {
+            self.held_by = None;
         }
         self.due = waits.into_iter().min().map(|wait| Instant::now() + wait.max(BETWEEN_LOOKS));
         Found::first_of(found)
