@@ -25,6 +25,17 @@ LIFEBOAT_SHARED_ uint64_t *lifeboat_gauges_ = 0;
 #define LIFEBOAT_OPTIMIZED_ static inline
 #endif
 
+/* Whether a sanitizer looks for data races. */
+#if defined(__SANITIZE_THREAD__)
+#define LIFEBOAT_THREADS_ARE_WATCHED_
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define LIFEBOAT_THREADS_ARE_WATCHED_
+#endif
+#endif
+
+typedef double lifeboat_double_ __attribute__((__may_alias__));
+
 #define LIFEBOAT_INLINE_ static inline __attribute__((__always_inline__))
 
 /* A slot that a handle may have: neither unresolved nor refused. */
@@ -79,11 +90,31 @@ LIFEBOAT_SHARED_ uint64_t *lifeboat_slot_(lifeboat_metric *metric) {
 /* Only this thread writes here; a reader loads the number whole. */
 LIFEBOAT_INLINE_ void lifeboat_store_(uint64_t *slot, uint64_t value) { __atomic_store_n(slot, value, __ATOMIC_RELAXED); }
 
+/* The thread that had this row before has ended: the reporter knows, a sanitizer of threads does not. */
+LIFEBOAT_INLINE_ void lifeboat_increase_(uint64_t *slot, uint64_t value) {
+    lifeboat_store_(slot, __atomic_load_n(slot, __ATOMIC_RELAXED) + value);
+}
+
+/* The same for a sum. It goes from and to memory without a way through other registers, in one piece. */
+LIFEBOAT_INLINE_ void lifeboat_increase_sum_(uint64_t *slot, double value) {
+#ifdef LIFEBOAT_THREADS_ARE_WATCHED_
+    uint64_t bits = __atomic_load_n(slot, __ATOMIC_RELAXED);
+    double sum;
+    memcpy(&sum, &bits, sizeof sum);
+    sum += value;
+    memcpy(&bits, &sum, sizeof bits);
+    lifeboat_store_(slot, bits);
+#else
+    lifeboat_double_ volatile *sum = (lifeboat_double_ volatile *)slot;
+    *sum = *sum + value;
+#endif
+}
+
 LIFEBOAT_SHARED_ void lifeboat_count_first_(lifeboat_metric *metric, uint64_t value) {
     uint64_t *slot = lifeboat_slot_(metric);
     const lifeboat_table *table = LIFEBOAT_TABLE_();
     if (slot) {
-        lifeboat_store_(slot, *slot + value);
+        lifeboat_increase_(slot, value);
     } else if (table && LIFEBOAT_HAS_(table, counter_add)) {
         (void)table->counter_add(metric, value);
     }
@@ -95,7 +126,7 @@ static inline void lifeboat_counter_add(lifeboat_counter *counter, uint64_t valu
     if (__builtin_expect(row != 0 && LIFEBOAT_IS_SLOT_(slot), 1)) {
         uint64_t *place = row + slot;
         LIFEBOAT_IN_REGISTER_(place);
-        lifeboat_store_(place, *place + value);
+        lifeboat_increase_(place, value);
     } else if (LIFEBOAT_RARE_(LIFEBOAT_TABLE_() != 0)) {
         lifeboat_count_first_(&counter->metric, value);
     }
@@ -156,8 +187,6 @@ static inline void lifeboat_gauge_add(lifeboat_gauge *gauge, double value) {
 /* Two bounds are compared by one instruction, on x86_64 and aarch64. They may lie wherever a double may. */
 typedef double lifeboat_doubles_ __attribute__((__vector_size__(16), __aligned__(8), __may_alias__));
 typedef int64_t lifeboat_numbers_ __attribute__((__vector_size__(16)));
-/* A reader loads it whole, as any number of a row; it is written in one piece without a way through other registers. */
-typedef double lifeboat_double_ __attribute__((__may_alias__));
 #define LIFEBOAT_ABOVE_(values, bound) ((lifeboat_numbers_)((values) > *(const lifeboat_doubles_ *)(bound)))
 
 /*
@@ -167,7 +196,7 @@ typedef double lifeboat_double_ __attribute__((__may_alias__));
 LIFEBOAT_INLINE_ void lifeboat_observe_at_(uint64_t *first, const double *bounds, uint32_t count, double value) {
     const lifeboat_doubles_ values = {value, value};
     lifeboat_numbers_ above = {0, 0}, above_too = {0, 0};
-    lifeboat_double_ volatile *sum = (lifeboat_double_ volatile *)(first + count + 1);
+    uint64_t *sum = first + count + 1;
     uint64_t *bucket;
     for (; count >= 4; count -= 4, bounds += 4) {
         above += LIFEBOAT_ABOVE_(values, bounds);
@@ -181,8 +210,8 @@ LIFEBOAT_INLINE_ void lifeboat_observe_at_(uint64_t *first, const double *bounds
     /* A comparison that holds is -1. */
     bucket = first - (above[0] + above[1]) + ((count & 1) && value > *bounds);
     LIFEBOAT_IN_REGISTER_(bucket);
-    lifeboat_store_(bucket, *bucket + 1);
-    *sum = *sum + value;
+    lifeboat_increase_(bucket, 1);
+    lifeboat_increase_sum_(sum, value);
 }
 
 LIFEBOAT_SHARED_ void lifeboat_observe_first_(lifeboat_metric *metric, double value) {

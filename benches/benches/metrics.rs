@@ -82,6 +82,18 @@ fn programs(scratch: &Path) -> Result<Vec<Program>> {
     for (name, profile) in [("Rust, release", "release"), ("Rust, debug", "dev")] {
         programs.push(Program { name, path: build_rust(profile)? });
     }
+    let nim_2 = std::env::var("LIFEBOAT_TEST_NIM2").unwrap_or_else(|_| "nim-2".into());
+    for (name, file, nim, flags) in [
+        ("Nim 1.6, refc, release", "nim-refc", "nim", &["-d:release", "--mm:refc"][..]),
+        ("Nim 1.6, orc, release", "nim-orc", "nim", &["-d:release", "--mm:orc"]),
+        ("Nim 1.6, refc, debug", "nim-debug", "nim", &["--mm:refc"]),
+        ("Nim 2.2, orc, release", "nim-2-orc", nim_2.as_str(), &["-d:release", "--mm:orc"]),
+        ("Nim 2.2, refc, debug", "nim-2-debug", nim_2.as_str(), &["--mm:refc"]),
+    ] {
+        if tool_is_here(nim) {
+            programs.push(Program { name, path: build_nim(&scratch.join(file), nim, flags)? });
+        }
+    }
     Ok(programs)
 }
 
@@ -95,6 +107,18 @@ fn build_rust(profile: &str) -> Result<PathBuf> {
     }
     let folder = if profile == "dev" { "debug" } else { profile };
     Ok(target.join(folder).join("metrics"))
+}
+
+fn build_nim(program: &Path, nim: &str, flags: &[&str]) -> Result<PathBuf> {
+    let option = |name: &str, path: &Path| format!("{name}{}", path.display());
+    let mut command = Command::new(nim);
+    command.args(["c", "--hints:off", "--threads:on", "-d:sentry"]).args(flags);
+    command.arg(option("--path:", &repository("nim-bindings")));
+    command.arg(option("--nimcache:", &program.with_extension("nimcache"))).arg(option("-o:", program));
+    if !command.arg(repository("benches/hosts/metrics.nim")).status()?.success() {
+        return Err("nim could not build benches/hosts/metrics.nim".into());
+    }
+    Ok(program.to_owned())
 }
 
 impl Bench {

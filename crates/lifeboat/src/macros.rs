@@ -114,3 +114,15 @@ macro_rules! fatal {
         }
     };
 }
+
+/// Proof of life of a loop, as the function of this name; in the public build not even the order of the code differs.
+///
+/// ```
+/// lifeboat::heartbeat!("gossip", 2_000);
+/// ```
+#[macro_export]
+macro_rules! heartbeat {
+    ($name:expr, $deadline_ms:expr $(,)?) => {
+        if $crate::ENABLED { $crate::heartbeat($name, $deadline_ms) } else { $crate::Status::DISABLED }
+    };
+}

@@ -14,6 +14,8 @@ pub struct Capture {
     pub version: u32,
     /// What this capture is of.
     pub subject: Subject,
+    /// The module whose process this is, where it is one of a host.
+    pub module: Option<String>,
     /// A copy of the flight recorder, as the node left it.
     #[serde(with = "serde_bytes")]
     pub recorder: Vec<u8>,
@@ -73,6 +75,11 @@ pub enum Subject {
     Error(u64),
     /// The process lives: the panic with this ticket was caught, and is to be reported.
     Panic(u64),
+    /// A module's process died that carries nothing of ours. The recorder is one that its host's monitor wrote.
+    Module {
+        /// Whether the kernel killed it for want of memory.
+        is_out_of_memory: bool,
+    },
     /// The process lives, but a loop of it gives no proof of life since this moment, nanoseconds since boot.
     Hang(u64),
 }

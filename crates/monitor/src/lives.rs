@@ -151,7 +151,7 @@ impl Record {
 }
 
 /// The name under which a node's lives are counted: its own, else its program's.
-pub(crate) fn node_name(recorder: &Snapshot<'_>) -> String {
+pub(crate) fn node_name(recorder: &Snapshot<'_>, module: Option<&str>) -> String {
     let text = |setting| {
         let text = String::from_utf8_lossy(recorder.setting(setting)?).trim().to_owned();
         Some(text).filter(|text| !text.is_empty())
@@ -160,7 +160,9 @@ pub(crate) fn node_name(recorder: &Snapshot<'_>) -> String {
         let path = text(Setting::Program)?;
         Some(Path::new(&path).file_name()?.to_string_lossy().into_owned())
     };
-    text(Setting::Node).or_else(|| text(Setting::App)).or_else(program).unwrap_or_default()
+    let node = text(Setting::Node).or_else(|| text(Setting::App)).or_else(program).unwrap_or_default();
+    // It has its host's environment, and with it its name, but a life of its own.
+    module.map_or_else(|| node.clone(), |module| format!("{node}/{module}"))
 }
 
 /// A name of our own making: no two nodes share it, and it leads nowhere. `~` stands in none that is taken as it is.

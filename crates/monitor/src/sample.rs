@@ -93,6 +93,8 @@ pub struct Life {
     pub last_deaths: BTreeMap<String, u64>,
     /// Stops by kind: `requested`, `clean`, `hard`.
     pub stops: BTreeMap<String, u64>,
+    /// Ends by what the parent was told: `0`, `1`, `SIGSEGV`; known of modules.
+    pub exits: BTreeMap<String, u64>,
 }
 
 /// The spool of the state directory.

@@ -1,8 +1,15 @@
 //! What `watch` and `serve` say to each other, over a socket that `watch` made for the two.
 
-use std::io::{self, Read, Write};
+use std::collections::VecDeque;
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags, recvmsg, sendmsg,
+};
 use serde::Deserialize;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -12,6 +19,9 @@ use crate::sample::Sample;
 
 /// Longest message, bytes. Who sends more is not one of us.
 const MESSAGE_MAX: usize = 4 * 1024 * 1024;
+
+/// Most descriptors that come with one message.
+const DESCRIPTORS_MAX: usize = 2;
 
 /// What `serve` says.
 #[derive(Debug, Serialize, Deserialize)]
@@ -27,6 +37,8 @@ pub(crate) enum Question {
 pub(crate) enum Answer {
     /// So.
     Sample(Box<Sample>),
+    /// A module of this name shares our watch. With the message come its pidfd and what it counts into.
+    Joined(String),
 }
 
 /// Sends one message.
@@ -35,6 +47,46 @@ pub(crate) enum Answer {
 /// Where the other side has gone, or does not read.
 pub(crate) fn send(mut stream: &UnixStream, message: &impl Serialize) -> io::Result<()> {
     stream.write_all(&frame(message)?)
+}
+
+/// Sends one message, and descriptors with it.
+///
+/// # Errors
+/// As [`send`].
+pub(crate) fn send_with(
+    stream: &UnixStream,
+    message: &impl Serialize,
+    descriptors: &[BorrowedFd<'_>],
+) -> io::Result<()> {
+    let whole = frame(message)?;
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let sent = sendmsg(stream, &[IoSlice::new(&whole)], &mut control, SendFlags::NOSIGNAL)?;
+    let mut rest = stream;
+    rest.write_all(whole.get(sent..).unwrap_or_default())
+}
+
+/// Reads what there is, with the descriptors that came.
+///
+/// # Errors
+/// As reading does.
+pub(crate) fn read_with(
+    stream: &UnixStream,
+    piece: &mut [u8],
+    descriptors: &mut VecDeque<OwnedFd>,
+) -> io::Result<usize> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let received = recvmsg(stream, &mut [IoSliceMut::new(piece)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(came) = message {
+            descriptors.extend(came);
+        }
+    }
+    Ok(received.bytes)
 }
 
 /// A message as it goes over the socket.

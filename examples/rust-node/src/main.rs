@@ -147,7 +147,7 @@ fn run(node: &Node, settings: &Settings, worker_is_gone: impl Fn() -> bool) -> E
     let mut counter = 0;
     loop {
         // While this loop goes round the node works.
-        lifeboat::heartbeat("gossip", HEARTBEAT_MS);
+        lifeboat::heartbeat!("gossip", HEARTBEAT_MS);
         thread::sleep(TICK);
         let lived = begin.elapsed();
         if STOP.load(Ordering::Relaxed) || worker_is_gone() {

@@ -40,6 +40,24 @@ fn every_signal_that_ends_a_process() {
 }
 
 #[test]
+fn lives_are_counted_by_how_they_end() {
+    let bench = Bench::new();
+    let state_dir = bench.state_dir();
+    for case in ["exit-1", "raise-9", "raise-15", "exit-1"] {
+        let _ = bench.run(&[], &[case], &state_dir).finish();
+    }
+    let record = std::fs::read(state_dir.join("nodes/program.json")).unwrap();
+    let life = &serde_json::from_slice::<serde_json::Value>(&record).unwrap()["record"]["life"];
+    assert_eq!(life["restarts"], 3);
+    assert_eq!(life["deaths"], serde_json::json!({"exit": 2, "killed": 1}));
+    assert_eq!(life["stops"], serde_json::json!({"requested": 1}));
+    let mut restarts: Vec<_> =
+        events(&state_dir).iter().map(|event| event["contexts"]["death"]["restarts"].as_u64()).collect();
+    restarts.sort_unstable();
+    assert_eq!(restarts, [Some(0), Some(1), Some(3)]);
+}
+
+#[test]
 fn exits_are_told_with_status_and_stack() {
     let bench = Bench::new();
     for (case, status) in [("exit-1", 1), ("quiet-exit-2", 2), ("exit-255", 255), ("exit-in-exec", 5)] {

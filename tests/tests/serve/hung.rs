@@ -2,7 +2,7 @@
 //!
 //! 1. a node beats  2. it is stopped, or loops without end  3. `/metrics` answers, and `/health` says 503 and why
 
-use rustix::process::Signal;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use crate::bench::{Bench, Node, wait_until};
 
@@ -38,5 +38,23 @@ fn a_loop_without_end_is_told_by_its_heartbeat() {
     let beats = node.sample("serve_beats_total");
     assert!(beats.is_some());
     assert_eq!(node.sample("serve_beats_total"), beats);
+    node.end();
+}
+
+#[test]
+fn a_monitor_that_hangs_keeps_no_scraper_waiting() {
+    let node = Bench::get().node();
+    let serve = node.endpoint().unwrap()["serve_pid"].clone();
+    let status = std::fs::read_to_string(format!("/proc/{serve}/status")).unwrap();
+    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:")).unwrap().trim().parse().unwrap();
+    let watch = pidfd_open(Pid::from_raw(parent).unwrap(), PidfdFlags::empty()).unwrap();
+    assert_eq!(node.sample("lifeboat_node_up").as_deref(), Some("1"));
+    pidfd_send_signal(&watch, Signal::STOP).unwrap();
+    let age = || node.sample("lifeboat_sample_age_seconds").unwrap().parse::<f64>().unwrap();
+    wait_until("what it saw grows old", || age() > 1.0);
+    assert_eq!(node.sample("serve_peers").as_deref(), Some("48.5"));
+    assert_eq!(reason(&node), "");
+    pidfd_send_signal(&watch, Signal::CONT).unwrap();
+    wait_until("it answers again", || age() < 1.0);
     node.end();
 }

@@ -11,3 +11,4 @@ mod lives;
 mod pages;
 mod prometheus;
 mod scrape;
+mod truth;

@@ -50,7 +50,8 @@ fn counts(peers: &[Peer], rounds: usize) -> Result<String> {
             eprintln!("{}, {operation}", peer.name);
             match peer.operations.iter().find(|(name, _)| *name == operation) {
                 Some((_, repeat)) => {
-                    let [one, two] = [1, 2].map(|threads| measure(threads, rounds, &**repeat, &*peer.between));
+                    let [one, two] =
+                        [1, 2].map(|threads| measure(threads, rounds, &**repeat, &*peer.between));
                     write!(text, " {one:.2} / {two:.2} |")?;
                 }
                 None => text.push_str(" – |"),

@@ -13,6 +13,12 @@ pub(crate) fn all() -> Result<Vec<Peer>> {
     Ok(vec![prometheus_client(), prometheus()?, metrics()?, measured()?, fast_telemetry(), opentelemetry()])
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, prometheus_client::encoding::EncodeLabelSet)]
+struct Labels {
+    topic: &'static str,
+    kind: &'static str,
+}
+
 fn prometheus_client() -> Peer {
     use prometheus_client::metrics::counter::Counter;
     use prometheus_client::metrics::family::Family;
@@ -20,18 +26,18 @@ fn prometheus_client() -> Peer {
     use prometheus_client::metrics::histogram::Histogram;
     use std::sync::atomic::AtomicU64;
 
-    let (counter, family) = (<Counter>::default(), Family::<Vec<(&str, &str)>, Counter>::default());
-    let labels = LABELS.to_vec();
+    let (counter, family) = (<Counter>::default(), Family::<Labels, Counter>::default());
+    let [(_, topic), (_, kind)] = LABELS;
+    let labels = Labels { topic, kind };
     let labelled = family.get_or_create_owned(&labels);
     let gauge = Gauge::<f64, AtomicU64>::default();
-    let (adds, histogram, value) =
-        (gauge.clone(), Histogram::new(DEFAULT_BOUNDS.iter().copied()), values());
+    let (adds, histogram, value) = (gauge.clone(), Histogram::new(DEFAULT_BOUNDS.iter().copied()), values());
     let operations: Vec<(_, Repeat)> = vec![
-        ("counter", repeat(move |_| drop(counter.inc()))),
-        ("labelled", repeat(move |_| drop(labelled.inc()))),
-        ("late", repeat(move |_| drop(family.get_or_create(&labels).inc()))),
-        ("gauge_set", repeat(move |round| drop(gauge.set(round as f64)))),
-        ("gauge_add", repeat(move |_| drop(adds.inc_by(1.0)))),
+        ("counter", repeat(move |_| _ = counter.inc())),
+        ("labelled", repeat(move |_| _ = labelled.inc())),
+        ("late", repeat(move |_| _ = family.get_or_create(&labels).inc())),
+        ("gauge_set", repeat(move |round| _ = gauge.set(round as f64))),
+        ("gauge_add", repeat(move |_| _ = adds.inc_by(1.0))),
         ("histogram", repeat(move |round| histogram.observe(value(round)))),
     ];
     Peer::new("prometheus-client 0.25.2", operations)
@@ -41,7 +47,8 @@ fn prometheus() -> Result<Peer> {
     use prometheus::{Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts};
 
     let counter = IntCounter::new("messages", "Messages.")?;
-    let family = IntCounterVec::new(Opts::new("topics", "Messages of a topic."), &LABELS.map(|(name, _)| name))?;
+    let family =
+        IntCounterVec::new(Opts::new("topics", "Messages of a topic."), &LABELS.map(|(name, _)| name))?;
     let label_values = LABELS.map(|(_, value)| value);
     let labelled = family.with_label_values(&label_values);
     let gauge = Gauge::new("peers", "Peers.")?;
@@ -73,7 +80,9 @@ fn metrics() -> Result<Peer> {
         ("labelled", repeat(move |_| labelled.increment(1))),
         (
             "late",
-            repeat(|_| metrics::counter!("late", "topic" => "/waku/2/rs/1/4", "kind" => "relay").increment(1)),
+            repeat(|_| {
+                metrics::counter!("late", "topic" => "/waku/2/rs/1/4", "kind" => "relay").increment(1)
+            }),
         ),
         ("gauge_set", repeat(move |round| gauge.set(round as f64))),
         ("gauge_add", repeat(move |_| adds.increment(1.0))),
@@ -144,5 +153,5 @@ fn opentelemetry() -> Peer {
     ];
     let peer = Peer::new("opentelemetry_sdk 0.33.1, bound", operations);
     // The provider's instruments end with it.
-    Peer { between: Box::new(move || drop(std::hint::black_box(&provider))), ..peer }
+    Peer { between: Box::new(move || _ = std::hint::black_box(&provider)), ..peer }
 }

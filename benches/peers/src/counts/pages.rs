@@ -74,7 +74,8 @@ fn exporter(series: u32) -> String {
     let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
     metrics::with_local_recorder(&recorder, || {
         for number in 0..series {
-            metrics::counter!("page_messages_total", "topic" => topic(number), "kind" => "relay").increment(1);
+            metrics::counter!("page_messages_total", "topic" => topic(number), "kind" => "relay")
+                .increment(1);
         }
     });
     let handle = recorder.handle();

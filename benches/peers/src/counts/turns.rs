@@ -6,7 +6,8 @@ use std::sync::atomic::{Ordering, compiler_fence};
 use rustix::time::{ClockId, clock_gettime};
 
 /// What every library is asked to do.
-pub(crate) const OPERATIONS: [&str; 6] = ["counter", "labelled", "late", "gauge_set", "gauge_add", "histogram"];
+pub(crate) const OPERATIONS: [&str; 6] =
+    ["counter", "labelled", "late", "gauge_set", "gauge_add", "histogram"];
 /// The labels of the series that has some.
 pub(crate) const LABELS: [(&str, &str); 2] = [("topic", "/waku/2/rs/1/4"), ("kind", "relay")];
 
@@ -42,7 +43,12 @@ pub(crate) fn repeat(operation: impl Fn(usize) + Sync + 'static) -> Repeat {
 }
 
 /// Nanoseconds of processor time for each round of the median turn.
-pub(crate) fn measure(threads: usize, rounds: usize, repeat: &(dyn Fn(usize) + Sync), between: &dyn Fn()) -> f64 {
+pub(crate) fn measure(
+    threads: usize,
+    rounds: usize,
+    repeat: &(dyn Fn(usize) + Sync),
+    between: &dyn Fn(),
+) -> f64 {
     let barrier = Barrier::new(threads);
     let work = || {
         barrier.wait();

@@ -21,6 +21,8 @@ pub(super) enum Cause {
     Exit(i32),
     /// SIGKILL.
     Killed,
+    /// SIGKILL by the kernel, for want of memory.
+    OutOfMemory,
     /// The process is gone, and nothing says why.
     Unknown,
     /// An exception of this language that nobody caught: the cause's word.
@@ -38,6 +40,7 @@ impl Cause {
             Self::Signal => "signal",
             Self::Exit(_) => "exit",
             Self::Killed => "killed",
+            Self::OutOfMemory => "oom-kill",
             Self::Unknown => "unknown",
             Self::Language(word) => word,
             Self::Error => "error",
@@ -68,20 +71,21 @@ impl<'c> Case<'c> {
         let recorder = Snapshot::read(&capture.recorder)
             .map_err(|error| Error::malformed(format!("the recorder: {error}")))?;
         let error = match capture.subject {
-            Subject::Death | Subject::Hang(_) => None,
+            Subject::Death | Subject::Hang(_) | Subject::Module { .. } => None,
             Subject::Error(ticket) => Some(found(recorder.errors(), "error", ticket)?),
             Subject::Panic(ticket) => Some(found(recorder.panics(), "panic", ticket)?),
         };
         let is_death = capture.subject == Subject::Death;
         let fault = recorder.death().filter(|death| is_death && death.stage != DeathStage::Recovered as u32);
         let cause = match capture.subject {
-            Subject::Death => cause(fault.is_some(), capture.end),
+            Subject::Module { is_out_of_memory: true } => Cause::OutOfMemory,
+            Subject::Death | Subject::Module { .. } => cause(fault.is_some(), capture.end),
             Subject::Error(_) | Subject::Panic(_) => Cause::Error,
             Subject::Hang(_) => Cause::Hang,
         };
         let words = match capture.subject {
             Subject::Error(_) | Subject::Panic(_) | Subject::Hang(_) => Words::default(),
-            Subject::Death => {
+            Subject::Death | Subject::Module { .. } => {
                 Words::of_end(&recorder, fault.as_ref(), capture.end, capture.captured_realtime_ns)
             }
         };
@@ -122,6 +126,7 @@ impl<'c> Case<'c> {
         hash.update(self.recorder.setting(Setting::Node).unwrap_or_default());
         match self.capture.subject {
             Subject::Death => hash.update(self.fault.map_or(0, |fault| fault.generation).to_le_bytes()),
+            Subject::Module { .. } => hash.update(b"module"),
             Subject::Error(ticket) => hash.update([b"error".as_slice(), &ticket.to_le_bytes()].concat()),
             Subject::Panic(ticket) => hash.update([b"panic".as_slice(), &ticket.to_le_bytes()].concat()),
             Subject::Hang(since) => {
@@ -134,6 +139,12 @@ impl<'c> Case<'c> {
         let digest = hash.finalize();
         let bytes = digest.first_chunk().copied().unwrap_or_default();
         uuid::Builder::from_random_bytes(bytes).into_uuid()
+    }
+
+    /// The module that this is of, where nothing else tells of which: there is no stack.
+    pub(super) fn bare_module(&self) -> Option<&str> {
+        let is_bare = matches!(self.capture.subject, Subject::Module { .. });
+        self.capture.module.as_deref().filter(|_| is_bare)
     }
 
     /// The thread that the report is about; 0 where it is not known.

@@ -150,6 +150,7 @@ fn tags(case: &Case<'_>, scrubber: &Scrubber) -> BTreeMap<String, String> {
     let ours = [
         ("fleet", case.setting(Setting::Fleet)),
         ("node", case.setting(Setting::Node)),
+        ("module", case.capture.module.clone()),
         ("cause", Some(case.cause.word().to_owned())),
     ];
     // Names that the node was given are declared: they are not scrubbed.

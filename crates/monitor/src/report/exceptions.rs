@@ -130,6 +130,9 @@ fn last_name(function: &str) -> &str {
 /// The end itself, as the operating system saw it.
 fn of_end(case: &Case<'_>, stack: Option<&Stacktrace>, scrubber: &Scrubber) -> Exception {
     let (ty, value) = match (case.signal(), case.cause) {
+        (Some((signal, ..)), Cause::OutOfMemory) => {
+            (signals::name(signal), "killed by the kernel for want of memory".to_owned())
+        }
         (Some((signal, code, class)), _) => {
             let said = abort_message(case, scrubber).filter(|_| signal == libc::SIGABRT && is_of_libc(stack));
             let seen = || signals::sentence(signal, code, class, case.is_bad_jump());
@@ -143,6 +146,11 @@ fn of_end(case: &Case<'_>, stack: Option<&Stacktrace>, scrubber: &Scrubber) -> E
         other => mechanism(other.word(), false),
     };
     mechanism.meta = meta(case.signal());
+    // Else all modules of a node that are killed would be one issue: there is no stack to tell them apart.
+    let value = match case.bare_module() {
+        Some(module) => format!("module {module}: {value}"),
+        None => value,
+    };
     let (value, thread_id) = (Some(value), thread_id(case.tid()));
     Exception { ty, value, thread_id, mechanism: Some(mechanism), ..Exception::default() }
 }

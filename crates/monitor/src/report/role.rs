@@ -63,7 +63,7 @@ fn store(spool: &Spool, capture: &Capture, detail: Detail) -> Result<(), Error> 
 /// Looks up how often the node had been started again by the life that this is of.
 fn with_restarts(capture: Capture, state_dir: &Path) -> Capture {
     let Ok(snapshot) = Snapshot::read(&capture.recorder) else { return capture };
-    let record = Lives::new(state_dir, &node_name(&snapshot)).read();
+    let record = Lives::new(state_dir, &node_name(&snapshot, capture.module.as_deref())).read();
     let restarts = record.start(snapshot.control().start_realtime_ns).map(|start| start.restarts);
     Capture { restarts, ..capture }
 }
@@ -98,6 +98,7 @@ fn bare(recorder: Vec<u8>) -> Capture {
         captured_realtime_ns: 0,
         metrics: Vec::new(),
         restarts: None,
+        module: None,
         course: Vec::new(),
         subject: Subject::Death,
         recorder,

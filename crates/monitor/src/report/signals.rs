@@ -26,7 +26,7 @@ pub(crate) const fn is_fault(signal: i32) -> bool {
 }
 
 /// `SIGSEGV` for 11.
-pub(super) fn name(signal: i32) -> String {
+pub(crate) fn name(signal: i32) -> String {
     let name = match signal {
         libc::SIGHUP => "SIGHUP",
         libc::SIGINT => "SIGINT",

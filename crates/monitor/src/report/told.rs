@@ -52,7 +52,7 @@ impl Told {
         let at = Some(case.realtime_ns() / 1_000_000_000).filter(|at| (1..=now).contains(at));
         Some(Self {
             event_id: case.event_id().simple().to_string(),
-            node: node_name(&case.recorder),
+            node: node_name(&case.recorder, capture.module.as_deref()),
             cause: case.cause.word().to_owned(),
             detail: detail(&case),
             at_seconds: at.unwrap_or(now),
@@ -91,9 +91,11 @@ fn detail(case: &Case<'_>) -> String {
     let signal = case.signal().map(|(signal, _, _)| signals::name(signal));
     match (case.cause, signal) {
         (Cause::Exit(status), _) => format!("exited with status {status}"),
+        (Cause::Killed, _) => "killed by SIGKILL".to_owned(),
         (Cause::Unknown, _) => "gone, and nothing says why".to_owned(),
-        (cause, Some(signal)) => format!("died by {} ({signal})", cause.word()),
-        (cause, None) => format!("died by {}", cause.word()),
+        (Cause::Signal, Some(signal)) => format!("died by signal ({signal})"),
+        (cause, Some(signal)) => format!("died of a {} ({signal})", cause.word()),
+        (cause, None) => format!("died of a {}", cause.word()),
     }
 }
 

@@ -120,6 +120,7 @@ impl Ended {
         Some(Capture {
             version: CAPTURE_VERSION,
             subject: Subject::Death,
+            module: None,
             recorder,
             end: self.end,
             threads,

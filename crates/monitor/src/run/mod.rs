@@ -11,7 +11,7 @@ pub mod missing;
 mod output;
 mod pump;
 pub mod reason;
-mod recorder;
+pub(crate) mod recorder;
 mod settings;
 mod signals;
 mod spawn;
@@ -266,13 +266,13 @@ fn prepare(destination: Option<&Destination>, pidfd: &OwnedFd, recorder: &Arc<Ow
 /// for.
 fn sample(destination: &Destination, recorder: &OwnRecorder, pidfd: &OwnedFd, pid: u32) -> Option<Sampler> {
     let copy = recorder.copy().ok()?;
-    let node = node_name(&Snapshot::read(&copy).ok()?);
+    let node = node_name(&Snapshot::read(&copy).ok()?, None);
     let state_dir = destination.state_dir.clone();
     let lives = Lives::new(&state_dir, &node);
     let shown =
         Shown { state_dir: &state_dir, recorder: recorder.file(), pidfd: pidfd.as_fd(), metrics: None };
     let serve = serving::start(&shown);
-    Some(Sampler::start(Subject { pid, state_dir, lives, suppressed: Arc::default() }, serve))
+    Some(Sampler::start(Subject { pid, state_dir, lives, suppressed: Arc::default(), modules: None }, serve))
 }
 
 /// Ends as the program did: by the same signal, so that a shell sees it, or with the same status.

@@ -12,6 +12,7 @@ use lifeboat_recorder::{
     Control, DeathStage, FrameText, RECORDER_BYTES, REGISTERS_MAX, Record, RecordKind, Recorder, STACK_BYTES,
     Setting, Snapshot, Stamp, StopKind,
 };
+use rustix::fs::FallocateFlags;
 use rustix::mm::{MapFlags, ProtFlags, mmap};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -25,7 +26,7 @@ use super::reason::Reason;
 use super::settings::Settings;
 
 /// The recorder of one program.
-pub(super) struct OwnRecorder {
+pub(crate) struct OwnRecorder {
     recorder: Recorder,
     /// The same memory, for copies.
     file: File,
@@ -38,7 +39,7 @@ unsafe impl Sync for OwnRecorder {}
 
 impl OwnRecorder {
     /// Lays one out.
-    pub(super) fn new() -> Result<Self, Error> {
+    pub(crate) fn new() -> Result<Self, Error> {
         let failed = |error| Error::system("cannot make the recorder", std::io::Error::from(error));
         let fd = rustix::fs::memfd_create("lifeboat", rustix::fs::MemfdFlags::CLOEXEC).map_err(failed)?;
         rustix::fs::ftruncate(&fd, RECORDER_BYTES as u64).map_err(failed)?;
@@ -51,6 +52,32 @@ impl OwnRecorder {
         // SAFETY: the mapping is zeroed, as large as a recorder and never unmapped.
         let recorder = unsafe { Recorder::format(base) };
         Ok(Self { recorder, file: File::from(fd) })
+    }
+
+    /// Lays it out anew, for another program.
+    ///
+    /// # Errors
+    /// Where the kernel cannot clear the memory.
+    pub(crate) fn clear(&self) -> Result<(), Error> {
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        let cleared = rustix::fs::fallocate(&self.file, flags, 0, RECORDER_BYTES as u64);
+        cleared.map_err(|error| Error::system("cannot clear the recorder", error))?;
+        // SAFETY: the memory of `new`, zeroed again; nobody reads it meanwhile, as the owner alone has it.
+        unsafe { Recorder::format(self.recorder.base()) };
+        Ok(())
+    }
+
+    /// Writes a setting, or leaves it away.
+    pub(crate) fn setting(&self, setting: Setting, value: Option<&[u8]>) {
+        if let Some(value) = value {
+            let _ = self.recorder.setting(setting, value);
+        }
+    }
+
+    /// Sets a tag.
+    pub(crate) fn tag(&self, key: &[u8], value: &[u8]) {
+        let stamp = Stamp { realtime_ns: realtime_ns(SystemTime::now()), tid: 0 };
+        let _ = self.recorder.tag(stamp, key, value);
     }
 
     /// Writes what is known at start.
@@ -67,9 +94,8 @@ impl OwnRecorder {
             let dsn = destination.dsn.as_deref().unwrap_or_default();
             let _ = self.recorder.setting(Setting::Dsn, dsn.as_bytes());
         }
-        let stamp = Stamp { realtime_ns: realtime_ns(SystemTime::now()), tid: 0 };
         for (key, value) in &settings.tags {
-            let _ = self.recorder.tag(stamp, key, value);
+            self.tag(key, value);
         }
     }
 
@@ -77,19 +103,19 @@ impl OwnRecorder {
     pub(super) fn begin_life(&self, state_dir: &Path, pid: u32) -> Option<Lives> {
         let copy = self.copy().ok()?;
         let snapshot = Snapshot::read(&copy).ok()?;
-        let lives = Lives::new(state_dir, &node_name(&snapshot));
+        let lives = Lives::new(state_dir, &node_name(&snapshot, None));
         // A state directory that cannot be written has no counts.
         let _ = lives.start(snapshot.control().start_realtime_ns, pid);
         Some(lives)
     }
 
     /// The program that is looked after.
-    pub(super) fn set_pid(&self, pid: u32) {
+    pub(crate) fn set_pid(&self, pid: u32) {
         self.control().pid.store(pid, Ordering::Relaxed);
     }
 
     /// The words that a node and its monitor exchange.
-    pub(super) fn control(&self) -> &'static Control {
+    pub(crate) fn control(&self) -> &'static Control {
         self.recorder.control()
     }
 
@@ -165,7 +191,7 @@ impl OwnRecorder {
     }
 
     /// The recorder as it is now.
-    pub(super) fn copy(&self) -> Result<Vec<u8>, Error> {
+    pub(crate) fn copy(&self) -> Result<Vec<u8>, Error> {
         let mut bytes = vec![0; RECORDER_BYTES];
         let read = self.file.read_exact_at(&mut bytes, 0);
         read.map_err(|error| Error::system("cannot read the recorder", error))?;
@@ -174,13 +200,13 @@ impl OwnRecorder {
 }
 
 /// Nanoseconds since 1970.
-pub(super) fn realtime_ns(at: SystemTime) -> u64 {
+pub(crate) fn realtime_ns(at: SystemTime) -> u64 {
     let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(0)
 }
 
 /// Nanoseconds since boot.
-pub(super) fn boottime_ns() -> u64 {
+pub(crate) fn boottime_ns() -> u64 {
     let now = clock_gettime(ClockId::Boottime);
     (now.tv_sec as u64).saturating_mul(1_000_000_000).saturating_add(now.tv_nsec as u64)
 }

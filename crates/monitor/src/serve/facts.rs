@@ -4,6 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::sample::{Ended, ProcessSample, Sample};
 
+use super::joined::Joined;
 use super::node::{About, State, View};
 use super::own::Own;
 use super::scrape::Seen;
@@ -15,6 +16,8 @@ pub(super) struct Facts<'f> {
     pub(super) pid: u32,
     pub(super) view: &'f View,
     pub(super) own: Option<&'f Own>,
+    /// Modules that share its monitor.
+    pub(super) joined: &'f [Joined],
     /// What `watch` said last.
     pub(super) sample: Option<&'f Sample>,
     pub(super) sample_age_seconds: Option<f64>,
@@ -33,6 +36,7 @@ impl<'f> Facts<'f> {
             pid: 0,
             view,
             own: None,
+            joined: &[],
             sample: None,
             sample_age_seconds: None,
             scraped: None,

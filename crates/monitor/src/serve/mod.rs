@@ -11,6 +11,7 @@ mod facts;
 mod families;
 mod health;
 pub mod http;
+mod joined;
 mod node;
 mod own;
 mod pages;

@@ -5,7 +5,7 @@ use std::ptr::NonNull;
 
 use lifeboat_recorder::metrics::{self, MetricsSnapshot, Source, expose};
 use rustix::fs::{SealFlags, fcntl_get_seals};
-use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, munmap};
 
 use super::http::negotiate::Format;
 
@@ -34,31 +34,38 @@ impl Own {
 
     /// What its head says; nothing where it is none of ours.
     pub(super) fn head(&self) -> Option<MetricsSnapshot> {
-        self.source().map(|source| *source.snapshot())
+        self.source(b"").map(|source| *source.snapshot())
     }
 
-    /// Writes the node's metrics to the end of a page.
-    pub(super) fn expose(&self, format: Format, page: &mut String) {
-        let Some(source) = self.source() else { return };
-        let format = match format {
-            Format::Text => metrics::Format::Text,
-            Format::OpenMetrics => metrics::Format::OpenMetrics,
-        };
-        let mut bytes = std::mem::take(page).into_bytes();
-        expose(&[source], format, &mut |piece| {
-            bytes.extend_from_slice(piece);
-            bytes.len() < PAGE_BYTES_MAX
-        });
-        // The encoder mends what is no text; should it ever not, the page shows it.
-        *page = String::from_utf8(bytes)
-            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+    /// Gives the pages back that were looked at; the memory itself is the node's.
+    pub(super) fn rest(&self) {
+        let base = self.base.as_ptr().cast();
+        // SAFETY: the range is this mapping; its pages are shared memory, and come back as they are then.
+        let _ = unsafe { madvise(base, self.bytes, Advice::LinuxDontNeed) };
     }
 
-    fn source(&self) -> Option<Source<'static>> {
+    fn source<'l>(&self, labels: &'l [u8]) -> Option<Source<'l>> {
         // SAFETY: the mapping has so many bytes from here on, and the page that is made of the source is done with it before
         // the mapping goes; nobody writes but the node, by whole words.
-        unsafe { Source::new(self.base, self.bytes, b"") }
+        unsafe { Source::new(self.base, self.bytes, labels) }
     }
+}
+
+/// Writes the metrics of these, each with its labels, to the end of a page: families of one name once.
+pub(super) fn append<'o>(all: impl Iterator<Item = (&'o Own, &'o [u8])>, format: Format, page: &mut String) {
+    let sources: Vec<_> = all.filter_map(|(own, labels)| own.source(labels)).collect();
+    let format = match format {
+        Format::Text => metrics::Format::Text,
+        Format::OpenMetrics => metrics::Format::OpenMetrics,
+    };
+    let mut bytes = std::mem::take(page).into_bytes();
+    expose(&sources, format, &mut |piece| {
+        bytes.extend_from_slice(piece);
+        bytes.len() < PAGE_BYTES_MAX
+    });
+    // The encoder mends what is no text; should it ever not, the page shows it.
+    *page = String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
 }
 
 impl Drop for Own {

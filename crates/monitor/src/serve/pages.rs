@@ -8,6 +8,7 @@ use super::families::{Families, Kind};
 use super::health::{Assessment, Status, assess};
 use super::http::Response;
 use super::http::negotiate::Format;
+use super::joined::Joined;
 use super::node::State;
 use crate::sample::{Life, ProcessSample, Sample};
 
@@ -38,8 +39,9 @@ pub(super) const INDEX: &str = "there is no such page; there are
 /// `/metrics`.
 pub(super) fn metrics(facts: &Facts<'_>, format: Format) -> String {
     let mut page = String::new();
-    if let Some(own) = facts.own.filter(|_| facts.is_up()) {
-        own.expose(format, &mut page);
+    if facts.is_up() {
+        let own = facts.own.iter().map(|own| (*own, b"".as_slice()));
+        super::own::append(own.chain(facts.joined.iter().map(Joined::source)), format, &mut page);
     }
     let mut families = Families::new(format, &mut page);
     node(facts, &mut families);
@@ -58,6 +60,7 @@ pub(super) fn metrics(facts: &Facts<'_>, format: Format) -> String {
         spool(sample, facts.now_seconds, &mut families);
         databases(sample, &mut families);
         modules(sample, &mut families);
+        exits(sample, &mut families);
     }
     let age = facts.sample_age_seconds;
     families
@@ -253,6 +256,16 @@ fn modules(sample: &Sample, families: &mut Families<'_>) {
         let both = process.user_seconds.zip(process.system_seconds).map(|(user, system)| user + system);
         cpu.sample(&[("module", module)], both);
     }
+    let mut count = |name, help, value: &dyn Fn(&ProcessSample) -> Option<u64>| {
+        let mut family = families.counter(name, help);
+        for (module, process) in &modules {
+            family.sample(&[("module", module)], value(process));
+        }
+    };
+    count("logos_module_read_bytes", "Bytes that a module had read from storage.", &|it| it.read_bytes);
+    count("logos_module_written_bytes", "Bytes that a module had written to storage.", &|it| {
+        it.written_bytes
+    });
     let mut restarts = families.counter("logos_module_restarts", "How often a module was started again.");
     for (module, process) in &modules {
         restarts.sample(&[("module", module)], process.life.as_ref().map(|life| life.restarts));
@@ -261,6 +274,18 @@ fn modules(sample: &Sample, families: &mut Families<'_>) {
     for (module, life) in modules.iter().filter_map(|(module, it)| Some((module, it.life.as_ref()?))) {
         for (cause, count) in with_zeros(&CAUSES, &life.deaths) {
             deaths.sample(&[("module", module), ("cause", cause)], count);
+        }
+    }
+}
+
+/// How the processes of modules ended, as their parent was told.
+fn exits(sample: &Sample, families: &mut Families<'_>) {
+    let mut exits =
+        families.counter("logos_module_exits", "Ends of a module's processes by status or signal.");
+    let lives = sample.processes.iter().filter_map(|it| Some((it.module.as_deref()?, it.life.as_ref()?)));
+    for (module, life) in lives {
+        for (status, count) in &life.exits {
+            exits.sample(&[("module", module), ("status", status)], *count);
         }
     }
 }

@@ -151,6 +151,9 @@ impl Role {
         if self.busy_at.is_some_and(|busy| now.duration_since(busy) >= REST_AFTER) {
             self.busy_at = None;
             self.cache.clear();
+            if let Some(own) = self.node.own() {
+                own.rest();
+            }
             rest::give_back();
         }
         Ok(())
@@ -196,6 +199,7 @@ impl Role {
         if self.node.has_ended() {
             self.ended_at = Some(now);
             self.cache.clear();
+            self.scraper = None;
             if let Some(sign) = &mut self.sign {
                 sign.say(|said| said.has_ended = true);
             }
@@ -241,6 +245,7 @@ impl Role {
             about: &self.about,
             pid: self.node.pid,
             own: self.node.own(),
+            joined: self.watch.joined(),
             sample: last.map(|(sample, _)| sample),
             sample_age_seconds: last.map(|(_, at)| now.duration_since(at).as_secs_f64()),
             scraped: seen.as_ref(),
@@ -260,12 +265,12 @@ impl Role {
 
     /// The node's own page, as it was read.
     fn node_metrics(&self) -> Response {
-        let Some(scraper) = &self.scraper else {
-            return Response::text(404, "no endpoint of the node's own is read: set LIFEBOAT_SCRAPE");
-        };
         if self.ended_at.is_some() {
             return Response::text(503, "the node has ended");
         }
+        let Some(scraper) = &self.scraper else {
+            return Response::text(404, "no endpoint of the node's own is read: set LIFEBOAT_SCRAPE");
+        };
         let seen = scraper.seen();
         let oldest = scraper.interval * STALE_INTERVALS;
         match seen.page.filter(|page| page.at.elapsed() <= oldest) {

@@ -1,7 +1,8 @@
 //! The way to `watch`: questions and answers, neither of which may keep us waiting.
 
-use std::io::{ErrorKind, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::collections::VecDeque;
+use std::io::{ErrorKind, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -11,13 +12,14 @@ use crate::MetricValue;
 use crate::sample::Sample;
 use crate::talk::{self, Answer, Question};
 
+use super::joined::{self, Joined};
+
 /// How long somebody who asks us waits for what `watch` says; then its last word must do.
 pub(super) const PATIENCE: Duration = Duration::from_millis(300);
 /// A sample is good for so long.
 pub(super) const FRESH: Duration = Duration::from_millis(250);
 
 /// What is known by `watch`.
-#[derive(Debug)]
 pub(super) struct Watch {
     stream: Option<UnixStream>,
     coming: Vec<u8>,
@@ -25,12 +27,23 @@ pub(super) struct Watch {
     /// Since when an answer is due.
     asked: Option<Instant>,
     last: Option<(Box<Sample>, Instant)>,
+    /// Descriptors that came with what was said, in their order.
+    descriptors: VecDeque<OwnedFd>,
+    joined: Vec<Joined>,
 }
 
 impl Watch {
     pub(super) fn new(stream: UnixStream) -> Self {
         let stream = stream.set_nonblocking(true).ok().map(|()| stream);
-        Self { stream, coming: Vec::new(), going: Vec::new(), asked: None, last: None }
+        Self {
+            stream,
+            coming: Vec::new(),
+            going: Vec::new(),
+            asked: None,
+            last: None,
+            descriptors: VecDeque::new(),
+            joined: Vec::new(),
+        }
     }
 
     /// What to wait for.
@@ -65,6 +78,11 @@ impl Watch {
         }
     }
 
+    /// Modules that share the node's monitor.
+    pub(super) fn joined(&self) -> &[Joined] {
+        &self.joined
+    }
+
     /// When the patience of those who wait is over.
     pub(super) fn due(&self, now: Instant) -> Option<Instant> {
         self.asked.map(|asked| asked + PATIENCE).filter(|due| *due > now)
@@ -90,7 +108,16 @@ impl Watch {
         self.read();
         while let Some(answer) = talk::take(&mut self.coming) {
             match answer {
-                Ok(Answer::Sample(sample)) => (self.last, self.asked) = (Some((sample, now)), None),
+                Ok(Answer::Sample(sample)) => {
+                    joined::forget_ended(&mut self.joined);
+                    (self.last, self.asked) = (Some((sample, now)), None);
+                }
+                Ok(Answer::Joined(module)) => {
+                    let (pidfd, metrics) = (self.descriptors.pop_front(), self.descriptors.pop_front());
+                    if let Some((pidfd, metrics)) = pidfd.zip(metrics) {
+                        joined::add(&mut self.joined, &module, pidfd, metrics);
+                    }
+                }
                 Err(_) => self.stream = None,
             }
         }
@@ -102,7 +129,7 @@ impl Watch {
     fn read(&mut self) {
         let mut piece = [0; 4096];
         while let Some(stream) = &mut self.stream {
-            match stream.read(&mut piece) {
+            match talk::read_with(stream, &mut piece, &mut self.descriptors) {
                 Ok(count @ 1..) => self.coming.extend(piece.get(..count).unwrap_or_default()),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}

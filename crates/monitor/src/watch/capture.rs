@@ -15,6 +15,7 @@ pub(crate) fn begin(link: &Link, subject: Subject, end: End) -> Capture {
     Capture {
         version: CAPTURE_VERSION,
         subject,
+        module: link.module(),
         recorder,
         end,
         threads: Vec::new(),

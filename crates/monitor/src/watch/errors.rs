@@ -207,7 +207,7 @@ fn kind_of(capture: &Capture) -> u64 {
             capture.hang.as_ref().map(|hang| &hang.heartbeat).hash(&mut hash);
             return hash.finish();
         }
-        Subject::Death => None,
+        Subject::Death | Subject::Module { .. } => None,
     };
     let Some(record) = found else { return 0 };
     record.kind.hash(&mut hash);

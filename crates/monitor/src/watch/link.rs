@@ -4,12 +4,14 @@ use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::ptr::NonNull;
+use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use lifeboat_recorder::{
     Control, Death, DeathStage, Health, MAPS_BYTES, MonitorState, RECORDER_BYTES, Recorder, Snapshot,
 };
+use rustix::fs::{FallocateFlags, SealFlags, fcntl_get_seals};
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::mm::{MapFlags, ProtFlags, mmap};
 use rustix::thread::futex;
@@ -35,6 +37,7 @@ pub(crate) struct Link {
     pid: u32,
     /// What the node counts into; an older reporter leaves none.
     metrics: Option<Metrics>,
+    module: OnceLock<String>,
 }
 
 // SAFETY: the recorder is memory that lives as long as the process, reached through atomics alone.
@@ -51,6 +54,26 @@ impl Link {
         let file = File::from(inherited(RECORDER_FD)?);
         let pidfd = inherited(PID_FD)?;
         let metrics = inherited(METRICS_FD).ok().map(|fd| Metrics::new(File::from(fd)));
+        Self::new(file, pidfd, metrics)
+    }
+
+    /// Takes the descriptors that another monitor handed over.
+    ///
+    /// # Errors
+    /// As above, and where the recorder could be made smaller behind our back.
+    pub(crate) fn handed_over(
+        recorder: OwnedFd,
+        pidfd: OwnedFd,
+        metrics: Option<OwnedFd>,
+    ) -> Result<Self, Error> {
+        let seals = fcntl_get_seals(&recorder);
+        if !seals.is_ok_and(|seals| seals.contains(SealFlags::SHRINK)) {
+            return Err(Error::malformed("the recorder that was handed over is not sealed"));
+        }
+        Self::new(File::from(recorder), pidfd, metrics.map(|fd| Metrics::new(File::from(fd))))
+    }
+
+    fn new(file: File, pidfd: OwnedFd, metrics: Option<Metrics>) -> Result<Self, Error> {
         let bytes =
             file.metadata().map_err(|error| Error::system("cannot look at the recorder", error))?.len();
         if bytes != RECORDER_BYTES as u64 {
@@ -67,7 +90,7 @@ impl Link {
             NonNull::new(mapped.cast()).ok_or_else(|| Error::malformed("the recorder was mapped nowhere"))?;
         // SAFETY: the mapping is whole, never unmapped, and laid out by the reporter; only atomics are used of it.
         let recorder = unsafe { Recorder::at(base) };
-        let link = Self { recorder, file, pid: pid_of(&pidfd)?, pidfd, metrics };
+        let link = Self { recorder, file, pid: pid_of(&pidfd)?, pidfd, metrics, module: OnceLock::new() };
         Snapshot::read(&link.copy_of(SETTINGS_BYTES)?)
             .map_err(|error| Error::malformed(format!("the recorder: {error}")))?;
         Ok(link)
@@ -76,6 +99,29 @@ impl Link {
     /// The last values of the node's metrics.
     pub(crate) fn metrics(&self) -> Vec<MetricValue> {
         self.metrics.as_ref().map(Metrics::values).unwrap_or_default()
+    }
+
+    /// Recorder, pidfd, metrics, to be handed over.
+    pub(crate) fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        let metrics = self.metrics.as_ref().map(|metrics| metrics.file().as_fd());
+        [self.file.as_fd(), self.pidfd.as_fd()].into_iter().chain(metrics).collect()
+    }
+
+    /// Gives the recorder's memory back, where nobody will read it any more: it stays mapped for the life of this process.
+    pub(crate) fn free(&self) {
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        let _ = rustix::fs::fallocate(&self.file, flags, 0, RECORDER_BYTES as u64);
+    }
+
+    /// The module that the node is, where it is one of a host.
+    pub(crate) fn module(&self) -> Option<String> {
+        self.module.get().cloned()
+    }
+
+    /// Says that it is one.
+    pub(crate) fn set_module(&self, module: String) {
+        // The first to know is right.
+        let _ = self.module.set(module);
     }
 
     /// What `serve` may read of the node.

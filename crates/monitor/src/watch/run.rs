@@ -21,7 +21,9 @@ use crate::state_file::now_seconds;
 use super::errors::Errors;
 use super::hang::{self, Hangs};
 use super::hold::{self, Exit};
+use super::kin::{self, Host};
 use super::link::{self, Link, SETTINGS_BYTES};
+use super::modules::Modules;
 use super::pending::{Fault, Needed, Pending};
 use super::roles::Destination;
 use super::sampler::{Sampler, Subject as Sampled};
@@ -46,11 +48,28 @@ pub fn run() -> Result<(), Error> {
     hygiene::close_above(LAST_DESCRIPTOR);
     hygiene::settle();
     let link = Arc::new(Link::inherited()?);
+    if kin::is_handed_over(&link) {
+        return Ok(());
+    }
     ptrace::probe();
     link.announce();
-    let outcome = Watch::new(&link).and_then(Watch::run);
+    let outcome = Watch::new(&link, Host::of(&link), Place::Own).and_then(Watch::run);
     link.leave();
     outcome
+}
+
+/// The same for a node whose monitor has handed it over.
+pub(super) fn watch_joined(link: &Arc<Link>, host: Host) -> Result<(), Error> {
+    Watch::new(link, host, Place::Joined).and_then(Watch::run)
+}
+
+/// Whose process this is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// The node's own monitor.
+    Own,
+    /// That of the node's host.
+    Joined,
 }
 
 struct Watch {
@@ -71,27 +90,39 @@ struct Watch {
     lives: Lives,
     hangs: Hangs,
     sampler: Sampler,
+    modules: Option<Arc<Modules>>,
+    host: Host,
+    place: Place,
 }
 
 impl Watch {
-    fn new(link: &Arc<Link>) -> Result<Self, Error> {
+    fn new(link: &Arc<Link>, host: Host, place: Place) -> Result<Self, Error> {
         let copy = link.copy_of(SETTINGS_BYTES)?;
         let snapshot = Snapshot::read(&copy).map_err(|error| Error::malformed(error.to_string()))?;
         let text = |setting| snapshot.setting(setting).map(|text| String::from_utf8_lossy(text).into_owned());
         let state_dir =
             text(Setting::StateDir).ok_or_else(|| Error::malformed("no state directory was named"))?;
         let destination = Destination { state_dir: state_dir.into(), dsn: text(Setting::Dsn) };
-        let lives = Lives::new(&destination.state_dir, &node_name(&snapshot));
+        let lives = Lives::new(&destination.state_dir, &node_name(&snapshot, link.module().as_deref()));
         let link = Arc::clone(link);
         let (gone, needed) = (Arc::new(AtomicBool::new(false)), Needed::by(link.pid()));
         let suppressed = Arc::new(AtomicU64::new(0));
         let errors = Errors::new(&link, &destination, Arc::clone(&suppressed));
-        let serve = serving::start(&link.shown(&destination.state_dir));
+        // The monitor of a host serves for its modules, too.
+        let (serve, modules) = match host.is_known() {
+            true => (None, None),
+            false => {
+                let serve = serving::start(&link.shown(&destination.state_dir));
+                let is_served = serve.is_some();
+                (serve, Modules::start(&link, &destination, is_served))
+            }
+        };
         let subject = Sampled {
             pid: link.pid(),
             state_dir: destination.state_dir.clone(),
             lives: lives.clone(),
             suppressed,
+            modules: modules.clone(),
         };
         let sampler = Sampler::start(subject, serve);
         Ok(Self {
@@ -107,6 +138,9 @@ impl Watch {
             lives,
             hangs: Hangs::default(),
             sampler,
+            modules,
+            host,
+            place,
         })
     }
 
@@ -126,10 +160,11 @@ impl Watch {
     fn prepare(&self) -> Option<JoinHandle<()>> {
         let (destination, link) = (self.destination.clone(), Arc::clone(&self.link));
         let lives = self.lives.clone();
+        let takes_over = self.place == Place::Own;
         let work = move || {
             if Spool::open(&destination.state_dir).is_ok() {
                 begin(&lives, &link);
-                destination.deliver(link.pidfd(), true);
+                destination.deliver(link.pidfd(), takes_over);
                 leftovers::report(&destination);
             }
             // So that the memory of this work is given back, too.
@@ -162,6 +197,9 @@ impl Watch {
                     self.sampler.end(self.stopped(End::StillAlive));
                 }
                 self.errors.finish();
+                if let Some(modules) = &self.modules {
+                    modules.finish();
+                }
                 return Ok(());
             }
             if self.fault.is_none() && self.exit.is_none() && self.errors.are_settled() {
@@ -437,6 +475,9 @@ impl Watch {
     }
 
     fn is_death(&self, end: End) -> bool {
+        if self.host.took_it(end) {
+            return false;
+        }
         // Where the recorder cannot be read, the death is told without it.
         let Ok(copy) = self.link.copy() else { return true };
         let Ok(snapshot) = Snapshot::read(&copy) else { return true };

@@ -52,7 +52,7 @@ fn begin(shown: &Shown<'_>) -> io::Result<UnixStream> {
 }
 
 /// The same memory, opened so that nobody can write it.
-fn read_only(file: &File) -> io::Result<OwnedFd> {
+pub(super) fn read_only(file: &impl AsRawFd) -> io::Result<OwnedFd> {
     let again = File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
     hygiene::inheritable(again.as_fd())
 }

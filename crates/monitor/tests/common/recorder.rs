@@ -72,6 +72,7 @@ pub(crate) fn capture(node: &Node, recorder: &Recorder, end: End) -> Capture {
         restarts: None,
         course: Vec::new(),
         subject: Subject::Death,
+        module: None,
         recorder: bytes(recorder),
         end,
         threads,

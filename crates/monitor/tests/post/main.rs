@@ -156,6 +156,13 @@ fn what_a_server_refuses_for_good_is_set_aside_with_its_words_made_harmless() {
     let reason = scene.spool.reason(Uuid::from_u128(1)).unwrap();
     assert!(reason.starts_with("the server answered 403: no such [2J project xxx"), "{reason}");
     assert!(reason.len() < 400 && !reason.contains(char::is_control));
+    // A later post counts on.
+    let later = Server::start(vec![Reply::status(200)]);
+    scene.store(3, Some(&later.dsn()));
+    Running::start(&mut scene.post()).finish();
+    let counts = std::fs::read(scene.spool.state_dir().join("delivered.json")).unwrap();
+    let counts: serde_json::Value = serde_json::from_slice(&counts).unwrap();
+    assert_eq!(counts["record"], serde_json::json!({"sent": 2, "dropped": 1}));
 }
 
 #[test]

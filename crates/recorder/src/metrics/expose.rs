@@ -34,7 +34,7 @@ pub enum Format {
 pub struct Exposed {
     /// Series that are on the page.
     pub series: u64,
-    /// Families that are not, since an earlier source means something else by their name.
+    /// Families that are not, since an earlier source means something else by their name, or it is that of another's samples.
     pub conflicts: u64,
     /// Series that are not, since what stands at their place is none.
     pub unreadable: u64,
@@ -95,11 +95,16 @@ impl<const OWN: bool> Writer<'_, OWN> {
         let Some(family) = family.filter(|family| OWN || source.is_found(family.name, number)) else {
             return;
         };
+        let mut other = [0; FAMILY_BYTES];
+        let mut sources = earlier.iter().chain([source]).chain(later);
+        if sources.any(|source| is_sample_of_another(source, family.name, &mut other)) {
+            self.exposed.conflicts += 1;
+            return;
+        }
         let mut head = Head { of: &family, is_due: true };
         if OWN {
             return self.all(source, number, newest, &family, &mut head);
         }
-        let mut other = [0; FAMILY_BYTES];
         if earlier.iter().any(|earlier| earlier.find(family.name, &mut other).is_some()) {
             return;
         }
@@ -238,6 +243,21 @@ impl<const OWN: bool> Writer<'_, OWN> {
         self.page.put(text.bytes());
         self.page.put(b"\n");
     }
+}
+
+/// Whether a family's name is that of another's samples: a gauge `x_total` beside a counter `x`. Strict readers take neither.
+fn is_sample_of_another(source: &Source<'_>, name: &[u8], copy: &mut [u8; FAMILY_BYTES]) -> bool {
+    const ENDINGS: [(&[u8], Kind); 5] = [
+        (b"_total", Kind::Counter),
+        (b"_bucket", Kind::Histogram),
+        (b"_sum", Kind::Histogram),
+        (b"_count", Kind::Histogram),
+        (b"_info", Kind::Info),
+    ];
+    ENDINGS.iter().any(|(ending, kind)| {
+        let stem = name.strip_suffix(*ending).and_then(|stem| source.find(stem, copy));
+        stem.is_some() && source.family(copy).is_some_and(|family| family.kind == *kind)
+    })
 }
 
 /// The value of a sample.

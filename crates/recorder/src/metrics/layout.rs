@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64};
 /// The first eight bytes.
 pub(crate) const MAGIC: [u8; 8] = *b"LIFEMETR";
 /// Changes only when an older reader could misread.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 
 /// How many rows: more threads than this at a time share the last one, atomically.
 pub const ROWS: usize = 256;
@@ -42,7 +42,8 @@ const LABELS_BYTES: usize = 128;
 /// What stands before a family's fields.
 pub(crate) const DESCRIPTOR_HEAD: usize = 16;
 const OWNERS_OFFSET: usize = HEAD_BYTES;
-const FAMILIES_OFFSET: usize = OWNERS_OFFSET + ROWS * OWNER_BYTES;
+const NAMES_OFFSET: usize = OWNERS_OFFSET + ROWS * OWNER_BYTES;
+const FAMILIES_OFFSET: usize = NAMES_OFFSET + FAMILIES * 8;
 const INDEX_OFFSET: usize = FAMILIES_OFFSET + FAMILIES * FAMILY_BYTES;
 
 /// The largest memory of any plan, bytes.
@@ -138,6 +139,12 @@ impl Plan {
         OWNERS_OFFSET + index * OWNER_BYTES
     }
 
+    /// The hash of a family's name; 0 while free. They lie together: who looks for one reads few pages, and in memory that
+    /// a file backs a page that is only read takes room, too.
+    pub(crate) const fn name(&self, index: usize) -> usize {
+        NAMES_OFFSET + index * 8
+    }
+
     pub(crate) const fn family(&self, index: usize) -> usize {
         FAMILIES_OFFSET + index * FAMILY_BYTES
     }
@@ -195,7 +202,7 @@ pub(crate) const READY: u32 = 2;
 /// What stands before a family's fields.
 #[repr(C)]
 pub(crate) struct FamilyHead {
-    /// The hash of its name; 0 while free.
+    /// The hash of its name, once more.
     pub(crate) hash: AtomicU64,
     /// 0, [`WRITING`] or [`READY`].
     pub(crate) state: AtomicU32,

@@ -150,7 +150,7 @@ impl Metrics {
         for step in 0..FAMILIES {
             let index = (start + step) % FAMILIES;
             let at = self.place(self.plan.family(index));
-            match claim(at, hash) {
+            match self.claim(index, hash) {
                 Claim::Other => continue,
                 Claim::Mine => {
                     // SAFETY: the place is a family's, and only its claimant writes there.
@@ -166,6 +166,24 @@ impl Metrics {
             }
         }
         Err(Refusal::NoRoom)
+    }
+
+    fn claim(&self, family: usize, hash: u64) -> Claim {
+        match self.family_name(family).compare_exchange(0, hash, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => {
+                let head = family_head(self.place(self.plan.family(family)));
+                head.hash.store(hash, Ordering::Relaxed);
+                head.state.store(WRITING, Ordering::Relaxed);
+                Claim::Mine
+            }
+            Err(taken) if taken == hash => Claim::Theirs,
+            Err(_) => Claim::Other,
+        }
+    }
+
+    /// The hash of a family's name.
+    pub(crate) fn family_name(&self, family: usize) -> &'static AtomicU64 {
+        self.word_at(self.plan.name(family) / 8)
     }
 
     pub(crate) fn head(&self) -> &'static Head {
@@ -264,18 +282,6 @@ enum Claim {
 pub(crate) fn family_head(at: NonNull<u8>) -> &'static FamilyHead {
     // SAFETY: every family starts with its head, 8-aligned, and lives as long as the process.
     unsafe { at.cast::<FamilyHead>().as_ref() }
-}
-
-fn claim(at: NonNull<u8>, hash: u64) -> Claim {
-    let head = family_head(at);
-    match head.hash.compare_exchange(0, hash, Ordering::AcqRel, Ordering::Acquire) {
-        Ok(_) => {
-            head.state.store(WRITING, Ordering::Relaxed);
-            Claim::Mine
-        }
-        Err(taken) if taken == hash => Claim::Theirs,
-        Err(_) => Claim::Other,
-    }
 }
 
 fn publish(at: NonNull<u8>) {

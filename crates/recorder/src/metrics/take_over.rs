@@ -14,7 +14,11 @@ impl Metrics {
         let words = plan.row(0) / 8;
         // The head comes last: until then nothing here is known.
         let (mine, theirs) = (self.head(), former.head());
-        self.copy_words(former, super::layout::HEAD_BYTES / 8, words);
+        let (names, families) = (plan.name(0) / 8, plan.family(0) / 8);
+        self.copy_words(former, super::layout::HEAD_BYTES / 8, names);
+        self.copy_words(former, families, words);
+        // After the families: what has a name here was begun, at least.
+        self.copy_words(former, names, families);
         if values {
             let rows = theirs.rows_used.load(Ordering::Acquire);
             self.copy_words(former, words, plan.row(rows as usize + 1) / 8);
@@ -37,7 +41,9 @@ impl Metrics {
     /// A family may have been copied before its newest series was.
     fn link_again(&self, series: u32) {
         for family in 0..FAMILIES {
-            family_head(self.place(self.plan().family(family))).newest.store(0, Ordering::Relaxed);
+            if self.family_name(family).load(Ordering::Relaxed) != 0 {
+                family_head(self.place(self.plan().family(family))).newest.store(0, Ordering::Relaxed);
+            }
         }
         for number in 0..series {
             let entry = self.entry(number);
@@ -68,9 +74,14 @@ impl Metrics {
 
     fn forget_unfinished(&self) {
         for family in 0..FAMILIES {
+            let name = self.family_name(family);
+            let known = name.load(Ordering::Relaxed);
+            if known == 0 || known == GIVEN_UP {
+                continue;
+            }
             let head = family_head(self.place(self.plan().family(family)));
-            if head.hash.load(Ordering::Relaxed) != 0 && head.state.load(Ordering::Relaxed) != READY {
-                head.hash.store(GIVEN_UP, Ordering::Relaxed);
+            if head.state.load(Ordering::Relaxed) != READY {
+                name.store(GIVEN_UP, Ordering::Relaxed);
             }
         }
         for index in 0..self.plan().index_len() {

@@ -90,6 +90,26 @@ fn one_family_of_several_sources_is_one() {
 }
 
 #[test]
+fn a_name_of_anothers_samples_is_left_out() {
+    let (scene, other) = (Scene::new(100), Scene::new(100));
+    let add = |scene: &Scene, kind, names: &[&str]| {
+        for name in names {
+            let slot = scene.metrics.register(&wanted(kind, name, &[])).unwrap().slot;
+            scene.metrics.set(slot, 1.0);
+        }
+    };
+    add(&scene, Kind::Gauge, &["x_total", "y_count", "y_total", "z_info", "w_total"]);
+    add(&scene, Kind::Counter, &["x"]);
+    add(&scene, Kind::Histogram, &["y"]);
+    add(&other, Kind::Info, &["z"]);
+    let (page, exposed) = page(&[scene.source(""), other.source("m=\"o\"")], Format::OpenMetrics);
+    assert_eq!((exposed.conflicts, exposed.series), (3, 5));
+    for name in ["x_total gauge", "y_count gauge", "z_info gauge"] {
+        assert!(!page.contains(name), "{page}");
+    }
+}
+
+#[test]
 fn what_had_no_room_is_one_series() {
     let scene = Scene::new(2);
     for number in 0..5 {

@@ -41,7 +41,7 @@ pub(super) fn course(event: &Event<'_>) -> Markup {
                 h2 { "Course " span class="beside" { "the last minutes" } }
                 table class="metrics" {
                     @for row in rows {
-                        tr { th scope="row" { (row.name) } td { (row.words) @if !row.bars.is_empty() { br; code { (row.bars) } } } }
+                        tr { th scope="row" { (row.name) } td { (row.words) } td { code { (row.bars) } } }
                     }
                 }
             }

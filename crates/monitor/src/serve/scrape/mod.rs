@@ -6,7 +6,7 @@ pub mod exposition;
 mod settings;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, eventfd};
@@ -46,7 +46,7 @@ pub(super) struct Seen {
     values: Option<Vec<MetricValue>>,
 }
 
-/// The thread, as others see it.
+/// The thread, as others see it; it ends, soon, when this goes.
 pub(super) struct Scraper {
     seen: Arc<Mutex<Seen>>,
     /// Rung when there is something new.
@@ -59,7 +59,7 @@ impl Scraper {
     pub(super) fn start(settings: Settings) -> std::io::Result<Self> {
         let bell = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
         let (seen, interval) = (Arc::<Mutex<Seen>>::default(), settings.interval);
-        let (of_thread, ring) = (Arc::clone(&seen), Arc::clone(&bell));
+        let (of_thread, ring) = (Arc::downgrade(&seen), Arc::clone(&bell));
         let thread = std::thread::Builder::new().name("scrape".into()).stack_size(256 * 1024);
         thread.spawn(move || read_on(&settings, &of_thread, &ring))?;
         Ok(Self { seen, bell, interval })
@@ -87,18 +87,18 @@ impl Scraper {
     }
 }
 
-fn read_on(settings: &Settings, seen: &Mutex<Seen>, bell: &OwnedFd) {
+fn read_on(settings: &Settings, seen: &Weak<Mutex<Seen>>, bell: &OwnedFd) {
     let agent = agent();
     let mut course = Course::default();
     std::thread::sleep(FIRST_AFTER.min(settings.interval));
-    loop {
+    while seen.strong_count() > 0 {
         let begun = Instant::now();
         let read = read(&agent, settings);
         let values = read.as_ref().ok().map(|page| {
             let text = String::from_utf8_lossy(&page.body);
             course.add(exposition::samples(&text), &settings.allow, page.at)
         });
-        {
+        if let Some(seen) = seen.upgrade() {
             let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
             seen.tries += 1;
             seen.is_down = read.is_err();

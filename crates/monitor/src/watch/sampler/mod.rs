@@ -1,12 +1,13 @@
 //! Looks at the node from outside, now and then and when `serve` asks, in a thread of its own: what it reads may hang.
 
-mod cgroup;
+pub(crate) mod cgroup;
 mod course;
 mod databases;
 pub(crate) mod process;
 mod spool;
 
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,6 +22,8 @@ use crate::sample::{Ended, ProcessSample, Sample};
 use crate::talk::{self, Answer, Question};
 use crate::{MetricValue, rest};
 
+use super::modules::Modules;
+
 use course::Course;
 use databases::Databases;
 
@@ -30,7 +33,7 @@ const INTERVAL: Duration = Duration::from_secs(15);
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Whom to look at.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Subject {
     /// The node's process id.
     pub(crate) pid: u32,
@@ -40,6 +43,8 @@ pub(crate) struct Subject {
     pub(crate) lives: Lives,
     /// Handled errors that became no report and are not in the record of its lives yet.
     pub(crate) suppressed: Arc<AtomicU64>,
+    /// The node's modules, where they are looked after.
+    pub(crate) modules: Option<Arc<Modules>>,
 }
 
 /// What the sampler has seen, for those who make the report.
@@ -136,7 +141,10 @@ fn is_asked(stream: &UnixStream, within: Duration) -> bool {
 /// Takes one question and answers it.
 fn answer(stream: &UnixStream, looker: &Looker, seen: &Mutex<Seen>) -> io::Result<()> {
     match talk::receive(stream)? {
-        Question::Sample => looker.send(stream, looker.sample()),
+        Question::Sample => {
+            looker.send_joined(stream)?;
+            looker.send(stream, looker.sample())
+        }
         Question::Scraped(values) => {
             lock(seen).scraped = values;
             Ok(())
@@ -178,10 +186,11 @@ impl Looker {
     fn sample(&self) -> Sample {
         self.note_suppressed();
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let modules = self.subject.modules.iter().flat_map(|modules| modules.samples());
         let record = self.subject.lives.read();
         Sample {
             taken_ms: u64::try_from(since.as_millis()).unwrap_or(0),
-            processes: vec![self.process()],
+            processes: [self.process()].into_iter().chain(modules).collect(),
             cgroup: cgroup::cgroup_sample(self.subject.pid),
             spool: spool::spool_sample(&self.subject.state_dir, record.suppressed),
             life: record.life,
@@ -193,6 +202,17 @@ impl Looker {
     fn send(&self, stream: &UnixStream, sample: Sample) -> io::Result<()> {
         let _sending = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
         talk::send(stream, &Answer::Sample(Box::new(sample)))
+    }
+
+    /// Hands over what joined modules count into, so that it is on the page that is being asked for.
+    fn send_joined(&self, stream: &UnixStream) -> io::Result<()> {
+        let _sending = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
+        let joined = self.subject.modules.iter().flat_map(|modules| modules.take_joined());
+        for one in joined {
+            let descriptors = [one.pidfd.as_fd(), one.metrics.as_fd()];
+            talk::send_with(stream, &Answer::Joined(one.module), &descriptors)?;
+        }
+        Ok(())
     }
 
     fn process(&self) -> ProcessSample {

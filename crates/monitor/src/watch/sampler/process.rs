@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use crate::sample::ProcessSample;
 
 /// Beyond so many threads their context switches are not read: each has a file of its own.
-const SWITCHES_THREADS_MAX: u64 = 256;
+const SWITCHES_THREADS_MAX: u64 = 64;
 
 /// Looks at a process, and at all its threads. What the kernel does not tell is not there; a process that is no more, or
 /// whose number belongs to nobody, is not up.

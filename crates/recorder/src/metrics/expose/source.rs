@@ -77,7 +77,7 @@ impl<'a> Source<'a> {
 
     /// Whether a family's place was ever taken.
     pub(super) fn is_taken(&self, number: u32) -> bool {
-        self.word(self.snapshot.plan().family(number as usize) / 8) != 0
+        self.word(self.snapshot.plan().name(number as usize) / 8) != 0
     }
 
     /// Copies a family out; answers the number and 1 of its newest series.
@@ -110,7 +110,7 @@ impl<'a> Source<'a> {
     /// The places with this hash, as the node looks for them.
     fn places(&self, hash: u64) -> impl Iterator<Item = u32> {
         let start = hash as usize % FAMILIES;
-        let stored = move |number: usize| self.bare().word(self.snapshot.plan().family(number) / 8);
+        let stored = move |number: usize| self.bare().word(self.snapshot.plan().name(number) / 8);
         let numbers = (0..FAMILIES).map(move |step| (start + step) % FAMILIES);
         let taken =
             numbers.map(move |number| (number, stored(number))).take_while(|(_, stored)| *stored != 0);
