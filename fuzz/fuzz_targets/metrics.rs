@@ -56,7 +56,14 @@ impl Memory {
             .map(|at| (at, 1024))
             .collect();
         let (labels, _) = snapshot.labels_range(&snapshot.series(&memory.series(), 0).expect("a series"));
-        used.extend([(16, 48), snapshot.series_range(0), (labels, 256), (snapshot.row_offset(0), 256)]);
+        // The hashes of names stand before the families.
+        used.extend([
+            (families - 8 * 1024, 8 * 1024),
+            (16, 48),
+            snapshot.series_range(0),
+            (labels, 256),
+            (snapshot.row_offset(0), 256),
+        ]);
         Self { used, ..memory }
     }
 
