@@ -116,8 +116,9 @@ impl Role {
     /// Whether nobody needs this process any more.
     fn may_leave(&self, now: Instant) -> bool {
         let Some(ended_at) = self.ended_at else {
-            // Without a way to be asked there is only the node's own endpoint to read.
-            return self.server.is_none() && self.scraper.is_none();
+            // Who serves nothing may have to say why.
+            let is_silent = self.sign.as_ref().is_none_or(|sign| sign.said().error.is_empty());
+            return self.server.is_none() && self.scraper.is_none() && is_silent;
         };
         let is_served = self.server.as_ref().is_some_and(Server::is_bound);
         if self.is_asked_to_leave || !is_served {
