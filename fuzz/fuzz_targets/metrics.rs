@@ -147,7 +147,7 @@ fn read(data: &[u8]) {
     let plan = Plan::new(u32::from(counts[0]) + 1);
     let mut head = vec![0; MetricsSnapshot::HEAD_BYTES];
     head[..8].copy_from_slice(b"LIFEMETR");
-    head[8..12].copy_from_slice(&2_u32.to_le_bytes());
+    head[8..12].copy_from_slice(&3_u32.to_le_bytes());
     head[12..16].copy_from_slice(&(plan.series_max() + 1025).to_le_bytes());
     head[16..56].copy_from_slice(counts);
     let _of_any_bytes = MetricsSnapshot::read(data);
