@@ -78,7 +78,8 @@ impl Metrics {
             && slot < cursors.slots
             && offset.saturating_add(length) <= cursors.labels
             && (family as usize) < FAMILIES
-            && family_head(self.place(self.plan().family(family as usize))).state.load(Ordering::Relaxed) == READY;
+            && family_head(self.place(self.plan().family(family as usize))).state.load(Ordering::Relaxed)
+                == READY;
         let Some(steps) = former.steps_to(key).filter(|_| is_whole) else { return };
         let labels = self.plan().labels() + offset as usize;
         self.copy_words(former, labels / 8, (labels + length as usize).div_ceil(8));
@@ -121,7 +122,9 @@ impl Metrics {
         for row in 0..=rows as usize {
             let first = plan.row(row) / 8;
             self.copy_words(former, first, first + cursors.slots as usize);
-            for family in (0..FAMILIES).filter(|family| self.family_name(*family).load(Ordering::Relaxed) != 0) {
+            for family in
+                (0..FAMILIES).filter(|family| self.family_name(*family).load(Ordering::Relaxed) != 0)
+            {
                 let rest = first + plan.overflow_slot(family) as usize;
                 self.copy_words(former, rest, rest + 1);
             }

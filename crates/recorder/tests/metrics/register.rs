@@ -100,7 +100,8 @@ fn what_gets_no_room_takes_none_from_others() {
         assert_eq!(refused, Err(Refusal::NoRoom), "a histogram takes more slots than there are");
     }
     let mut room = 0;
-    while !counter(&scene, "m", &[label("topic", &long), label("n", &room.to_string())]).unwrap().is_overflow {
+    while !counter(&scene, "m", &[label("topic", &long), label("n", &room.to_string())]).unwrap().is_overflow
+    {
         room += 1;
     }
     assert_eq!(room, 3, "of 1280 bytes");
