@@ -186,6 +186,35 @@ fn a_series_that_came_while_its_memory_was_taken_over_is_shown() {
 }
 
 #[test]
+fn the_labels_of_the_rest_are_the_rest() {
+    let scene = Scene::new(2);
+    count(&scene, "m", &[("overflow", "true")], 1);
+    for number in 0..3 {
+        count(&scene, "m", &[("n", &number.to_string())], 1);
+    }
+    count(&scene, "m", &[("overflow", "true"), ("none", "")], 1);
+    let (shown, exposed) = page(&[scene.source("")], Format::Text);
+    assert!(exposed.series == 3 && shown.contains("gossip_m_total{overflow=\"true\"} 3\n"), "{shown}");
+    assert_eq!(scene.snapshot().overflowed, 1);
+}
+
+#[test]
+fn links_that_go_round_are_no_more_work_with_many_families() {
+    let scene = Scene::new(10);
+    for number in 0..9 {
+        count(&scene, &format!("m{number}"), &[], 1);
+    }
+    let (series, _) = scene.snapshot().series_range(0);
+    for number in 0..9_u32 {
+        // Each is followed by itself.
+        scene.spoil(series + 32 * number as usize + 16, &(number + 1).to_le_bytes());
+    }
+    assert_eq!(page(&[scene.source("")], Format::Text).1.series, 10);
+    let source = [scene.source("")];
+    assert_eq!(page(&source, Format::Text), page(&source, Format::Text), "each page has as much");
+}
+
+#[test]
 fn a_sink_that_wants_no_more_gets_no_more() {
     let scene = lived_in();
     let mut pieces = 0;
