@@ -105,6 +105,11 @@ impl Sign {
         }
     }
 
+    /// What it says.
+    pub(super) const fn said(&self) -> &Endpoint {
+        &self.said
+    }
+
     /// Changes what it says.
     pub(super) fn say(&mut self, change: impl FnOnce(&mut Endpoint)) {
         let before = self.said.clone();
