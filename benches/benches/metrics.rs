@@ -27,7 +27,8 @@ const HEADING: &str = "## What a count costs\n\n\
     operation, median of 21 turns of all threads (least). `labelled` is a counter whose labels are bound, `late` one whose\n\
     two labels are looked up at each count, `histogram` one of 19 buckets that observes values which nobody can foresee.\n\
     Read: another thread writes the whole page meanwhile, again and again. Off: no reporter is named. Goals: a counter\n\
-    ≤ 1 ns in a program, ≤ 3 in a shared library or a debug build, no dearer when off; a histogram ≤ 5. A scrape goes over HTTP, each with a connection and a page of its own.\n\n";
+    ≤ 1 ns in a program, ≤ 3 in a shared library or a debug build, no dearer when off; a histogram ≤ 5. A scrape goes over\n\
+    HTTP, each with a connection and a page of its own.\n\n";
 
 /// A program that counts.
 struct Program {
