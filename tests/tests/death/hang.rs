@@ -117,6 +117,23 @@ fn no_call_of_another_thread_fails() {
     assert_eq!(node.finish().output(), "ready\ndisturbed 0\n");
 }
 
+/// As where the loop that hangs has the node's memory map locked.
+#[test]
+fn a_look_that_the_kernel_keeps_waiting_keeps_nobody_else() {
+    let bench = Bench::new(FIXTURE);
+    let state_dir = bench.state_dir();
+    let mut node = bench.node(&["keeps-waiting"], &state_dir).spawn();
+    node.wait_for("waits");
+    let error = only(reported(&state_dir, 1));
+    assert_eq!(error["exception"]["values"][0]["value"], "while somebody waits");
+    node.signal(Signal::USR1);
+    let both = reported(&state_dir, 2);
+    assert_eq!(both.iter().filter(|event| event["tags"]["cause"] == "hang").count(), 1);
+    step(&node);
+    assert!(node.finish().succeeded());
+    bench.settle();
+}
+
 #[test]
 fn a_node_lets_the_monitor_in_where_tracing_is_forbidden() {
     let bench = Bench::new(FIXTURE);

@@ -6,6 +6,7 @@
 mod let_in;
 mod load;
 mod look;
+mod looking;
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,7 @@ use super::capture::boottime_ns;
 use super::link::{HealthCopy, Link};
 use load::Load;
 
-pub(crate) use look::capture;
+pub(crate) use looking::Looking;
 
 /// The grace is the deadline again, within these bounds.
 const GRACE_MIN: Duration = Duration::from_secs(1);
@@ -69,6 +70,11 @@ impl Hangs {
         self.late.clear();
         self.due = None;
         self.is_stop_told = false;
+    }
+
+    /// Looks no more until asked to.
+    pub(crate) fn rest(&mut self) {
+        self.due = None;
     }
 
     /// Who held the node while a heartbeat was late, where that was told nowhere.
