@@ -128,6 +128,11 @@ pub(crate) fn shared() -> *mut u64 {
 
 fn own_row(metrics: Metrics) -> Option<NonNull<u64>> {
     let pid = sys::getpid();
+    // A child of vfork shares this memory but not the process: from there every owner looks as if it had ended.
+    let (page, _) = state::recorder()?;
+    if page.pid.load(Ordering::Relaxed) != pid {
+        return None;
+    }
     // With all rows taken a look at each owner is 256 system calls: too dear for every count of a thread that has none.
     let looks =
         !metrics.are_rows_used() || LOOKS.fetch_add(1, Ordering::Relaxed).is_multiple_of(COUNTS_A_LOOK);

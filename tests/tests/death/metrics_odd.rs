@@ -64,6 +64,13 @@ fn more_threads_than_rows() {
     assert_eq!(memory.snapshot().unwrap().rows_used, 256);
 }
 
+#[test]
+fn a_child_of_vfork_takes_no_row() {
+    let (samples, memory) = numbers(&Bench::with(Compiler::Gcc, FIXTURE, &["-lm"]), "vfork");
+    assert_eq!(samples["gossip_messages_total"], 4.0);
+    assert_eq!(memory.snapshot().unwrap().rows_used, 2, "both threads have rows of their own");
+}
+
 fn check(bench: &Bench) {
     let is = |what: &str, expected: &[String]| {
         let mut shown: Vec<_> =

@@ -63,8 +63,9 @@ fn store(spool: &Spool, capture: &Capture, detail: Detail) -> Result<(), Error> 
 /// Looks up how often the node had been started again by the life that this is of.
 fn with_restarts(capture: Capture, state_dir: &Path) -> Capture {
     let Ok(snapshot) = Snapshot::read(&capture.recorder) else { return capture };
-    let record = Lives::new(state_dir, &node_name(&snapshot, capture.module.as_deref())).read();
-    let restarts = record.start(snapshot.control().start_realtime_ns).map(|start| start.restarts);
+    let record = Lives::new(state_dir, &node_name(&snapshot, capture.module.as_deref())).read().ok();
+    let restarts =
+        record.and_then(|it| it.start(snapshot.control().start_realtime_ns).map(|start| start.restarts));
     Capture { restarts, ..capture }
 }
 

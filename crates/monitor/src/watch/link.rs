@@ -74,6 +74,15 @@ impl Link {
         Self::new(File::from(recorder), pidfd, metrics.map(|fd| Metrics::new(File::from(fd))))
     }
 
+    /// Of a recorder that this process wrote itself, for a program that carries nothing of ours.
+    ///
+    /// # Errors
+    /// As above.
+    pub(crate) fn of_own(recorder: &File, pidfd: &OwnedFd) -> Result<Self, Error> {
+        let failed = |error| Error::system("cannot share the recorder", error);
+        Self::new(recorder.try_clone().map_err(failed)?, pidfd.try_clone().map_err(failed)?, None)
+    }
+
     fn new(file: File, pidfd: OwnedFd, metrics: Option<Metrics>) -> Result<Self, Error> {
         let bytes =
             file.metadata().map_err(|error| Error::system("cannot look at the recorder", error))?.len();

@@ -378,12 +378,18 @@ impl Watch {
     }
 
     fn report_fault(&mut self, end: End) {
-        begin(&self.lives, &self.link);
+        if self.needed != Needed::Report {
+            begin(&self.lives, &self.link);
+        }
         if let Some(fault) = &mut self.fault {
             if !fault.pending.is_reported {
                 fault.refresh(&self.link);
             }
             fault.pending.report(end, &self.destination, self.link.pidfd());
+        }
+        if self.needed == Needed::Report {
+            // Others may hold the counts, and the node does not wait for us for ever: the report comes first.
+            begin(&self.lives, &self.link);
         }
     }
 
@@ -428,8 +434,8 @@ impl Watch {
             Needed::Nothing => {}
             Needed::Capture => pending.keep(&self.destination),
             Needed::Report => {
-                begin(&self.lives, &self.link);
                 pending.report(exit.end, &self.destination, self.link.pidfd());
+                begin(&self.lives, &self.link);
             }
         }
         self.exited = Some(pending);
