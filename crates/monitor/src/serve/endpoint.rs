@@ -128,7 +128,9 @@ impl Sign {
     pub(super) fn take_over(&self, state_dir: &Path) {
         let ancestors = kin::ancestors(self.said.node_pid);
         for path in files(state_dir).into_iter().filter(|path| *path != self.path) {
-            let Some(other) = living(&path).filter(|other| other.wanted == self.said.wanted) else { continue };
+            let Some(other) = living(&path).filter(|other| other.wanted == self.said.wanted) else {
+                continue;
+            };
             let Some(firmness) = self.firmness(&other, &ancestors) else { continue };
             if let Ok(lock) = Lock::look(&path, Role::Serve) {
                 let _ = lock.ask_holder_to_leave(firmness);
@@ -147,8 +149,7 @@ impl Sign {
         // Two programs without a name are not one node; of two nodes that want any free port each has its own.
         let is_same =
             !other.node.is_empty() && (&other.node, &other.app) == (&self.said.node, &self.said.app);
-        let is_succeeded =
-            is_same && !ancestors.contains(&other.node_pid) && !other.wanted.ends_with(":0");
+        let is_succeeded = is_same && !ancestors.contains(&other.node_pid) && !other.wanted.ends_with(":0");
         is_succeeded.then_some(Firmness::Ask)
     }
 
