@@ -12,6 +12,7 @@ mod families;
 mod health;
 pub mod http;
 mod joined;
+mod kin;
 mod node;
 mod own;
 mod pages;
@@ -23,6 +24,6 @@ mod watch;
 
 pub use address::{Address, METRICS_VARIABLE};
 pub use config::Config;
-pub(crate) use config::is_wanted;
+pub(crate) use config::{is_shown, is_wanted};
 pub use endpoint::Endpoint;
 pub use role::run;

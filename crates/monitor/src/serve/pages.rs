@@ -26,7 +26,6 @@ const CAUSES: [&str; 10] = [
     "unknown",
 ];
 const STOPS: [&str; 3] = ["requested", "clean", "hard"];
-const REPORTS: [&str; 3] = ["sent", "dropped", "suppressed"];
 /// What there is.
 pub(super) const INDEX: &str = "there is no such page; there are
 
@@ -53,7 +52,9 @@ pub(super) fn metrics(facts: &Facts<'_>, format: Format) -> String {
         registry(facts, &mut families);
     }
     if let Some(sample) = facts.sample {
-        life(&sample.life, &mut families);
+        if let Some(lives) = &sample.life {
+            life(lives, &mut families);
+        }
         if facts.is_up() {
             cgroup(sample, &mut families);
         }
@@ -207,8 +208,8 @@ fn spool(sample: &Sample, now_seconds: u64, families: &mut Families<'_>) {
         .gauge("lifeboat_spool_oldest_seconds", "Age of the oldest of them.")
         .sample(&[], age.unwrap_or(0));
     let mut reports = families.counter("lifeboat_reports", "Reports by what became of them.");
-    for (state, count) in with_zeros(&REPORTS, &spool.counts) {
-        reports.sample(&[("state", state)], count);
+    for (state, count) in &spool.counts {
+        reports.sample(&[("state", state)], *count);
     }
 }
 

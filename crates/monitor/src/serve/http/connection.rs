@@ -32,6 +32,8 @@ pub(super) struct Connection {
     opened: Instant,
     /// When the present stage began.
     since: Instant,
+    /// When the client last took a byte of its answer.
+    moved: Instant,
     requests: u32,
 }
 
@@ -63,7 +65,15 @@ enum Then {
 
 impl Connection {
     pub(super) fn new(stream: TcpStream, now: Instant) -> Self {
-        Self { stream, input: Vec::new(), stage: Stage::Reading, opened: now, since: now, requests: 0 }
+        Self {
+            stream,
+            input: Vec::new(),
+            stage: Stage::Reading,
+            opened: now,
+            since: now,
+            moved: now,
+            requests: 0,
+        }
     }
 
     /// What to wait for.
@@ -95,13 +105,15 @@ impl Connection {
         self.stage = Stage::Closed;
     }
 
-    /// Since when nothing is owed to this client: the longest is the first to give way. Who has just come may be
-    /// about to ask.
+    /// Since when this client may give way to others: the longest is the first. Who has just come may be about to ask,
+    /// and who reads may be slow.
     pub(super) fn spare_since(&self, now: Instant) -> Option<Instant> {
-        const GRACE: Duration = Duration::from_secs(1);
+        const GRACE: Duration = Duration::from_millis(100);
+        const STALLED: Duration = Duration::from_secs(1);
         match self.stage {
             Stage::Idle | Stage::Draining(_) => Some(self.since),
             Stage::Reading if now.duration_since(self.since) > GRACE => Some(self.since),
+            Stage::Writing { .. } if now.duration_since(self.moved) > STALLED => Some(self.moved),
             _ => None,
         }
     }
@@ -141,7 +153,7 @@ impl Connection {
 
     fn begin(&mut self, head: Vec<u8>, body: Arc<[u8]>, then: Then, now: Instant) {
         self.stage = Stage::Writing { head, body, sent: 0, then };
-        self.since = now;
+        (self.since, self.moved) = (now, now);
     }
 
     fn read(&mut self, now: Instant, is_host: &dyn Fn(&str) -> bool) {
@@ -186,7 +198,7 @@ impl Connection {
             let left = head.get(*sent..).filter(|left| !left.is_empty()).or_else(|| body.get(of_body..));
             let Some(left) = left.filter(|left| !left.is_empty()) else { break };
             match self.stream.write(left) {
-                Ok(count) => *sent += count,
+                Ok(count) => (*sent, self.moved) = (*sent + count, now),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => return self.close(),
