@@ -493,6 +493,7 @@ impl Watch {
     fn begin_of_end(&self, end: End) -> Capture {
         let mut capture = capture::begin(&self.link, Subject::Death, end);
         self.add_seen(&mut capture);
+        capture.out_of_memory = self.sampler.out_of_memory(end);
         capture.notes.extend(self.hangs.held_by().map(str::to_owned));
         let recorded = Snapshot::read(&capture.recorder).ok().and_then(|copy| copy.death());
         let given_up = self.fault.as_ref().filter(|fault| fault.was_given_up());
