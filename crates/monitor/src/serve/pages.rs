@@ -39,9 +39,11 @@ pub(super) const INDEX: &str = "there is no such page; there are
 /// `/metrics`.
 pub(super) fn metrics(facts: &Facts<'_>, format: Format) -> String {
     let mut page = String::new();
+    let mut is_whole = None;
     if facts.is_up() {
         let own = facts.own.iter().map(|own| (*own, b"".as_slice()));
-        super::own::append(own.chain(facts.joined.iter().map(Joined::source)), format, &mut page);
+        is_whole =
+            Some(super::own::append(own.chain(facts.joined.iter().map(Joined::source)), format, &mut page));
     }
     let mut families = Families::new(format, &mut page);
     node(facts, &mut families);
@@ -51,6 +53,12 @@ pub(super) fn metrics(facts: &Facts<'_>, format: Format) -> String {
             self::process(process, &mut families);
         }
         registry(facts, &mut families);
+        families
+            .gauge(
+                "lifeboat_metrics_truncated",
+                "Whether the node has more metrics than a page has room for.",
+            )
+            .sample(&[], is_whole.filter(|_| facts.own.is_some()).map(|it| !it));
     }
     if let Some(sample) = facts.sample {
         life(&sample.life, &mut families);

@@ -46,7 +46,9 @@ impl Sign {
         let before = self.said.clone();
         change(&mut self.said);
         if before != self.said {
-            let _ = self.words.as_ref().map(|words| words.send(self.said.clone()));
+            if let Some(words) = &self.words {
+                let _ = words.send(self.said.clone());
+            }
         }
     }
 
