@@ -56,7 +56,14 @@ impl Memory {
             .map(|at| (at, 1024))
             .collect();
         let (labels, _) = snapshot.labels_range(&snapshot.series(&memory.series(), 0).expect("a series"));
-        used.extend([(16, 48), snapshot.series_range(0), (labels, 256), (snapshot.row_offset(0), 256)]);
+        // The hashes of names stand before the families.
+        used.extend([
+            (families - 8 * 1024, 8 * 1024),
+            (16, 48),
+            snapshot.series_range(0),
+            (labels, 256),
+            (snapshot.row_offset(0), 256),
+        ]);
         Self { used, ..memory }
     }
 
@@ -140,7 +147,7 @@ fn read(data: &[u8]) {
     let plan = Plan::new(u32::from(counts[0]) + 1);
     let mut head = vec![0; MetricsSnapshot::HEAD_BYTES];
     head[..8].copy_from_slice(b"LIFEMETR");
-    head[8..12].copy_from_slice(&2_u32.to_le_bytes());
+    head[8..12].copy_from_slice(&3_u32.to_le_bytes());
     head[12..16].copy_from_slice(&(plan.series_max() + 1025).to_le_bytes());
     head[16..56].copy_from_slice(counts);
     let _of_any_bytes = MetricsSnapshot::read(data);

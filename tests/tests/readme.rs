@@ -27,6 +27,12 @@ const README_COMMANDS: &[(&str, i32, &str)] = &[
     ("dist/bin/lifeboat audit node", 0, "node"),
     ("dist/bin/lifeboat run -- ./node die", 1, ""),
     ("dist/bin/lifeboat reports", 0, "exited with status 1"),
+    ("LIFEBOAT_METRICS=127.0.0.1:9464 dist/bin/lifeboat run -- sleep 3 &", 0, ""),
+    (
+        "curl -s --retry 9 --retry-delay 1 --retry-connrefused http://127.0.0.1:9464/metrics",
+        0,
+        "lifeboat_node_up 1",
+    ),
 ];
 
 #[test]

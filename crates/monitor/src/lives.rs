@@ -61,9 +61,17 @@ impl Lives {
         Self { folder: state_dir.join(FOLDER), node: node.to_owned() }
     }
 
-    /// What is on record; nothing where nothing is, or where it cannot be read.
-    pub(crate) fn read(&self) -> Record {
-        state_file::read(&self.path()).unwrap_or_default()
+    /// Its name.
+    pub(crate) fn node(&self) -> &str {
+        &self.node
+    }
+
+    /// What is on record; zeros where nothing is.
+    ///
+    /// # Errors
+    /// Where it cannot be read: that is not the same as zeros.
+    pub(crate) fn read(&self) -> Result<Record, Error> {
+        state_file::read_or_default(&self.path())
     }
 
     /// Notes a start, once however often it is told. It is a restart where there was a life before that is over: a second

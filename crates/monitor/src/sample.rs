@@ -13,8 +13,8 @@ pub struct Sample {
     pub processes: Vec<ProcessSample>,
     /// The limits of the container or service that the node is in, where there is one.
     pub cgroup: Option<CgroupSample>,
-    /// What became of the node's former lives, and of this one.
-    pub life: Life,
+    /// What became of the node's former lives, and of this one; nothing where that could never be read.
+    pub life: Option<Life>,
     /// What waits to be delivered.
     pub spool: SpoolSample,
     /// The databases that are looked after.
@@ -94,6 +94,7 @@ pub struct Life {
     /// Stops by kind: `requested`, `clean`, `hard`.
     pub stops: BTreeMap<String, u64>,
     /// Ends by what the parent was told: `0`, `1`, `SIGSEGV`; known of modules.
+    #[serde(default)]
     pub exits: BTreeMap<String, u64>,
 }
 
@@ -104,7 +105,7 @@ pub struct SpoolSample {
     pub reports: u64,
     /// When the oldest of them was stored, seconds since 1970.
     pub oldest_seconds: Option<u64>,
-    /// Reports by what became of them: `sent`, `dropped`, `suppressed`.
+    /// Reports by what became of them: `sent`, `dropped`, `suppressed`; one that could never be read is not there.
     pub counts: BTreeMap<String, u64>,
 }
 

@@ -43,6 +43,17 @@ pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
     Ok(read.record)
 }
 
+/// What is on record; what there is at the beginning where nothing is.
+///
+/// # Errors
+/// As above, but where nothing is.
+pub(crate) fn read_or_default<T: Default + DeserializeOwned>(path: &Path) -> Result<T, Error> {
+    match read(path) {
+        Err(error) if error.is_missing() => Ok(T::default()),
+        read => read,
+    }
+}
+
 /// Changes what is on record, with nobody else at it; `change` says whether there is anything to write. A file that
 /// nobody could read is set aside, and its record begins anew.
 ///

@@ -64,6 +64,22 @@ fn signal_that_the_kernel_spares_it_from() {
 }
 
 #[test]
+fn counts_that_somebody_else_holds_cost_no_report() {
+    let Some(bench) = bench() else { return };
+    let state_dir = bench.state_dir();
+    assert!(bench.node(&["return-0"], &state_dir).finish().succeeded());
+    bench.settle();
+    let lock = std::fs::File::options().write(true).open(state_dir.join("nodes/.lock")).unwrap();
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    // A first process waits five times as long for its report: less than others may hold the counts.
+    let node = bench.node_behind(&UNSHARE, &["null"]).env("TIMEOUT_MS", "800");
+    assert_eq!(bench.on(node, &state_dir).finish().shell_status(), 139);
+    drop(lock);
+    bench.settle();
+    assert_eq!(bench.reports(&state_dir), [Report::of_signal("SIGSEGV")]);
+}
+
+#[test]
 fn first_process_whose_own_handler_ends_it() {
     let Some(bench) = bench() else { return };
     let state_dir = bench.state_dir();

@@ -45,20 +45,22 @@ pub(crate) struct Bench {
     next: AtomicU32,
 }
 
-/// What the modules of a host are.
+/// What a host and its modules are.
 #[derive(Clone, Copy)]
 pub(crate) enum Modules {
     /// As they are delivered today.
     Plain,
     /// With Lifeboat in them.
     WithLifeboat,
+    /// As they are delivered, in a host that carries nothing either, behind `lifeboat run`.
+    OfUnmodified,
 }
 
 impl Bench {
     /// The programs.
     pub(crate) fn new(name: &str) -> Self {
         let bench = Self { scratch: Scratch::trusted(name), next: AtomicU32::new(0) };
-        let shipped = ["bin/lifeboat-monitor", "lib/liblifeboat_reporter.so"];
+        let shipped = ["bin/lifeboat", "bin/lifeboat-monitor", "lib/liblifeboat_reporter.so"];
         let files = shipped.map(|file| (file, delivered(file))).into_iter();
         for (file, from) in files.chain(PROGRAMS.map(|file| (file, compiled().join(file)))) {
             let to = bench.scratch.join(file);
@@ -74,18 +76,28 @@ impl Bench {
         let folder = self.scratch.join(format!("host-{}", self.next.fetch_add(1, Ordering::Relaxed)));
         fs::create_dir(&folder).unwrap();
         make_pipe(&folder.join("commands"));
-        let mut run = Run::new(self.scratch.join("host")).arg(folder.join("commands")).timeout(TIMEOUT);
+        let mut run = match kind {
+            Modules::OfUnmodified => {
+                let run = Run::new(self.scratch.join("bin/lifeboat")).args(["run", "--"]);
+                run.arg(self.scratch.join("host"))
+            }
+            _ => Run::new(self.scratch.join("host")),
+        };
+        run = run.arg(folder.join("commands")).timeout(TIMEOUT);
         for name in names {
             fs::create_dir(folder.join(name)).unwrap();
             make_pipe(&folder.join(name).join("commands"));
             run = run.arg(folder.join(name));
         }
         let host = match kind {
-            Modules::Plain => "logos_host_qt",
+            Modules::Plain | Modules::OfUnmodified => "logos_host_qt",
             Modules::WithLifeboat => "logos_host_plain",
         };
         let run = run.env("LOGOS_HOST_PATH", self.scratch.join(host)).folder(self.scratch.path());
-        let run = run.env("LIFEBOAT_REPORTER", self.scratch.join("lib/liblifeboat_reporter.so"));
+        let run = match kind {
+            Modules::OfUnmodified => run.env("LIFEBOAT_NODE", "host-01").env("LIFEBOAT_FLEET", "logos.test"),
+            _ => run.env("LIFEBOAT_REPORTER", self.scratch.join("lib/liblifeboat_reporter.so")),
+        };
         let run = run.env("LIFEBOAT_STATE_DIR", folder.join("state")).env("LIFEBOAT_MODULES", "on");
         let run = variables.iter().fold(run, |run, (name, value)| run.env(name, value));
         let host = Host {
@@ -172,11 +184,12 @@ impl Host {
         pid
     }
 
-    /// Monitors that watch.
+    /// Monitors that watch, or run their host.
     pub(crate) fn monitors(&self) -> Vec<i32> {
         let is_watch = |pid: &i32| {
-            fs::read(format!("/proc/{pid}/cmdline"))
-                .is_ok_and(|line| line.ends_with(b"lifeboat-monitor\0watch\0"))
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let role = line.split(|byte| *byte == 0).nth(1);
+            matches!(role, Some(b"watch" | b"run"))
         };
         processes_below(&self.programs).into_iter().filter(is_watch).collect()
     }

@@ -3,7 +3,8 @@
 //! 1. Modules without Lifeboat fault, abort, exit with a status and are killed, each reported once, by name.
 //! 2. Unload, SIGTERM and exit 0 are stops.
 //! 3. A module with Lifeboat is reported by its own monitor, once; with `LIFEBOAT_SHARED` by the host's, the only one.
-//! 4. When the host ends, by its own death or on request, its modules end with it: no report of theirs.
+//! 4. Modules of a host that carries nothing, behind `lifeboat run`, are reported too.
+//! 5. When the host ends, by its own death or on request, its modules end with it: no report of theirs.
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -64,6 +65,24 @@ fn a_stop_of_a_module_is_no_death() {
     let events = crate::bench::events(&state_dir);
     let causes: Vec<_> = events.iter().map(|event| &event["tags"]["module"]).collect();
     assert_eq!(causes, [&Value::Null], "the host's death alone is reported");
+}
+
+#[test]
+fn modules_of_an_unmodified_host_are_looked_after() {
+    let bench = Bench::new("logos-run");
+    let host = bench.start(Modules::OfUnmodified, &["demo_module"], &[]);
+    let pid = host.seen("demo_module");
+    host.tell_module("demo_module", "exit 1");
+    wait_for_end(pid);
+    let [event] = host.wait_for_reports(1).try_into().unwrap();
+    let exception = &event["exception"]["values"][0];
+    assert_eq!(exception["value"], "module demo_module: exited with status 1");
+    assert_eq!(
+        (&event["tags"]["module"], &event["tags"]["node"]),
+        (&"demo_module".into(), &"host-01".into())
+    );
+    host.stop(&bench);
+    assert_eq!(bench.reports(), 1);
 }
 
 #[test]
@@ -139,6 +158,8 @@ fn check(event: &Value, cause: &str, title: &str) {
     let metrics = event["contexts"]["metrics"].as_object().unwrap();
     let memory = &metrics["logos_module_resident_memory_bytes{module=\"delivery_module\"}"];
     assert!(memory.as_f64().unwrap() > 100_000.0, "{metrics:?}");
+    let notes = &event["contexts"]["death"]["notes"];
+    assert_eq!(notes, &serde_json::json!(["the module carries no reporter: its stack is not known"]));
     // A command line stays on the machine.
     let text = event.to_string();
     assert!(!text.contains("token-source") && !text.contains("--path"), "{text}");

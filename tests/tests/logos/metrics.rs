@@ -83,6 +83,8 @@ fn modules_that_share_a_monitor_share_its_page() {
     host.tell_module("other_module", "count 5");
     host.answer("other_module", "metrics");
     let of = |module: &str| format!("demo_module_messages_total{{module=\"{module}\"}}");
+    // Each joins in its own time.
+    page_with(&host, &of("demo_module"), |count| count == 7.0);
     let page = page_with(&host, &of("other_module"), |count| count == 5.0);
     assert_eq!(sample(&page, &of("demo_module")), Some(7.0));
     assert_eq!(page.matches("# TYPE demo_module_messages_total counter").count(), 1, "one family: {page}");

@@ -36,6 +36,8 @@ pub(crate) struct File {
     pub(crate) page_bytes: Option<u64>,
     pub(crate) free_pages: Option<u64>,
     identity: [i64; 4],
+    /// Device and inode: a file that is put in its place is another one.
+    pub(crate) inode: [u64; 2],
     changes: u32,
 }
 
@@ -66,6 +68,7 @@ impl File {
             page_bytes: header.as_ref().map(|header| header.page_bytes),
             free_pages: header.as_ref().map(|header| header.free_pages),
             identity: identity(&metadata),
+            inode: [metadata.dev(), metadata.ino()],
             changes: header.map_or(0, |header| header.changes),
         })
     }

@@ -19,9 +19,12 @@ pub(crate) struct Counts {
     pub(crate) dropped: u64,
 }
 
-/// What is on record.
-pub(crate) fn counts(state_dir: &Path) -> Counts {
-    state_file::read(&path(state_dir)).unwrap_or_default()
+/// What is on record; zeros where nothing is.
+///
+/// # Errors
+/// Where it cannot be read: that is not the same as zeros.
+pub(crate) fn counts(state_dir: &Path) -> Result<Counts, Error> {
+    state_file::read_or_default(&path(state_dir))
 }
 
 /// Adds these.

@@ -14,7 +14,7 @@ mod wake;
 use std::time::Duration;
 
 pub use config::{Config, DSN_VARIABLE};
-pub(crate) use counts::counts;
+pub(crate) use counts::{Counts, counts};
 pub use sandbox::{Confinement, confine};
 
 use crate::error::Error;

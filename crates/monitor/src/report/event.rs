@@ -76,7 +76,9 @@ pub(super) fn event(case: &Case<'_>, modules: &Modules<'_>) -> Event<'static> {
 fn notes(case: &Case<'_>, stacks: &Stacks<'_, '_>) -> Vec<String> {
     let mut notes = case.capture.notes.clone();
     let captured = case.capture.threads.len();
-    let is_exit = matches!(case.cause, Cause::Exit(_));
+    // Of a process that carries nothing of ours there is one note that says so.
+    let is_bare = case.bare_module().is_some();
+    let is_exit = matches!(case.cause, Cause::Exit(_)) && !is_bare;
     if is_exit && captured == 0 {
         notes.push(
             "it ended without a call of exit(), or could not be held there: no stack was captured".into(),
@@ -84,8 +86,8 @@ fn notes(case: &Case<'_>, stacks: &Stacks<'_, '_>) -> Vec<String> {
     } else if is_exit && case.capture.process.threads > captured as u64 {
         notes.push("only the thread that called exit() is here: the others were ending".into());
     }
-    if case.fault.is_none() && matches!(case.capture.end, End::Signaled(signal) if signals::is_fault(signal))
-    {
+    let is_fault = matches!(case.capture.end, End::Signaled(signal) if signals::is_fault(signal));
+    if case.fault.is_none() && is_fault && !is_bare {
         notes.push(
             "no handler of ours ran: the program put its own there since (call lifeboat_rearm after that), or could not run one".into(),
         );

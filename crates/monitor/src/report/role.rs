@@ -12,7 +12,7 @@ use lifeboat_recorder::{Setting, Snapshot};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 
-use crate::capture::{self, CAPTURE_VERSION, Capture, End, Process, Subject};
+use crate::capture::{self, CAPTURE_VERSION, Capture, End, OutOfMemory, Process, Subject};
 use crate::lives::{Lives, node_name};
 use crate::spool::Spool;
 use crate::{Error, hygiene};
@@ -63,8 +63,9 @@ fn store(spool: &Spool, capture: &Capture, detail: Detail) -> Result<(), Error> 
 /// Looks up how often the node had been started again by the life that this is of.
 fn with_restarts(capture: Capture, state_dir: &Path) -> Capture {
     let Ok(snapshot) = Snapshot::read(&capture.recorder) else { return capture };
-    let record = Lives::new(state_dir, &node_name(&snapshot, capture.module.as_deref())).read();
-    let restarts = record.start(snapshot.control().start_realtime_ns).map(|start| start.restarts);
+    let record = Lives::new(state_dir, &node_name(&snapshot, capture.module.as_deref())).read().ok();
+    let restarts =
+        record.and_then(|it| it.start(snapshot.control().start_realtime_ns).map(|start| start.restarts));
     Capture { restarts, ..capture }
 }
 
@@ -100,6 +101,7 @@ fn bare(recorder: Vec<u8>) -> Capture {
         restarts: None,
         module: None,
         course: Vec::new(),
+        out_of_memory: OutOfMemory::default(),
         subject: Subject::Death,
         recorder,
         end: End::Unknown,

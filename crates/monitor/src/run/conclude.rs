@@ -14,6 +14,7 @@ use crate::report::Told;
 use crate::sample;
 use crate::spool::Spool;
 use crate::state_file::now_seconds;
+use crate::watch::modules::Modules;
 use crate::watch::process;
 use crate::watch::roles::Destination;
 use crate::watch::sampler::Sampler;
@@ -60,6 +61,8 @@ pub(super) struct Ended {
     pub(super) pumps: Pumps,
     /// What looks at the program, where there will be a report.
     pub(super) sampler: Option<Sampler>,
+    /// What looks after its modules, where it is a host of Logos Core.
+    pub(super) modules: Option<Arc<Modules>>,
 }
 
 impl Ended {
@@ -76,6 +79,9 @@ impl Ended {
             if let Some(sampler) = &self.sampler {
                 sampler.end(ended);
             }
+        }
+        if let Some(modules) = &self.modules {
+            modules.finish();
         }
         self.pumps.finish();
     }
@@ -135,6 +141,7 @@ impl Ended {
             metrics: seen.scraped,
             restarts: None,
             course: seen.course,
+            out_of_memory: self.sampler.as_ref().map(|it| it.out_of_memory(self.end)).unwrap_or_default(),
         })
     }
 

@@ -31,6 +31,8 @@ use rustix::process::{Pid, PidfdFlags};
 use crate::capture::End;
 use crate::lives::{Lives, node_name};
 use crate::spool::Spool;
+use crate::watch::link::Link;
+use crate::watch::modules::Modules;
 use crate::watch::roles::Destination;
 use crate::watch::sampler::{Sampler, Subject};
 use crate::watch::serving::{self, Shown};
@@ -129,8 +131,8 @@ impl Helpers {
     fn look_after(self, pid: u32, destination: Option<Destination>, log_breadcrumbs: usize) -> End {
         let Self { recorder, seen, tracing, pidfd, pumps } = self;
         prepare(destination.as_ref(), &pidfd, &recorder, pid);
-        let sampler =
-            destination.as_ref().and_then(|destination| sample(destination, &recorder, &pidfd, pid));
+        let looked_at = destination.as_ref().and_then(|it| sample(it, &recorder, &pidfd, pid));
+        let (sampler, modules) = looked_at.unzip();
         let mut tracer = Tracer::new(pid, Arc::clone(&recorder), seen);
         let end = tracer.run();
         let ended = Ended {
@@ -144,6 +146,7 @@ impl Helpers {
             log_breadcrumbs,
             pumps,
             sampler,
+            modules: modules.flatten(),
         };
         ended.conclude();
         end
@@ -264,7 +267,7 @@ fn prepare(destination: Option<&Destination>, pidfd: &OwnedFd, recorder: &Arc<Ow
 
 /// Looks at the program from outside, for the course that its report shows; and serves what is seen, where that is asked
 /// for.
-fn sample(destination: &Destination, recorder: &OwnRecorder, pidfd: &OwnedFd, pid: u32) -> Option<Sampler> {
+fn sample(destination: &Destination, recorder: &OwnRecorder, pidfd: &OwnedFd, pid: u32) -> Option<Looking> {
     let copy = recorder.copy().ok()?;
     let node = node_name(&Snapshot::read(&copy).ok()?, None);
     let state_dir = destination.state_dir.clone();
@@ -272,8 +275,15 @@ fn sample(destination: &Destination, recorder: &OwnRecorder, pidfd: &OwnedFd, pi
     let shown =
         Shown { state_dir: &state_dir, recorder: recorder.file(), pidfd: pidfd.as_fd(), metrics: None };
     let serve = serving::start(&shown);
-    Some(Sampler::start(Subject { pid, state_dir, lives, suppressed: Arc::default(), modules: None }, serve))
+    let link = Link::of_own(recorder.file(), pidfd).ok().map(Arc::new);
+    let modules = link.and_then(|link| Modules::start(&link, destination, serve.is_some()));
+    let suppressed = Arc::default();
+    let subject = Subject { pid, state_dir, lives, suppressed, modules: modules.clone() };
+    Some((Sampler::start(subject, serve), modules))
 }
+
+/// Who looks at the program, and at its modules where it is a host of Logos Core.
+type Looking = (Sampler, Option<Arc<Modules>>);
 
 /// Ends as the program did: by the same signal, so that a shell sees it, or with the same status.
 fn end_so(end: End, mask: &Mask) -> ExitCode {

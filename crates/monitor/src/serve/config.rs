@@ -20,6 +20,11 @@ pub(crate) fn is_wanted() -> bool {
         .any(|name| std::env::var_os(name).is_some_and(|it| !it.is_empty()))
 }
 
+/// Whether what is known is shown to anybody.
+pub(crate) fn is_shown() -> bool {
+    std::env::var_os(METRICS_VARIABLE).is_some_and(|it| !it.is_empty())
+}
+
 /// What `serve` is to do.
 #[derive(Debug)]
 pub struct Config {

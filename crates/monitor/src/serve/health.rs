@@ -159,7 +159,8 @@ impl Ledger {
         for database in &sample.databases {
             if database.is_whole == Some(false) {
                 let reason = format!("database {}: quick_check: {}", database.name, database.detail);
-                self.deduct(Status::Failing, 40, reason);
+                // A process that is killed and started anew for it would mend nothing.
+                self.deduct(Status::Degraded, 40, reason);
             }
             self.know(database.is_whole.is_some(), || format!("database {}", database.name));
         }
@@ -235,6 +236,20 @@ mod tests {
             assert_eq!((judged.status, judged.score, judged.reason.as_str()), (status, score, reason));
             assert_eq!(judged.coverage < 1.0, !judged.unknown.is_empty());
         }
+    }
+
+    #[test]
+    fn a_damaged_database_is_no_reason_to_kill_the_node() {
+        let database = crate::sample::DatabaseSample {
+            name: "a.db".into(),
+            is_whole: Some(false),
+            detail: "row 1".into(),
+            ..Default::default()
+        };
+        let sample = Sample { databases: vec![database], ..Sample::default() };
+        let judged = judged(&view(State::Alive, &[], &[("main", false)]), Some(&sample));
+        assert_eq!((judged.status, judged.score), (Status::Degraded, 60));
+        assert_eq!(judged.reason, "database a.db: quick_check: row 1");
     }
 
     #[test]

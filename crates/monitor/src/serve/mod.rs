@@ -25,6 +25,6 @@ mod watch;
 
 pub use address::{Address, METRICS_VARIABLE};
 pub use config::Config;
-pub(crate) use config::is_wanted;
+pub(crate) use config::{is_shown, is_wanted};
 pub use endpoint::Endpoint;
 pub use role::run;

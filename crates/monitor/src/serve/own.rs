@@ -127,9 +127,8 @@ mod tests {
         for piece_bytes in [1, 3, 7, 1000] {
             for bytes_max in 0..=PAGE.len() {
                 let mut bytes = b"# x\n".to_vec();
-                let is_whole = write(&mut bytes, bytes_max + 4, |sink| {
-                    PAGE.as_bytes().chunks(piece_bytes).all(sink)
-                });
+                let is_whole =
+                    write(&mut bytes, bytes_max + 4, |sink| PAGE.as_bytes().chunks(piece_bytes).all(sink));
                 let page = std::str::from_utf8(&bytes[4..]).unwrap();
                 assert_eq!(is_whole, bytes_max == PAGE.len(), "{bytes_max}");
                 assert!([0, second, PAGE.len()].contains(&page.len()) && PAGE.starts_with(page), "{page}");

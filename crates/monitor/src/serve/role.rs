@@ -16,6 +16,7 @@ use super::facts::Facts;
 use super::http::negotiate::{Format, takes_gzip};
 use super::http::{Request, Response, Server};
 use super::node::{About, Node};
+use super::own::Own;
 use super::pages;
 use super::sandbox::{self, Ports};
 use super::scrape::{Scraper, Settings};
@@ -164,9 +165,8 @@ impl Role {
         if self.busy_at.is_some_and(|busy| now.duration_since(busy) >= REST_AFTER) {
             self.busy_at = None;
             self.cache.clear();
-            if let Some(own) = self.node.own() {
-                own.rest();
-            }
+            let joined = self.watch.joined().iter().map(|joined| joined.source().0);
+            self.node.own().into_iter().chain(joined).for_each(Own::rest);
             rest::give_back();
         }
         Ok(())
@@ -249,6 +249,8 @@ impl Role {
     }
 
     fn page(&mut self, kind: Kind, now: Instant) -> Response {
+        // Whether `watch` works or not.
+        self.watch.forget_ended();
         let view = self.node.look();
         let seen = self.scraper.as_ref().map(Scraper::seen);
         let last = self.watch.last();

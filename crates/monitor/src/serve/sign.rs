@@ -45,10 +45,10 @@ impl Sign {
     pub(super) fn say(&mut self, change: impl FnOnce(&mut Endpoint)) {
         let before = self.said.clone();
         change(&mut self.said);
-        if before != self.said {
-            if let Some(words) = &self.words {
-                let _ = words.send(self.said.clone());
-            }
+        if before != self.said
+            && let Some(words) = &self.words
+        {
+            let _ = words.send(self.said.clone());
         }
     }
 

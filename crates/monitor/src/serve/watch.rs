@@ -78,6 +78,11 @@ impl Watch {
         }
     }
 
+    /// Lets modules go that have ended.
+    pub(super) fn forget_ended(&mut self) {
+        joined::forget_ended(&mut self.joined);
+    }
+
     /// Modules that share the node's monitor.
     pub(super) fn joined(&self) -> &[Joined] {
         &self.joined
@@ -109,7 +114,7 @@ impl Watch {
         while let Some(answer) = talk::take(&mut self.coming) {
             match answer {
                 Ok(Answer::Sample(sample)) => {
-                    joined::forget_ended(&mut self.joined);
+                    self.forget_ended();
                     (self.last, self.asked) = (Some((sample, now)), None);
                 }
                 Ok(Answer::Joined(module)) => {

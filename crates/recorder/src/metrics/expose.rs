@@ -44,6 +44,7 @@ pub struct Exposed {
 
 /// Writes all metrics of all sources. The sink gets pieces, and answers whether it wants more.
 pub fn expose(sources: &[Source<'_>], format: Format, sink: &mut dyn FnMut(&[u8]) -> bool) -> Exposed {
+    sources.iter().for_each(Source::begin_page);
     let mut writer = Writer::<false> { page: Page::new(sink), format, exposed: Exposed::default() };
     for (index, source) in sources.iter().enumerate() {
         let (earlier, from_here) = sources.split_at_checked(index).unwrap_or((&[], sources));
@@ -56,6 +57,7 @@ pub fn expose(sources: &[Source<'_>], format: Format, sink: &mut dyn FnMut(&[u8]
 /// this page, and the node carries less code. The sink gets pieces, and answers whether it wants more.
 pub fn expose_own(source: &Source<'_>, sink: &mut dyn FnMut(&[u8]) -> bool) -> Exposed {
     let format = Format::OpenMetrics;
+    source.begin_page();
     let mut writer = Writer::<true> { page: Page::new(sink), format, exposed: Exposed::default() };
     writer.source(&[], source, &[]);
     writer.end()

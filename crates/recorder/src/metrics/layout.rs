@@ -37,7 +37,7 @@ pub(crate) const OWNER_BYTES: usize = 64;
 pub(crate) const FAMILY_BYTES: usize = 1024;
 pub(crate) const INDEX_BYTES: usize = 16;
 pub(crate) const SERIES_BYTES: usize = 32;
-/// Room for labels, for each series; one with more takes from others.
+/// Room for labels, for each series; one with more takes from others. So labels that are longer on average mean fewer series.
 const LABELS_BYTES: usize = 128;
 /// What stands before a family's fields.
 pub(crate) const DESCRIPTOR_HEAD: usize = 16;
@@ -236,7 +236,9 @@ pub(crate) struct SeriesEntry {
     pub(crate) labels_length: AtomicU32,
     /// The next older series of the family: its number and 1; 0 at the end.
     pub(crate) older: AtomicU32,
-    pub(crate) reserved: [AtomicU32; 3],
+    pub(crate) reserved: AtomicU32,
+    /// What the index calls it; the reader has no use for it.
+    pub(crate) key: AtomicU64,
 }
 
 const _: () = assert!(size_of::<Head>() <= HEAD_BYTES, "the head fits its page");

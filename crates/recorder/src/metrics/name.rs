@@ -60,6 +60,14 @@ pub(crate) fn are_labels(labels: &[Label<'_>]) -> bool {
     })
 }
 
+/// Whether these are exposed as the labels of what had no room. A label without a value is none to Prometheus.
+pub(crate) fn is_overflow(labels: &[Label<'_>]) -> bool {
+    let is_one = |label: &Label<'_>| label.name == b"overflow" && label.value == b"true";
+    labels.iter().any(is_one)
+        && labels.iter().all(|label| label.value.is_empty() || is_one(label))
+        && are_labels(labels)
+}
+
 /// Writes `a="x",b="y"`, with what the format wants escaped. False where they are no labels.
 pub(crate) fn write_labels<const ROOM: usize>(labels: &[Label<'_>], into: &mut Text<ROOM>) -> bool {
     for (index, label) in labels.iter().enumerate() {

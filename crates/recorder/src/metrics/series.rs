@@ -11,6 +11,11 @@ const PROBES_MAX: usize = 64;
 
 impl Metrics {
     pub(super) fn series_of(&self, family: u32, wanted: &Wanted<'_>) -> Result<Registered, Refusal> {
+        if wanted.kind == Kind::Counter && name::is_overflow(wanted.labels) {
+            // Shown once: what is counted by these labels and what has no room are one.
+            let slot = self.plan().overflow_slot(family as usize);
+            return Ok(Registered { slot, family, is_overflow: false });
+        }
         let seed = self.head().seed.load(Ordering::Relaxed);
         let Some(key) = name::key(seed ^ u64::from(family), wanted.labels) else {
             return self.unknown(family, wanted);
@@ -26,7 +31,7 @@ impl Metrics {
                 let Some(labels) = labels.whole() else { return self.overflow(family, wanted) };
                 match entry.hash.compare_exchange(0, key, Ordering::AcqRel, Ordering::Acquire) {
                     Ok(_) => {
-                        let made = self.make_series(family, labels, wanted);
+                        let made = self.make_series(family, key, labels, wanted);
                         let number = made.map_or(NO_SERIES, |(number, _)| number + 1);
                         entry.number.store(number, Ordering::Release);
                         return self.or_overflow(made.map(|(_, slot)| slot), family, wanted);
@@ -50,12 +55,17 @@ impl Metrics {
     }
 
     /// Its number and slot; nothing where there is no room for slots or labels.
-    fn make_series(&self, family: u32, labels: &[u8], wanted: &Wanted<'_>) -> Option<(u32, u32)> {
+    fn make_series(&self, family: u32, key: u64, labels: &[u8], wanted: &Wanted<'_>) -> Option<(u32, u32)> {
         let head = self.head();
-        let room = labels.len().next_multiple_of(LABELS_ALIGN);
-        let offset = take(&head.labels_next, room as u32, self.plan().labels_bytes() as u32)?;
+        let room = labels.len().next_multiple_of(LABELS_ALIGN) as u32;
+        let labels_end = self.plan().labels_bytes() as u32;
+        // What gets no room takes none from others.
+        if room > labels_end.saturating_sub(head.labels_next.load(Ordering::Relaxed)) {
+            return None;
+        }
         let slot = take(&head.slots_next, slots_of(wanted), 1 + self.plan().series_max())?;
-        // As many series as slots: there is one left.
+        let offset = take(&head.labels_next, room, labels_end)?;
+        // The last: a series with a number below the cursor has slots and labels below theirs.
         let number = take(&head.series_next, 1, self.plan().series_max())?;
         let place = self.place(self.plan().labels() + offset as usize);
         // SAFETY: these bytes lie within the labels, were taken by this thread alone, and do not overlap the caller's.
@@ -64,6 +74,7 @@ impl Metrics {
         entry.family.store(family, Ordering::Relaxed);
         entry.labels_offset.store(offset, Ordering::Relaxed);
         entry.labels_length.store(labels.len() as u32, Ordering::Relaxed);
+        entry.key.store(key, Ordering::Relaxed);
         entry.slot.store(slot, Ordering::Release);
         self.link(family as usize, number);
         Some((number, slot))
@@ -79,7 +90,13 @@ impl Metrics {
         });
     }
 
-    fn index(&self, number: usize) -> &'static IndexEntry {
+    /// The place of the index at which this key stands: how far from where it belongs.
+    pub(super) fn steps_to(&self, key: u64) -> Option<usize> {
+        let place = |step| self.index((key as usize).wrapping_add(step)).hash.load(Ordering::Relaxed);
+        (0..PROBES_MAX).find(|step| place(*step) == key)
+    }
+
+    pub(super) fn index(&self, number: usize) -> &'static IndexEntry {
         let at = self.place(self.plan().index_at(number & (self.plan().index_len() - 1)));
         // SAFETY: index entries are 16-aligned places within the memory, which lives as long as the process.
         unsafe { at.cast::<IndexEntry>().as_ref() }
@@ -118,7 +135,8 @@ impl Metrics {
 
 /// Takes `count` of what is left below `end`; answers where they start.
 fn take(next: &AtomicU32, count: u32, end: u32) -> Option<u32> {
-    let taken = next.try_update(Ordering::Relaxed, Ordering::Relaxed, |next| {
+    // Who reads a cursor reads those that were moved before it, too.
+    let taken = next.try_update(Ordering::AcqRel, Ordering::Relaxed, |next| {
         next.checked_add(count).filter(|after| *after <= end)
     });
     taken.ok()

@@ -186,6 +186,35 @@ fn a_series_that_came_while_its_memory_was_taken_over_is_shown() {
 }
 
 #[test]
+fn the_labels_of_the_rest_are_the_rest() {
+    let scene = Scene::new(2);
+    count(&scene, "m", &[("overflow", "true")], 1);
+    for number in 0..3 {
+        count(&scene, "m", &[("n", &number.to_string())], 1);
+    }
+    count(&scene, "m", &[("overflow", "true"), ("none", "")], 1);
+    let (shown, exposed) = page(&[scene.source("")], Format::Text);
+    assert!(exposed.series == 3 && shown.contains("gossip_m_total{overflow=\"true\"} 3\n"), "{shown}");
+    assert_eq!(scene.snapshot().overflowed, 1);
+}
+
+#[test]
+fn links_that_go_round_are_no_more_work_with_many_families() {
+    let scene = Scene::new(10);
+    for number in 0..9 {
+        count(&scene, &format!("m{number}"), &[], 1);
+    }
+    let (series, _) = scene.snapshot().series_range(0);
+    for number in 0..9_u32 {
+        // Each is followed by itself.
+        scene.spoil(series + 32 * number as usize + 16, &(number + 1).to_le_bytes());
+    }
+    assert_eq!(page(&[scene.source("")], Format::Text).1.series, 10);
+    let source = [scene.source("")];
+    assert_eq!(page(&source, Format::Text), page(&source, Format::Text), "each page has as much");
+}
+
+#[test]
 fn a_sink_that_wants_no_more_gets_no_more() {
     let scene = lived_in();
     let mut pieces = 0;
@@ -246,7 +275,8 @@ fn any_word_may_be_anything() {
     let snapshot = scene.snapshot();
     let (families, size) = snapshot.families_range();
     let (series, _) = snapshot.series_range(0);
-    let used = (families..families + size).chain(series..series + 32 * 6).step_by(4);
+    // The hashes of names stand before the families.
+    let used = (families - 8 * 1024..families + size).chain(series..series + 32 * 6).step_by(4);
     let used: Vec<_> = used.filter(|at| scene.copy((*at, 4)) != [0; 4]).collect();
     for at in used.into_iter().chain([12, 16, 20, 28]) {
         let before = scene.copy((at, 4));

@@ -89,6 +89,28 @@ fn labels_without_end_go_where_the_rest_goes() {
 }
 
 #[test]
+fn what_gets_no_room_takes_none_from_others() {
+    let scene = Scene::new(10);
+    let delay = wanted(Kind::Histogram, "delay", &[]);
+    let long = "x".repeat(400);
+    for number in 0..10 {
+        let number = number.to_string();
+        let labels = [label("topic", &long), label("n", &number)];
+        let refused = scene.metrics.register(&Wanted { labels: &labels, ..delay });
+        assert_eq!(refused, Err(Refusal::NoRoom), "a histogram takes more slots than there are");
+    }
+    let mut room = 0;
+    while !counter(&scene, "m", &[label("topic", &long), label("n", &room.to_string())]).unwrap().is_overflow
+    {
+        room += 1;
+    }
+    assert_eq!(room, 3, "of 1280 bytes");
+    for number in 0..10 - room {
+        assert!(!counter(&scene, &format!("m{number}"), &[]).unwrap().is_overflow, "{number}");
+    }
+}
+
+#[test]
 fn a_histogram_has_its_bounds() {
     let scene = Scene::new(100);
     let first = scene.metrics.register(&wanted(Kind::Histogram, "delay", &[])).unwrap();

@@ -92,6 +92,35 @@ fn all_threads_get_the_same_slots() {
 }
 
 #[test]
+fn a_child_that_starts_while_its_parent_registers_has_each_series_once() {
+    const SERIES: u32 = 2000;
+    for round in 0..40_u64 {
+        let (parent, child) = (Scene::new(SERIES), Scene::new(SERIES));
+        let register = |scene: &Scene, number: u32| {
+            let value = format!("{number:030}");
+            counter(scene, &format!("m{}", number % 3), &[label("n", &value)]).unwrap()
+        };
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for number in 0..SERIES {
+                    register(&parent, number);
+                }
+            });
+            while u64::from(parent.snapshot().series_used) < round * 40 {
+                thread::yield_now();
+            }
+            child.metrics.take_over(parent.metrics, false);
+        });
+        let lost = (0..SERIES).filter(|number| register(&child, *number).is_overflow).count();
+        let mut names: Vec<_> = child.series().into_iter().map(|(name, _)| name).collect();
+        assert!(lost <= 1, "{lost} in round {round}");
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!((names.len(), child.shown()), (SERIES as usize - lost, names.len() as u64));
+    }
+}
+
+#[test]
 fn a_sum_never_goes_down() {
     let scene = Scene::new(10);
     let slot = counter(&scene, "messages", &[]).unwrap().slot;

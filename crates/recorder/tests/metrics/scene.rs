@@ -4,7 +4,7 @@ use std::alloc::{Layout, alloc_zeroed};
 use std::ptr::NonNull;
 
 use lifeboat_recorder::metrics::{
-    Kind, Label, Metrics, MetricsSnapshot, Plan, Refusal, Registered, Source, Wanted,
+    Format, Kind, Label, Metrics, MetricsSnapshot, Plan, Refusal, Registered, Source, Wanted, expose,
 };
 
 /// Shared by a test's threads, as the mapped memory is by a node's.
@@ -51,6 +51,11 @@ impl Scene {
     pub(crate) fn source(&self, labels: &'static str) -> Source<'static> {
         // SAFETY: the memory is never given back, and is written by whole words.
         unsafe { Source::new(self.base, self.metrics.plan().bytes(), labels.as_bytes()) }.unwrap()
+    }
+
+    /// How many series its page has, without the rest of those that had no room.
+    pub(crate) fn shown(&self) -> u64 {
+        expose(&[self.source("")], Format::Text, &mut |_| true).series
     }
 
     /// Writes over bytes of the memory, as a node gone wild does.

@@ -32,7 +32,7 @@ pub(super) struct Connection {
     opened: Instant,
     /// When the present stage began.
     since: Instant,
-    /// When it last took some of an answer.
+    /// When the client last took a byte of its answer.
     moved: Instant,
     /// The client will send no more; it may still wait for answers.
     has_said_all: bool,
@@ -108,14 +108,15 @@ impl Connection {
         self.stage = Stage::Closed;
     }
 
-    /// Since when nothing is owed to this client, or it takes nothing: the longest is the first to give way. Who has just
-    /// come may be about to ask.
+    /// Since when this client may give way to others: the longest is the first. Who has just come may be about to ask,
+    /// and who reads may be slow.
     pub(super) fn spare_since(&self, now: Instant) -> Option<Instant> {
-        const GRACE: Duration = Duration::from_secs(1);
+        const GRACE: Duration = Duration::from_millis(100);
+        const STALLED: Duration = Duration::from_secs(1);
         match self.stage {
             Stage::Idle | Stage::Draining(_) => Some(self.since),
             Stage::Reading if now.duration_since(self.since) > GRACE => Some(self.since),
-            Stage::Writing { .. } if now.duration_since(self.moved) > GRACE => Some(self.moved),
+            Stage::Writing { .. } if now.duration_since(self.moved) > STALLED => Some(self.moved),
             _ => None,
         }
     }

@@ -3,10 +3,12 @@
 pub(crate) mod cgroup;
 mod course;
 mod databases;
+mod out_of_memory;
 pub(crate) mod process;
 mod spool;
 
 use std::io;
+use std::net::Shutdown;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -16,16 +18,18 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::capture::CoursePoint;
-use crate::lives::Lives;
-use crate::sample::{Ended, ProcessSample, Sample};
+use crate::capture::{CoursePoint, End, OutOfMemory};
+use crate::lives::{Lives, Record};
+use crate::post::{self, Counts};
+use crate::sample::{Ended, Life, ProcessSample, Sample};
 use crate::talk::{self, Answer, Question};
-use crate::{MetricValue, rest};
+use crate::{MetricValue, rest, serve};
 
 use super::modules::Modules;
 
 use course::Course;
 use databases::Databases;
+use out_of_memory::{Look, Looks};
 
 /// How often the node is looked at where nobody asks: for the course that its report shows.
 const INTERVAL: Duration = Duration::from_secs(15);
@@ -54,6 +58,7 @@ pub(crate) struct Seen {
     pub(crate) scraped: Vec<MetricValue>,
     /// What the node needed over its last minutes.
     pub(crate) course: Vec<CoursePoint>,
+    looks: Looks,
 }
 
 /// The thread that looks.
@@ -67,9 +72,9 @@ impl Sampler {
     /// Starts to look; `serve` is the role's end of the socket, where there is one.
     pub(crate) fn start(subject: Subject, serve: Option<UnixStream>) -> Self {
         let start_ticks = process::start_ticks(subject.pid);
-        let databases = Databases::from_environment(&subject.state_dir);
-        // Where nobody is told, nobody needs to know.
-        if serve.is_some() {
+        let databases = Databases::from_environment(&subject.state_dir, subject.lives.node());
+        // Where nobody is told, nobody needs to know: reports say nothing of databases.
+        if serve.is_some() && serve::is_shown() {
             databases.start();
         }
         let looker = Arc::new(Looker {
@@ -77,6 +82,7 @@ impl Sampler {
             subject,
             databases,
             switches: Mutex::default(),
+            last: Mutex::default(),
             sending: Mutex::default(),
         });
         let seen = Arc::new(Mutex::new(Seen::default()));
@@ -91,6 +97,14 @@ impl Sampler {
     /// What has been seen so far.
     pub(crate) fn seen(&self) -> Seen {
         lock(&self.seen).clone()
+    }
+
+    /// What the kernel counted of processes that it killed for want of memory, for an end that may be such.
+    pub(crate) fn out_of_memory(&self, end: End) -> OutOfMemory {
+        match end {
+            End::Signaled(libc::SIGKILL) => lock(&self.seen).looks.clone().until_now(),
+            _ => OutOfMemory::default(),
+        }
     }
 
     /// Tells `serve` that this life is over, and how.
@@ -113,20 +127,23 @@ fn look(looker: &Looker, mut serve: Option<&UnixStream>, seen: &Mutex<Seen>) {
     loop {
         if due <= Instant::now() {
             due = Instant::now() + INTERVAL;
-            course.add(&looker.process(), cgroup::cgroup_sample(looker.subject.pid).as_ref());
-            lock(seen).course = course.points();
+            // Before the process is seen to live: what is counted after its end shall be in none.
+            let look = Look::now(looker.subject.pid);
+            let process = looker.process();
+            course.add(&process, cgroup::cgroup_sample(looker.subject.pid).as_ref());
+            let mut seen = lock(seen);
+            seen.course = course.points();
+            if process.is_up {
+                seen.looks.add(look);
+            }
+            drop(seen);
             looker.note_suppressed();
             rest::give_back();
         }
         let left = due.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
         match serve {
             None => std::thread::sleep(left),
-            Some(stream) if is_asked(stream, left) => {
-                if answer(stream, looker, seen).is_err() {
-                    // Nobody asks any more; the course goes on.
-                    serve = None;
-                }
-            }
+            Some(stream) if is_asked(stream, left) && !goes_on(stream, looker, seen) => serve = None,
             Some(_) => {}
         }
     }
@@ -136,6 +153,16 @@ fn look(looker: &Looker, mut serve: Option<&UnixStream>, seen: &Mutex<Seen>) {
 fn is_asked(stream: &UnixStream, within: Duration) -> bool {
     let within = Timespec::try_from(within).ok();
     poll(&mut [PollFd::new(stream, PollFlags::IN)], within.as_ref()).is_ok_and(|ready| ready > 0)
+}
+
+/// Answers one question; whether there may be others. Where that failed nobody is to wait for answers that will not come:
+/// the other side sees the end.
+fn goes_on(stream: &UnixStream, looker: &Looker, seen: &Mutex<Seen>) -> bool {
+    let is_answered = answer(stream, looker, seen).is_ok();
+    if !is_answered {
+        let _ = stream.shutdown(Shutdown::Both);
+    }
+    is_answered
 }
 
 /// Takes one question and answers it.
@@ -172,12 +199,20 @@ impl Rising {
     }
 }
 
+/// Records as they were read last.
+#[derive(Default)]
+struct Last {
+    record: Option<Record>,
+    counts: Option<Counts>,
+}
+
 struct Looker {
     subject: Subject,
     /// When the node's process was started: its number may be another's one day.
     start_ticks: Option<u64>,
     databases: Databases,
     switches: Mutex<[Rising; 2]>,
+    last: Mutex<Last>,
     /// Held by the one of our threads that speaks.
     sending: Mutex<()>,
 }
@@ -187,16 +222,36 @@ impl Looker {
         self.note_suppressed();
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let modules = self.subject.modules.iter().flat_map(|modules| modules.samples());
-        let record = self.subject.lives.read();
+        let (life, suppressed) = self.past();
         Sample {
             taken_ms: u64::try_from(since.as_millis()).unwrap_or(0),
             processes: [self.process()].into_iter().chain(modules).collect(),
             cgroup: cgroup::cgroup_sample(self.subject.pid),
-            spool: spool::spool_sample(&self.subject.state_dir, record.suppressed),
-            life: record.life,
+            spool: spool::spool_sample(&self.subject.state_dir, self.counts(), suppressed),
+            life,
             databases: self.databases.look(),
             ended: None,
         }
+    }
+
+    /// The node's lives, and what became no report. A record that cannot be read now is as it was last: a count that falls
+    /// for one look would be taken for a restart.
+    fn past(&self) -> (Option<Life>, Option<u64>) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Ok(record) = self.subject.lives.read() {
+            last.record = Some(record);
+        }
+        let record = last.record.as_ref();
+        (record.map(|record| record.life.clone()), record.map(|record| record.suppressed))
+    }
+
+    /// What became of reports, likewise.
+    fn counts(&self) -> Option<Counts> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Ok(counts) = post::counts(&self.subject.state_dir) {
+            last.counts = Some(counts);
+        }
+        last.counts
     }
 
     fn send(&self, stream: &UnixStream, sample: Sample) -> io::Result<()> {
@@ -238,7 +293,74 @@ impl Looker {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+
     use super::*;
+
+    fn looker(state_dir: &std::path::Path) -> Looker {
+        crate::spool::Spool::open(state_dir).unwrap();
+        let subject = Subject {
+            pid: std::process::id(),
+            state_dir: state_dir.into(),
+            lives: Lives::new(state_dir, "node"),
+            suppressed: Arc::default(),
+            modules: None,
+        };
+        Looker {
+            start_ticks: None,
+            databases: Databases::from_environment(state_dir, "node"),
+            subject,
+            switches: Mutex::default(),
+            last: Mutex::default(),
+            sending: Mutex::default(),
+        }
+    }
+
+    #[test]
+    fn who_is_not_answered_any_more_sees_the_end() {
+        let state_dir = tempfile::tempdir().unwrap();
+        let (looker, seen) = (looker(state_dir.path()), Mutex::default());
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        talk::send(&theirs, &Question::Sample).unwrap();
+        assert!(goes_on(&ours, &looker, &seen));
+        assert!(matches!(talk::receive(&theirs).unwrap(), Answer::Sample(_)));
+        theirs.write_all(&u32::MAX.to_le_bytes()).unwrap();
+        assert!(!goes_on(&ours, &looker, &seen));
+        theirs.set_nonblocking(true).unwrap();
+        assert_eq!(theirs.read(&mut [0]).unwrap(), 0, "ours is still open, but it has ended");
+        drop(ours);
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_read_now_does_not_fall_to_zero() {
+        let state_dir = tempfile::tempdir().unwrap();
+        let looker = looker(state_dir.path());
+        let told = || {
+            let sample = looker.sample();
+            (
+                sample.life.map(|life| life.stops.get("clean").copied()),
+                sample.spool.counts.get("sent").copied(),
+            )
+        };
+        assert_eq!(told(), (Some(None), Some(0)), "where nothing is on record there was nothing");
+        looker.subject.lives.stop("clean").unwrap();
+        let (node, sent) =
+            (state_dir.path().join("nodes/node.json"), state_dir.path().join("delivered.json"));
+        std::fs::write(&sent, br#"{"version":1,"record":{"sent":3,"dropped":0}}"#).unwrap();
+        assert_eq!(told(), (Some(Some(1)), Some(3)));
+        for path in [&node, &sent] {
+            // Of a folder the kernel says that it cannot be read, to root too.
+            std::fs::rename(path, path.with_extension("away")).unwrap();
+            std::fs::create_dir(path).unwrap();
+        }
+        assert_eq!(told(), (Some(Some(1)), Some(3)));
+        let fresh = self::looker(state_dir.path()).sample();
+        assert_eq!(
+            (fresh.life, fresh.spool.counts.len()),
+            (None, 0),
+            "what could never be read is not there"
+        );
+    }
 
     #[test]
     fn a_thread_that_ends_takes_no_count_with_it() {

@@ -1,6 +1,7 @@
 //! What `/proc` says of one process. Every text may be cut short or hostile: a process chooses its own name.
 
 use std::fs;
+use std::io;
 use std::sync::OnceLock;
 
 use crate::sample::ProcessSample;
@@ -107,16 +108,30 @@ fn switches(pid: u32, threads: u64) -> Option<(u64, u64)> {
     if threads > SWITCHES_THREADS_MAX {
         return None;
     }
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).ok()?.take(SWITCHES_THREADS_MAX as usize);
+    sum_of_switches(tasks.map(|task| task.and_then(|task| fs::read(task.path().join("status")))))
+}
+
+/// Of these threads; nothing where one that lives could not be read: a sum without it would look as if it had ended, and it
+/// would be counted once more when it is there again.
+fn sum_of_switches(statuses: impl Iterator<Item = io::Result<Vec<u8>>>) -> Option<(u64, u64)> {
     let mut sum = (0_u64, 0_u64);
-    for task in tasks.flatten().take(SWITCHES_THREADS_MAX as usize) {
-        // A thread may end while we count.
-        let status = read_lossy(&format!("{}/status", task.path().display())).unwrap_or_default();
+    for status in statuses {
+        let status = match status {
+            Ok(status) => String::from_utf8_lossy(&status).into_owned(),
+            // A thread may end while we count.
+            Err(error) if is_gone(&error) => continue,
+            Err(_) => return None,
+        };
         let of = |label| number(&status, label).unwrap_or(0);
         sum.0 = sum.0.saturating_add(of("voluntary_ctxt_switches:"));
         sum.1 = sum.1.saturating_add(of("nonvoluntary_ctxt_switches:"));
     }
     Some(sum)
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH))
 }
 
 /// The first number of the line that begins so; nothing where there is none: `unlimited` is no number.
@@ -178,6 +193,21 @@ mod tests {
         );
         assert_eq!(number("a: 99999999999999999999999", "a:"), None);
         assert_eq!(number("a:", "a:"), None);
+    }
+
+    #[test]
+    fn a_look_that_misses_a_thread_that_lives_is_none() {
+        let status = |number: u64| {
+            Ok(format!("voluntary_ctxt_switches:\t{number}\nnonvoluntary_ctxt_switches:\t1\n").into_bytes())
+        };
+        let failed = |number| Err(io::Error::from_raw_os_error(number));
+        assert_eq!(sum_of_switches([status(4), status(5)].into_iter()), Some((9, 2)));
+        for gone in [libc::ENOENT, libc::ESRCH] {
+            assert_eq!(sum_of_switches([status(4), failed(gone), status(5)].into_iter()), Some((9, 2)));
+        }
+        for unread in [libc::ENOMEM, libc::EMFILE, libc::EACCES] {
+            assert_eq!(sum_of_switches([status(4), failed(unread), status(5)].into_iter()), None);
+        }
     }
 
     #[test]

@@ -3,21 +3,21 @@
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
-use crate::post;
+use crate::post::Counts;
 use crate::sample::SpoolSample;
 use crate::spool::Spool;
 
-/// Looks into the spool; `suppressed` is what became no report at all.
-pub(super) fn spool_sample(state_dir: &Path, suppressed: u64) -> SpoolSample {
+/// Looks into the spool; `suppressed` is what became no report at all. Counts that nobody could read are not there.
+pub(super) fn spool_sample(state_dir: &Path, counts: Option<Counts>, suppressed: Option<u64>) -> SpoolSample {
     let spool = Spool::look(state_dir).ok();
     let pending = spool.and_then(|spool| spool.pending().ok()).unwrap_or_default();
     let oldest =
         pending.first().map(|stored| stored.stored_at.duration_since(UNIX_EPOCH).unwrap_or_default());
-    let counts = post::counts(state_dir);
-    let counts = [("sent", counts.sent), ("dropped", counts.dropped), ("suppressed", suppressed)];
+    let (sent, dropped) = (counts.map(|counts| counts.sent), counts.map(|counts| counts.dropped));
+    let counts = [("sent", sent), ("dropped", dropped), ("suppressed", suppressed)];
     SpoolSample {
         reports: pending.len() as u64,
         oldest_seconds: oldest.map(|oldest| oldest.as_secs()),
-        counts: counts.into_iter().map(|(state, count)| (state.to_owned(), count)).collect(),
+        counts: counts.into_iter().filter_map(|(state, count)| Some((state.to_owned(), count?))).collect(),
     }
 }

@@ -1,9 +1,10 @@
 //! One node's metrics memory, mapped or copied. The node writes meanwhile, and nobody vouches for a byte of it: words are
 //! loaded whole, every place is checked.
 
+use core::cell::Cell;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering, fence};
 
 use super::super::layout::{
     DESCRIPTOR_HEAD, FAMILIES, FAMILY_BYTES, HEAD_BYTES, LABELS_ALIGN, LABELS_MAX, NAME_MAX,
@@ -17,14 +18,18 @@ use crate::pen::u32_at;
 const LABELS_ROOM: usize = LABELS_MAX.next_multiple_of(LABELS_ALIGN);
 /// A family's hash, and after it state and newest series.
 const FAMILY_HASH: usize = 0;
+const FAMILY_STATE: usize = 8;
 const FAMILY_NEWEST: usize = 12;
 
 /// What is exposed: the memory of one node, as its head is now. Made anew for each page.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Source<'a> {
     base: NonNull<AtomicU64>,
     words: usize,
     snapshot: MetricsSnapshot,
+    /// How many series may yet be looked at for this page, and how many slots be shown.
+    steps_left: Cell<u32>,
+    slots_left: Cell<u32>,
     /// Labels that all its series get.
     pub(super) labels: &'a [u8],
     memory: PhantomData<&'a AtomicU64>,
@@ -62,7 +67,8 @@ impl<'a> Source<'a> {
         const { assert!(HEAD_BYTES >= 64, "the head's fields lie in the first page") };
         bare.copy(0, &mut head);
         let snapshot = MetricsSnapshot::read(&head).filter(|head| head.plan().bytes() <= words * 8)?;
-        Some(Self { base: bare.base, words, snapshot, labels, memory: PhantomData })
+        let (steps_left, slots_left) = (Cell::new(0), Cell::new(0));
+        Some(Self { base: bare.base, words, snapshot, steps_left, slots_left, labels, memory: PhantomData })
     }
 
     /// The head, as it was when this was made.
@@ -75,6 +81,12 @@ impl<'a> Source<'a> {
         Bare { base: self.base, words: self.words }
     }
 
+    /// For each page. However its series are linked, by however many families: no more are shown than there are slots.
+    pub(super) fn begin_page(&self) {
+        self.steps_left.set(self.snapshot.plan().series_max());
+        self.slots_left.set(self.snapshot.plan().series_max());
+    }
+
     /// Whether a family's place was ever taken.
     pub(super) fn is_taken(&self, number: u32) -> bool {
         self.word(self.snapshot.plan().name(number as usize) / 8) != 0
@@ -82,7 +94,14 @@ impl<'a> Source<'a> {
 
     /// Copies a family out; answers the number and 1 of its newest series.
     pub(super) fn copy_family(&self, number: u32, into: &mut [u8; FAMILY_BYTES]) -> u32 {
-        self.bare().copy(self.snapshot.plan().family(number as usize) / 8, into);
+        let at = self.snapshot.plan().family(number as usize) / 8;
+        let state = self.word(at + FAMILY_STATE / 8);
+        // What was written before the state is read after it.
+        fence(Ordering::Acquire);
+        self.bare().copy(at, into);
+        if let Some(copied) = into.get_mut(FAMILY_STATE..DESCRIPTOR_HEAD) {
+            copied.copy_from_slice(&state.to_le_bytes());
+        }
         u32_at(into, FAMILY_NEWEST).unwrap_or(0)
     }
 
@@ -119,8 +138,7 @@ impl<'a> Source<'a> {
 
     /// The series of a family, from the newest one on.
     pub(super) const fn walk<'f>(&self, number: u32, newest: u32, family: &'f Family<'f>) -> Walk<'_, 'f> {
-        let most = self.snapshot.plan().series_max();
-        Walk { source: self, number, family, next: newest, steps_left: most, slots_left: most, unreadable: 0 }
+        Walk { source: self, number, family, next: newest, unreadable: 0 }
     }
 
     /// Finds the series with this number, where it is one of the family; answers whether it is, and the number and 1 of the
@@ -131,7 +149,10 @@ impl<'a> Source<'a> {
             return (false, 0);
         }
         let at = plan.series_at(number as usize) / 8;
-        let (place, labels, older) = (self.word(at), self.word(at + 1), self.word(at + 2) as u32);
+        let place = self.word(at);
+        // What was written before the slot is read after it.
+        fence(Ordering::Acquire);
+        let (labels, older) = (self.word(at + 1), self.word(at + 2) as u32);
         let (slot, belongs) = (place as u32, (place >> 32) as u32);
         let (offset, length) = (labels as u32 as usize, (labels >> 32) as usize);
         if belongs != of {
@@ -177,30 +198,28 @@ impl<'a> Source<'a> {
     }
 }
 
-/// The way along a family's series. However they are linked, no more are shown than there are slots.
+/// The way along a family's series.
 pub(super) struct Walk<'s, 'f> {
     source: &'s Source<'s>,
     number: u32,
     family: &'f Family<'f>,
     next: u32,
-    steps_left: u32,
-    slots_left: u32,
     pub(super) unreadable: u64,
 }
 
 impl Walk<'_, '_> {
     /// Finds the next; false at the end.
     pub(super) fn step(&mut self, into: &mut Found) -> bool {
-        while self.next != 0 && self.steps_left != 0 {
-            self.steps_left -= 1;
+        while let Some(left) = self.source.steps_left.get().checked_sub(1).filter(|_| self.next != 0) {
+            self.source.steps_left.set(left);
             let (is_one, older) = self.source.series(self.next - 1, self.number, self.family, into);
             self.next = older;
             if !is_one {
                 self.unreadable += 1;
                 continue;
             }
-            let left = self.slots_left.checked_sub(self.family.slots());
-            self.slots_left = left.unwrap_or(0);
+            let left = self.source.slots_left.get().checked_sub(self.family.slots());
+            self.source.slots_left.set(left.unwrap_or(0));
             return left.is_some();
         }
         false
@@ -247,4 +266,7 @@ impl Bare {
     }
 }
 
-const _: () = assert!(DESCRIPTOR_HEAD == FAMILY_NEWEST + 4, "the newest series ends a family's head");
+const _: () = assert!(
+    DESCRIPTOR_HEAD == FAMILY_NEWEST + 4 && DESCRIPTOR_HEAD == FAMILY_STATE + 8,
+    "state and newest series are the last word of a family's head"
+);
