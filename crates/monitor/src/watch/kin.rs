@@ -116,9 +116,6 @@ pub(crate) fn take(joining: Joining, host: &Link) -> Option<(u32, JoinHandle<()>
             let _ = run::watch_joined(&link, host);
             link.leave();
         }
-        if has_ended(link.pidfd(), Duration::ZERO) {
-            link.free();
-        }
     });
     Some((pid, thread.ok()?))
 }

@@ -11,9 +11,9 @@ use std::time::Duration;
 use lifeboat_recorder::{
     Control, Death, DeathStage, Health, MAPS_BYTES, MonitorState, RECORDER_BYTES, Recorder, Snapshot,
 };
-use rustix::fs::{FallocateFlags, SealFlags, fcntl_get_seals};
+use rustix::fs::{SealFlags, fcntl_get_seals};
 use rustix::io::{FdFlags, fcntl_setfd};
-use rustix::mm::{MapFlags, ProtFlags, mmap};
+use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use rustix::thread::futex;
 
 use crate::metrics::Metrics;
@@ -40,7 +40,7 @@ pub(crate) struct Link {
     module: OnceLock<String>,
 }
 
-// SAFETY: the recorder is memory that lives as long as the process, reached through atomics alone.
+// SAFETY: the recorder is memory that lives as long as this does, reached through atomics alone.
 unsafe impl Send for Link {}
 // SAFETY: as above.
 unsafe impl Sync for Link {}
@@ -97,7 +97,8 @@ impl Link {
         let mapped = mapped.map_err(|error| Error::system("cannot map the recorder", error))?;
         let base =
             NonNull::new(mapped.cast()).ok_or_else(|| Error::malformed("the recorder was mapped nowhere"))?;
-        // SAFETY: the mapping is whole, never unmapped, and laid out by the reporter; only atomics are used of it.
+        // SAFETY: the mapping is whole, laid out by the reporter, and stays until this is dropped, which lends no
+        // reference for longer; only atomics are used of it.
         let recorder = unsafe { Recorder::at(base) };
         let link = Self { recorder, file, pid: pid_of(&pidfd)?, pidfd, metrics, module: OnceLock::new() };
         Snapshot::read(&link.copy_of(SETTINGS_BYTES)?)
@@ -114,12 +115,6 @@ impl Link {
     pub(crate) fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
         let metrics = self.metrics.as_ref().map(|metrics| metrics.file().as_fd());
         [self.file.as_fd(), self.pidfd.as_fd()].into_iter().chain(metrics).collect()
-    }
-
-    /// Gives the recorder's memory back, where nobody will read it any more: it stays mapped for the life of this process.
-    pub(crate) fn free(&self) {
-        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-        let _ = rustix::fs::fallocate(&self.file, flags, 0, RECORDER_BYTES as u64);
     }
 
     /// The module that the node is, where it is one of a host.
@@ -140,12 +135,12 @@ impl Link {
     }
 
     /// The words that are exchanged with the node.
-    pub(crate) fn control(&self) -> &'static Control {
+    pub(crate) fn control(&self) -> &Control {
         self.recorder.control()
     }
 
     /// The death slot's head.
-    pub(crate) fn death(&self) -> &'static Death {
+    pub(crate) fn death(&self) -> &Death {
         self.recorder.death()
     }
 
@@ -227,6 +222,13 @@ impl Link {
     pub(crate) fn ring(&self) {
         self.control().doorbell.fetch_add(1, Ordering::Release);
         wake(&self.control().doorbell);
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        // SAFETY: mapped by `new` with this size; every reference to it was lent by this, which nobody has any more.
+        let _ = unsafe { munmap(self.recorder.base().as_ptr().cast(), RECORDER_BYTES) };
     }
 }
 
