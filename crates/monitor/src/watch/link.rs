@@ -66,9 +66,8 @@ impl Link {
         pidfd: OwnedFd,
         metrics: Option<OwnedFd>,
     ) -> Result<Self, Error> {
-        let seals = fcntl_get_seals(&recorder);
-        if !seals.is_ok_and(|seals| seals.contains(SealFlags::SHRINK)) {
-            return Err(Error::malformed("the recorder that was handed over is not sealed"));
+        if !is_sealed(&recorder) || metrics.as_ref().is_some_and(|metrics| !is_sealed(metrics)) {
+            return Err(Error::malformed("what was handed over is not sealed"));
         }
         Self::new(File::from(recorder), pidfd, metrics.map(|fd| Metrics::new(File::from(fd))))
     }
@@ -243,6 +242,11 @@ impl HealthCopy {
     pub(crate) fn read(&self) -> Option<Health<'_>> {
         Health::read(&self.head, &self.bytes)
     }
+}
+
+/// Whether this is memory of which nothing can go: no file, pipe or device answers so.
+pub(crate) fn is_sealed(memory: impl AsFd) -> bool {
+    fcntl_get_seals(memory).is_ok_and(|seals| seals.contains(SealFlags::SHRINK))
 }
 
 /// Wakes whoever waits for this word.
