@@ -133,7 +133,7 @@ pub(crate) fn take(
     let mut descriptors = joining.descriptors.iter().map(|fd| fd.try_clone().ok());
     let (recorder, pidfd) = (descriptors.next()??, descriptors.next()??);
     let link = Arc::new(Link::handed_over(recorder, pidfd, descriptors.next().flatten()).ok()?);
-    if !find::is_below(link.pid(), host.pid()) {
+    if !joining.is_there() || !find::is_below(link.pid(), host.pid()) {
         return None;
     }
     if let Some(module) = find::module(link.pid()) {
@@ -143,12 +143,15 @@ pub(crate) fn take(
     let (pid, host) = (link.pid(), Host { pidfd, destination: Some(destination.clone()) });
     let thread = std::thread::Builder::new().name("joined".into());
     let thread = thread.spawn(move || {
-        link.announce();
+        let former = link.announce();
         // From here on it is ours: should its monitor have lost patience, the node is looked after twice, and both make
         // the same report.
         if joining.welcome() {
             let _ = run::watch_joined(&link, host);
             link.leave();
+        } else {
+            // It lost patience just now, and is the node's monitor.
+            link.withdraw(&former);
         }
     });
     Some((pid, thread.ok()?))

@@ -205,16 +205,42 @@ impl Link {
         }
     }
 
-    /// Tells the node that somebody is here.
-    pub(crate) fn announce(&self) {
+    /// Tells the node that somebody is here. Answers who was before.
+    pub(crate) fn announce(&self) -> Former {
         let control = self.control();
-        control.monitor_pid.store(std::process::id(), Ordering::Relaxed);
+        let state = control.monitor_state.load(Ordering::Acquire);
+        let pid = control.monitor_pid.swap(std::process::id(), Ordering::Relaxed);
         control.monitor_state.store(MonitorState::Running as u32, Ordering::Release);
+        Former { pid, state }
     }
 
-    /// Tells the node that nobody is here any more.
+    /// Takes that back, unless another monitor has announced itself since.
+    pub(crate) fn withdraw(&self, former: &Former) {
+        let (control, ours) = (self.control(), std::process::id());
+        let swapped =
+            control.monitor_pid.compare_exchange(ours, former.pid, Ordering::AcqRel, Ordering::Acquire);
+        if swapped.is_err() {
+            return;
+        }
+        let running = MonitorState::Running as u32;
+        let _ = control.monitor_state.compare_exchange(
+            running,
+            former.state,
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        );
+        if control.monitor_pid.load(Ordering::Acquire) != former.pid {
+            // It did so just now, and what it said of itself may be what was taken back.
+            control.monitor_state.store(running, Ordering::Release);
+        }
+    }
+
+    /// Tells the node that nobody is here any more, unless another monitor has announced itself.
     pub(crate) fn leave(&self) {
-        self.control().monitor_state.store(MonitorState::Gone as u32, Ordering::Release);
+        let control = self.control();
+        if control.monitor_pid.load(Ordering::Acquire) == std::process::id() {
+            control.monitor_state.store(MonitorState::Gone as u32, Ordering::Release);
+        }
     }
 
     /// Rings our own bell, for threads of the monitor.
@@ -229,6 +255,12 @@ impl Drop for Link {
         // SAFETY: mapped by `new` with this size; every reference to it was lent by this, which nobody has any more.
         let _ = unsafe { munmap(self.recorder.base().as_ptr().cast(), RECORDER_BYTES) };
     }
+}
+
+/// The monitor that a node had before.
+pub(crate) struct Former {
+    pid: u32,
+    state: u32,
 }
 
 /// The part of a recorder that tells of health.
