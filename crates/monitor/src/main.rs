@@ -3,7 +3,9 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use lifeboat_monitor::{Error, VERSION, at_start, check_database, post, report, run, serve, watch};
+use lifeboat_monitor::{
+    Error, VERSION, at_start, check_database, close_all_but, post, report, run, serve, watch,
+};
 
 const USAGE: &str = "\
 lifeboat-monitor is started by the reporter inside a node, or by `lifeboat run`; nobody needs to start it by hand.
@@ -37,9 +39,9 @@ fn take_role(role: &str, arguments: impl Iterator<Item = OsString>) -> Result<Ex
         "pump" => run::pump()?,
         "watch" => watch::run()?,
         "report" => report::run(arguments)?,
-        "post" => post::run(post::Config::from_arguments(arguments)?)?,
+        "post" => post::run(post::Config::from_arguments(given(arguments))?)?,
         "check-database" => check_database::run(arguments)?,
-        "serve" => serve::run(serve::Config::from_arguments(arguments)?)?,
+        "serve" => serve::run(serve::Config::from_arguments(given(arguments))?)?,
         "--help" | "-h" | "help" => print!("{USAGE}"),
         "--version" | "-V" => println!("lifeboat-monitor {VERSION}"),
         _ => {
@@ -48,4 +50,12 @@ fn take_role(role: &str, arguments: impl Iterator<Item = OsString>) -> Result<Ex
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The arguments of a role that keeps no descriptor but those that they name. Any number may be one.
+fn given(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let arguments: Vec<_> = arguments.collect();
+    let numbers: Vec<_> = arguments.iter().filter_map(|argument| argument.to_str()?.parse().ok()).collect();
+    close_all_but(&numbers);
+    arguments
 }

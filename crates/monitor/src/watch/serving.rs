@@ -3,12 +3,14 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::{hygiene, serve};
 
+use super::link::is_sealed;
 use super::roles::OURSELVES;
 
 /// What `serve` reads of one node.
@@ -31,12 +33,12 @@ pub(crate) fn start(shown: &Shown<'_>) -> Option<UnixStream> {
 fn begin(shown: &Shown<'_>) -> io::Result<UnixStream> {
     let (ours, theirs) = UnixStream::pair()?;
     let mut descriptors = vec![
-        ("--recorder", read_only(shown.recorder)?),
+        ("--recorder", hygiene::inheritable(read_only(shown.recorder)?.as_fd())?),
         ("--pidfd", hygiene::inheritable(shown.pidfd)?),
         ("--watch", hygiene::inheritable(theirs.as_fd())?),
     ];
     if let Some(metrics) = shown.metrics {
-        descriptors.push(("--metrics", read_only(metrics)?));
+        descriptors.push(("--metrics", hygiene::inheritable(read_only(metrics)?.as_fd())?));
     }
     let mut role = Command::new(OURSELVES);
     role.arg("serve").arg("--state-dir").arg(shown.state_dir);
@@ -51,8 +53,33 @@ fn begin(shown: &Shown<'_>) -> io::Result<UnixStream> {
     Ok(ours)
 }
 
-/// The same memory, opened so that nobody can write it.
-pub(super) fn read_only(file: &impl AsRawFd) -> io::Result<OwnedFd> {
-    let again = File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
-    hygiene::inheritable(again.as_fd())
+/// The same memory, opened so that nobody can write it. Anything else is not opened: that alone may wait, or do something.
+pub(super) fn read_only(memory: &(impl AsRawFd + AsFd)) -> io::Result<OwnedFd> {
+    if !is_sealed(memory) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let mut options = File::options();
+    options.read(true).custom_flags(libc::O_NONBLOCK);
+    Ok(options.open(format!("/proc/self/fd/{}", memory.as_raw_fd()))?.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+    use rustix::io::{FdFlags, fcntl_getfd};
+
+    use super::*;
+
+    #[test]
+    fn only_memory_that_cannot_go_is_opened_again() {
+        let (pipe, _writer) = io::pipe().unwrap();
+        assert!(read_only(&pipe).is_err());
+        assert!(read_only(&File::open("/proc/self/exe").unwrap()).is_err());
+        let memory = memfd_create("test", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).unwrap();
+        assert!(read_only(&memory).is_err(), "it can shrink");
+        fcntl_add_seals(&memory, SealFlags::SHRINK).unwrap();
+        let again = read_only(&memory).unwrap();
+        assert!(fcntl_getfd(&again).unwrap().contains(FdFlags::CLOEXEC), "no other role inherits it");
+        assert!(rustix::io::write(&again, b"x").is_err());
+    }
 }

@@ -7,7 +7,7 @@ mod out_of_memory;
 pub(crate) mod process;
 mod spool;
 
-use std::io;
+use std::io::{self, PipeReader, PipeWriter};
 use std::net::Shutdown;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -35,6 +35,8 @@ use out_of_memory::{Look, Looks};
 const INTERVAL: Duration = Duration::from_secs(15);
 /// How long `serve` may leave an answer unread, or a question half said.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// After a wait that failed.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Whom to look at.
 #[derive(Clone)]
@@ -61,11 +63,13 @@ pub(crate) struct Seen {
     looks: Looks,
 }
 
-/// The thread that looks.
+/// The thread that looks, until this is dropped: a host's monitor outlives the modules that have joined it.
 pub(crate) struct Sampler {
     looker: Arc<Looker>,
     seen: Arc<Mutex<Seen>>,
     serve: Option<Arc<UnixStream>>,
+    /// Its other end sees that this one is closed.
+    _stop: Option<PipeWriter>,
 }
 
 impl Sampler {
@@ -89,9 +93,12 @@ impl Sampler {
         let serve = serve.map(Arc::new);
         let (of_thread, told, stream) = (Arc::clone(&looker), Arc::clone(&seen), serve.clone());
         let thread = std::thread::Builder::new().name("sampler".into()).stack_size(256 * 1024);
-        // Where there is no thread to be had the node's numbers are missing, and nothing else.
-        let _ = thread.spawn(move || look(&of_thread, stream.as_deref(), &told));
-        Self { looker, seen, serve }
+        // Where there is no thread to be had, or no pipe, the node's numbers are missing, and nothing else.
+        let stop = io::pipe().ok().map(|(stopped, stop)| {
+            let _ = thread.spawn(move || look(&of_thread, stream.as_deref(), &stopped, &told));
+            stop
+        });
+        Self { looker, seen, serve, _stop: stop }
     }
 
     /// What has been seen so far.
@@ -117,7 +124,7 @@ impl Sampler {
     }
 }
 
-fn look(looker: &Looker, mut serve: Option<&UnixStream>, seen: &Mutex<Seen>) {
+fn look(looker: &Looker, mut serve: Option<&UnixStream>, stopped: &PipeReader, seen: &Mutex<Seen>) {
     let mut course = Course::default();
     let mut due = Instant::now();
     if let Some(stream) = serve {
@@ -141,18 +148,38 @@ fn look(looker: &Looker, mut serve: Option<&UnixStream>, seen: &Mutex<Seen>) {
             rest::give_back();
         }
         let left = due.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-        match serve {
-            None => std::thread::sleep(left),
-            Some(stream) if is_asked(stream, left) && !goes_on(stream, looker, seen) => serve = None,
-            Some(_) => {}
+        match next(serve, stopped, left) {
+            Next::Stopped => return,
+            Next::Asked(stream) if !goes_on(stream, looker, seen) => serve = None,
+            Next::Asked(_) | Next::Due => {}
         }
     }
 }
 
-/// Whether there is a question, or nobody who could ask any more, within this time.
-fn is_asked(stream: &UnixStream, within: Duration) -> bool {
-    let within = Timespec::try_from(within).ok();
-    poll(&mut [PollFd::new(stream, PollFlags::IN)], within.as_ref()).is_ok_and(|ready| ready > 0)
+/// What there is to do.
+enum Next<'a> {
+    Due,
+    /// There is a question, or nobody who could ask any more.
+    Asked(&'a UnixStream),
+    Stopped,
+}
+
+/// Waits for it, for so long at most.
+fn next<'a>(serve: Option<&'a UnixStream>, stopped: &PipeReader, within: Duration) -> Next<'a> {
+    let timeout = Timespec::try_from(within).ok();
+    let stopped = [PollFd::new(stopped, PollFlags::IN)].into_iter();
+    let mut polled: Vec<_> = stopped.chain(serve.map(|stream| PollFd::new(stream, PollFlags::IN))).collect();
+    if poll(&mut polled, timeout.as_ref()).is_err() {
+        // A signal came, or there is no memory: not at once again.
+        std::thread::sleep(PAUSE.min(within));
+        return Next::Due;
+    }
+    let mut is_ready = polled.iter().map(|it| !it.revents().is_empty());
+    match (is_ready.next(), is_ready.next(), serve) {
+        (Some(true), ..) => Next::Stopped,
+        (_, Some(true), Some(stream)) => Next::Asked(stream),
+        _ => Next::Due,
+    }
 }
 
 /// Answers one question; whether there may be others. Where that failed nobody is to wait for answers that will not come:
