@@ -225,7 +225,7 @@ fn a_node_whose_server_has_gone_is_told() {
 }
 
 /// What a monitor leaves in the state directory, locked as long as the answer lives.
-fn sign(state_dir: &Path, number: u32, said: &serde_json::Value) -> File {
+pub(crate) fn sign(state_dir: &Path, number: u32, said: &serde_json::Value) -> File {
     sign_at(state_dir, number, number.into(), said)
 }
 
