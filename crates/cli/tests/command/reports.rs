@@ -229,3 +229,21 @@ fn what_a_node_outlived_is_not_called_a_death() {
         assert_eq!(headings, [heading], "{page}");
     }
 }
+
+#[test]
+fn a_report_that_a_monitor_still_writes_is_waited_for() {
+    let scene = Scene::new();
+    let monitor = scene.dir.path().join("lifeboat-monitor");
+    std::fs::copy("/bin/sleep", &monitor).unwrap();
+    let mut monitor = std::process::Command::new(monitor).arg("60").spawn().unwrap();
+    let said = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(200));
+            scene.store(1, &event());
+        });
+        scene.run(&["reports"])
+    });
+    monitor.kill().and_then(|()| monitor.wait()).unwrap();
+    assert_eq!((said.code, said.stderr.as_str()), (0, ""));
+    assert!(said.stdout.contains("SIGSEGV"), "{}", said.stdout);
+}
