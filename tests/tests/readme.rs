@@ -161,7 +161,9 @@ fn variables_below(folder: &PathBuf, found: &mut std::collections::BTreeSet<Stri
         } else if path.extension().is_some_and(|ending| ending == "rs") {
             let text = fs::read_to_string(&path).unwrap();
             let named = text.split('"').filter(|text| text.starts_with("LIFEBOAT_"));
-            let is_name = |text: &&str| text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+            let is_name = |text: &&str| {
+                !text.ends_with('_') && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+            };
             found.extend(named.filter(is_name).map(str::to_owned));
         }
     }
