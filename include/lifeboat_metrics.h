@@ -8,6 +8,10 @@
 /* The calling thread's row; null until its first use after start, in a fork's child, and where there is none left. */
 LIFEBOAT_SHARED_ __thread uint64_t *lifeboat_row_ = 0;
 
+/* How often a thread that got no row counts in that of all before it asks again: with all taken the answer takes long. */
+enum { LIFEBOAT_COUNTS_A_LOOK_ = 64 };
+LIFEBOAT_SHARED_ __thread uint32_t lifeboat_rowless_ = 0;
+
 /* The row of all threads, for gauges; null until the first use of one after start. */
 LIFEBOAT_SHARED_ uint64_t *lifeboat_gauges_ = 0;
 
@@ -54,6 +58,7 @@ extern int lifeboat_register_atfork_(void (*prepare)(void), void (*parent)(void)
 /* The row is the parent's: two writers would lose counts. */
 LIFEBOAT_SHARED_ void lifeboat_in_child_(void) {
     lifeboat_row_ = 0;
+    lifeboat_rowless_ = 0;
     lifeboat_gauges_ = 0;
 }
 
@@ -81,8 +86,11 @@ LIFEBOAT_SHARED_ uint64_t *lifeboat_slot_(lifeboat_metric *metric) {
     if (table->metric_resolve(metric) != LIFEBOAT_OK) {
         return 0;
     }
-    if (!lifeboat_row_) {
+    if (!lifeboat_row_ && lifeboat_rowless_) {
+        lifeboat_rowless_--;
+    } else if (!lifeboat_row_) {
         lifeboat_row_ = table->metric_row();
+        lifeboat_rowless_ = lifeboat_row_ ? 0 : LIFEBOAT_COUNTS_A_LOOK_;
     }
     return lifeboat_row_ ? lifeboat_row_ + __atomic_load_n(&metric->slot, __ATOMIC_ACQUIRE) : 0;
 }
@@ -108,28 +116,6 @@ LIFEBOAT_INLINE_ void lifeboat_increase_sum_(uint64_t *slot, double value) {
     lifeboat_double_ volatile *sum = (lifeboat_double_ volatile *)slot;
     *sum = *sum + value;
 #endif
-}
-
-LIFEBOAT_SHARED_ void lifeboat_count_first_(lifeboat_metric *metric, uint64_t value) {
-    uint64_t *slot = lifeboat_slot_(metric);
-    const lifeboat_table *table = LIFEBOAT_TABLE_();
-    if (slot) {
-        lifeboat_increase_(slot, value);
-    } else if (table && LIFEBOAT_HAS_(table, counter_add)) {
-        (void)table->counter_add(metric, value);
-    }
-}
-
-static inline void lifeboat_counter_add(lifeboat_counter *counter, uint64_t value) {
-    uint64_t *row = lifeboat_row_;
-    uint32_t slot = __atomic_load_n(&counter->metric.slot, __ATOMIC_RELAXED);
-    if (__builtin_expect(row != 0 && LIFEBOAT_IS_SLOT_(slot), 1)) {
-        uint64_t *place = row + slot;
-        LIFEBOAT_IN_REGISTER_(place);
-        lifeboat_increase_(place, value);
-    } else if (LIFEBOAT_RARE_(LIFEBOAT_TABLE_() != 0)) {
-        lifeboat_count_first_(&counter->metric, value);
-    }
 }
 
 /* A gauge's slot, got where it was missing; null where there is none. */
@@ -176,6 +162,36 @@ LIFEBOAT_INLINE_ void lifeboat_add_at_(uint64_t *slot, double value) {
     }
 }
 
+/* For a thread without a row: the slot in that of all threads. Null where the handle has none. */
+LIFEBOAT_INLINE_ uint64_t *lifeboat_slot_of_all_(lifeboat_metric *metric) {
+    uint32_t slot = __atomic_load_n(&metric->slot, __ATOMIC_RELAXED);
+    return LIFEBOAT_IS_SLOT_(slot) ? lifeboat_gauge_(metric) : 0;
+}
+
+LIFEBOAT_SHARED_ void lifeboat_count_first_(lifeboat_metric *metric, uint64_t value) {
+    uint64_t *slot = lifeboat_slot_(metric);
+    const lifeboat_table *table = LIFEBOAT_TABLE_();
+    if (slot) {
+        lifeboat_increase_(slot, value);
+    } else if ((slot = lifeboat_slot_of_all_(metric))) {
+        (void)__atomic_fetch_add(slot, value, __ATOMIC_RELAXED);
+    } else if (table && LIFEBOAT_HAS_(table, counter_add)) {
+        (void)table->counter_add(metric, value);
+    }
+}
+
+static inline void lifeboat_counter_add(lifeboat_counter *counter, uint64_t value) {
+    uint64_t *row = lifeboat_row_;
+    uint32_t slot = __atomic_load_n(&counter->metric.slot, __ATOMIC_RELAXED);
+    if (__builtin_expect(row != 0 && LIFEBOAT_IS_SLOT_(slot), 1)) {
+        uint64_t *place = row + slot;
+        LIFEBOAT_IN_REGISTER_(place);
+        lifeboat_increase_(place, value);
+    } else if (LIFEBOAT_RARE_(LIFEBOAT_TABLE_() != 0)) {
+        lifeboat_count_first_(&counter->metric, value);
+    }
+}
+
 static inline void lifeboat_gauge_set(lifeboat_gauge *gauge, double value) {
     lifeboat_set_at_(lifeboat_gauge_(&gauge->metric), value);
 }
@@ -214,22 +230,41 @@ LIFEBOAT_INLINE_ void lifeboat_observe_at_(uint64_t *first, const double *bounds
     lifeboat_increase_sum_(sum, value);
 }
 
+/* The same in the row of all threads. */
+LIFEBOAT_INLINE_ void lifeboat_observe_for_all_(uint64_t *first, const double *bounds, uint32_t count, double value) {
+    uint32_t bucket = 0;
+    while (bucket < count && value > bounds[bucket]) {
+        bucket++;
+    }
+    (void)__atomic_fetch_add(first + bucket, 1, __ATOMIC_RELAXED);
+    lifeboat_add_at_(first + count + 1, value);
+}
+
 LIFEBOAT_SHARED_ void lifeboat_observe_first_(lifeboat_metric *metric, double value) {
     uint64_t *first = lifeboat_slot_(metric);
     const lifeboat_table *table = LIFEBOAT_TABLE_();
     if (first) {
         lifeboat_observe_at_(first, metric->bounds, metric->bounds_count, value);
+    } else if ((first = lifeboat_slot_of_all_(metric))) {
+        lifeboat_observe_for_all_(first, metric->bounds, metric->bounds_count, value);
     } else if (table && LIFEBOAT_HAS_(table, histogram_observe)) {
         (void)table->histogram_observe(metric, value);
     }
+}
+
+/* By its bits: with -ffast-math no comparison tells what is not a number. */
+LIFEBOAT_INLINE_ int lifeboat_is_nan_(double value) {
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits << 1 > UINT64_C(0xffe0000000000000);
 }
 
 LIFEBOAT_OPTIMIZED_ void lifeboat_observe_(lifeboat_metric *metric, double value) {
     uint64_t *row = lifeboat_row_;
     /* Whoever sees the slot sees the bounds, which are written before it. */
     uint32_t slot = __atomic_load_n(&metric->slot, __ATOMIC_ACQUIRE);
-    /* Not a number: it belongs to no bucket and would spoil the sum. */
-    if (LIFEBOAT_RARE_(value != value)) {
+    /* It belongs to no bucket and would spoil the sum. */
+    if (LIFEBOAT_RARE_(lifeboat_is_nan_(value))) {
         return;
     }
     if (__builtin_expect(row != 0 && LIFEBOAT_IS_SLOT_(slot), 1)) {
@@ -285,7 +320,7 @@ LIFEBOAT_SHARED_ uint64_t *lifeboat_gauge_with_(lifeboat_metric *metric, const l
 LIFEBOAT_SHARED_ void lifeboat_observe_with_(lifeboat_metric *metric, const lifeboat_metric_label *labels, size_t count,
                                              double value) {
     lifeboat_metric late = lifeboat_with_(metric, labels, count);
-    if (value == value) {
+    if (!lifeboat_is_nan_(value)) {
         lifeboat_observe_first_(&late, value);
         lifeboat_remember_(metric, &late);
     }

@@ -8,13 +8,15 @@ use std::error::Error;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use lifeboat_benches::{
-    Build, Counting, Sample, argument, build_counting, dist, machine, tool_is_here, write_section,
+    Build, Counting, Sample, argument, build_counting, dist, free_address, machine, scrape, scrape_first,
+    tool_is_here, write_section,
 };
 use lifeboat_recorder::metrics::Format;
 use lifeboat_tests::repository;
+use rustix::process::{Pid, Signal, kill_process};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -25,7 +27,8 @@ const HEADING: &str = "## What a count costs\n\n\
     operation, median of 21 turns of all threads (least). `labelled` is a counter whose labels are bound, `late` one whose\n\
     two labels are looked up at each count, `histogram` one of 19 buckets that observes values which nobody can foresee.\n\
     Read: another thread writes the whole page meanwhile, again and again. Off: no reporter is named. Goals: a counter\n\
-    ≤ 1 ns in a program, ≤ 3 in a shared library or a debug build, no dearer when off; a histogram ≤ 5.\n\n";
+    ≤ 1 ns in a program, ≤ 3 in a shared library or a debug build, no dearer when off; a histogram ≤ 5. A scrape goes over\n\
+    HTTP, each with a connection and a page of its own.\n\n";
 
 /// A program that counts.
 struct Program {
@@ -55,6 +58,7 @@ fn main() -> Result<()> {
     bench.pauses(first)?;
     bench.memory(first)?;
     bench.pages(first)?;
+    bench.scrapes(first)?;
     let text = format!("{}; {rounds} rounds a turn\n\n{}", machine(), bench.text);
     println!("\n{text}");
     if let Some(file) = argument("--write") {
@@ -129,6 +133,7 @@ impl Bench {
             series: 1000,
             threads: 1,
             is_read: false,
+            metrics: None,
         }
     }
 
@@ -230,6 +235,35 @@ impl Bench {
                 let what = format!("{series} series of {threads} threads, {name}");
                 writeln!(self.text, "| {what} | {least:.2} | {median:.2} | {goal} | {bytes} |")?;
             }
+        }
+        writeln!(self.text)?;
+        Ok(())
+    }
+
+    /// Over HTTP, of a node that runs and of one that is stopped: each page is a new one.
+    fn scrapes(&mut self, program: &Program) -> Result<()> {
+        const TURNS: u32 = 30;
+        writeln!(self.text, "| a scrape, ms | median | longest |\n|---|---|---|")?;
+        for (series, stops) in [(1_000, false), (1_000, true), (10_000, false), (10_000, true)] {
+            eprintln!("scrapes of {series} series, stopped: {stops}");
+            let metrics = Some(free_address()?);
+            let counted = Counting { series, metrics, ..self.counting(program) }.run(1, &["every"])?;
+            let address = metrics.ok_or("no address")?;
+            scrape_first(address)?;
+            let node = Pid::from_raw(i32::try_from(counted.id())?).ok_or("no process")?;
+            if stops {
+                kill_process(node, Signal::STOP)?;
+            }
+            let mut took = Sample::default();
+            for _ in 0..TURNS {
+                // Pages are shared for a moment.
+                std::thread::sleep(Duration::from_millis(300));
+                took.add(scrape(address)?);
+            }
+            kill_process(node, Signal::CONT)?;
+            let [median, longest] = [0.5, 1.0].map(|share| took.quantile_ns(share) as f64 / 1e6);
+            let state = if stops { "stopped" } else { "running" };
+            writeln!(self.text, "| {series} series, the node {state} | {median:.2} | {longest:.2} |")?;
         }
         Ok(())
     }

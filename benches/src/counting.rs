@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,6 +26,8 @@ pub struct Counting {
     pub threads: u32,
     /// Whether its numbers are read all the while.
     pub is_read: bool,
+    /// Where its monitor serves them.
+    pub metrics: Option<SocketAddr>,
 }
 
 /// What it said of one operation.
@@ -66,6 +69,9 @@ impl Counting {
         if let Some((reporter, state)) = &self.reporter {
             command.env("LIFEBOAT_REPORTER", reporter).env("LIFEBOAT_STATE_DIR", state);
         }
+        if let Some(address) = self.metrics {
+            command.env("LIFEBOAT_METRICS", address.to_string());
+        }
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let mut output = BufReader::new(child.stdout.take().ok_or("no output")?);
         let _input = child.stdin.take();
@@ -84,6 +90,12 @@ impl Counting {
 }
 
 impl Counted {
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it said of this operation.
     #[must_use]
     pub fn figure(&self, operation: &str) -> Option<&Figure> {

@@ -125,6 +125,7 @@ fn capture(image: &mut Image, described: Described<'_>) -> Capture {
         hang,
         restarts: None,
         course: Vec::new(),
+        out_of_memory: capture::OutOfMemory::default(),
         captured_realtime_ns: 0,
         metrics: Vec::new(),
         subject,

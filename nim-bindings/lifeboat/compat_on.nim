@@ -11,7 +11,7 @@ const
     0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, Inf
   ]
   boundsMax = 32
-  labelsMax = 16
+  labelsMax = 32
 
 type
   Collector* {.inheritable, pure.} = object ## Plain memory of the module that declares it; any thread may use it.
@@ -360,7 +360,8 @@ declareGauge nim_gc_mem_occupied_bytes,
 proc updateThreadMetrics*() {.raises: [], gcsafe.} =
   ## Of the calling thread; from its loop. Nothing else calls it.
   if isStarted() != 0:
-    let id = $getThreadId()
+    # Without threads there is one, and Nim 1.6 has no number for it.
+    let id = when compileOption("threads"): $getThreadId() else: "0"
     when declared(getTotalMem):
       nim_gc_mem_bytes.set(getTotalMem(), labelValues = [id])
     when declared(getOccupiedMem):

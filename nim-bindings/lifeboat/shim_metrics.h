@@ -4,7 +4,7 @@
  */
 
 /* Labels of one metric; how many series with late values a thread remembers; how many series may owe a fraction. */
-enum { LABELS_MAX = 16, REMEMBERED = 64, FRACTIONS = 256, PROBES = 8 };
+enum { LABELS_MAX = 32, REMEMBERED = 64, FRACTIONS = 256, PROBES = 8 };
 
 /* The part of an amount that is no whole number yet is kept in thousand-millionths: seconds come in nanoseconds. */
 #define WHOLE 1000000000ull

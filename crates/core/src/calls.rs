@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use lifeboat_abi::{Frame, Level, REPORT_IF_CAUGHT, Status, Str};
 use lifeboat_recorder::{FrameText, Outcome, Record, RecordKind, Recorder};
 
-use crate::{altstack, bell, chain, signals, state, sys, systemd};
+use crate::{altstack, bell, chain, hang, signals, state, sys, systemd};
 
 /// Longest text looked at; longer ones are cut by the recorder anyway.
 const TEXT_MAX: u64 = 1 << 20;
@@ -149,6 +149,7 @@ pub(crate) fn rearm() -> Status {
     let Some((page, recorder)) = state::recorder() else { return Status::NotStarted };
     chain::forget_jump(page, recorder);
     signals::arm(signals::Time::Again);
+    hang::look_again(recorder);
     Status::Ok
 }
 
@@ -187,6 +188,7 @@ pub(crate) unsafe fn heartbeat(name: Str, deadline_ms: u32) -> Status {
     {
         chain::forget_jump(page, recorder);
         signals::arm(signals::Time::Again);
+        hang::look_again(recorder);
     }
     answer(outcome)
 }

@@ -19,7 +19,9 @@ pub extern "C" fn on_exit() {
         return;
     }
     sys::allow_tracer(control.monitor_pid.load(Ordering::Relaxed));
-    control.exit_tid.store(sys::gettid(), Ordering::Release);
+    control.exit_tid.store(sys::gettid(), Ordering::SeqCst);
+    // A thread that has just let the monitor in for another reason may have withdrawn it before it could see this.
+    sys::allow_tracer(control.monitor_pid.load(Ordering::Relaxed));
     ring(recorder);
     wait_until(&control.exit_ack, 1, EXIT_TIMEOUT_NS);
 }

@@ -35,12 +35,24 @@ pub(crate) fn arm(recorder: Recorder, settings: &Settings) {
         None if environ.get("LIFEBOAT_HANG_SIGNAL").is_none() => SIGNAL,
         _ => return,
     };
+    // A fork may have come while another thread let the monitor in.
+    LETTING_IN.store(0, Ordering::Relaxed);
     let control = recorder.control();
     control.hang_signal.store(signal, Ordering::Relaxed);
     let is_free = Action::current(signal).is_some_and(|action| action.is_default() || is_ours(&action));
     let ours = Action::ours(on_hang_signal, SA_ONSTACK | SA_RESTART, signals::all_but_faults());
     if is_free && ours.install(signal) {
         control.hang_armed.store(1, Ordering::Release);
+    }
+}
+
+/// Takes note of a handler of the program's own, which came after ours and must not hear the monitor's signal.
+pub(crate) fn look_again(recorder: Recorder) {
+    let control = recorder.control();
+    let signal = control.hang_signal.load(Ordering::Relaxed);
+    let is_armed = control.hang_armed.load(Ordering::Relaxed) != 0;
+    if is_armed && Action::current(signal).is_some_and(|action| !is_ours(&action)) {
+        control.hang_armed.store(0, Ordering::SeqCst);
     }
 }
 
@@ -86,9 +98,14 @@ extern "C" fn on_hang_signal(_: i32, _: *mut c_void, context: *mut c_void) {
         sys::futex_wake(&control.hang_allowed);
         wait_until(&control.hang_done, asked, LOOK_TIMEOUT_NS);
         // Who dies or leaves meanwhile lets the monitor in, too, and withdraws that by itself.
-        let is_ending = page.entered.load(Ordering::Acquire) != 0;
-        if !is_ending && control.exit_tid.load(Ordering::Acquire) == 0 {
+        let is_ending =
+            || page.entered.load(Ordering::SeqCst) != 0 || control.exit_tid.load(Ordering::SeqCst) != 0;
+        if !is_ending() {
             sys::allow_tracer(0);
+            // It may have begun in between: then this took its right away.
+            if is_ending() {
+                sys::allow_tracer(control.monitor_pid.load(Ordering::Relaxed));
+            }
         }
     }
     LETTING_IN.store(0, Ordering::Release);

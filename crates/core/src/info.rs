@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use lifeboat_abi::{Metric, MetricKind, MetricLabel, Status};
 use lifeboat_recorder::metrics::Metrics;
 
-use crate::metrics::{LABELS_MAX, REFUSED, UNRESOLVED, metrics, slot_of};
+use crate::metrics::{LABELS_MAX, copy_of, metrics, slot_of};
 use crate::sys;
 
 /// Who sets an info at this moment: one thread at a time, else two sets of labels could hold, or none.
@@ -26,11 +26,11 @@ pub(crate) unsafe fn set(metric: *mut Metric, labels: *const MetricLabel, labels
     }
     // The texts stay with the caller, so the handle itself never gets them.
     // SAFETY: the handle is as long as this struct.
-    let handle = unsafe { metric.read() };
+    let handle = unsafe { copy_of(metric) };
     if handle.kind != MetricKind::Info as u32 {
         return Status::InvalidArgument;
     }
-    let mut wanted = Metric { slot: UNRESOLVED, labels, labels_count: labels_count as u32, ..handle };
+    let mut wanted = Metric { labels, labels_count: labels_count as u32, ..handle };
     if labels.is_null() {
         wanted.labels_count = 0;
     }
@@ -43,23 +43,25 @@ pub(crate) unsafe fn set(metric: *mut Metric, labels: *const MetricLabel, labels
         return Status::Busy;
     }
     // SAFETY: the handle is there, and slots are written as atomics alone.
-    unsafe { exchange(metrics, metric, slot) };
+    unsafe { exchange(metrics, metric, wanted.reserved, slot) };
     SETTER.store(0, Ordering::Release);
     Status::Ok
 }
 
+/// Whichever handle set what held before: the name has one set of labels. `family` is its number and 1.
+///
 /// # Safety
 /// `metric` must be a handle.
-unsafe fn exchange(metrics: Metrics, metric: *mut Metric, slot: u32) {
+unsafe fn exchange(metrics: Metrics, metric: *mut Metric, family: u32, slot: u32) {
     // SAFETY: handed on from the caller.
     let known = unsafe { &raw mut (*metric).slot };
     // SAFETY: as above.
     let known = unsafe { AtomicU32::from_ptr(known) };
     // In this order there is never a moment at which nothing holds.
     metrics.set(slot, 1.0);
-    let former = known.swap(slot, Ordering::AcqRel);
-    if ![UNRESOLVED, REFUSED, slot].contains(&former) {
-        metrics.set(former, 0.0);
+    known.store(slot, Ordering::Release);
+    if let Some(family) = family.checked_sub(1) {
+        metrics.clear_others(family, slot);
     }
 }
 

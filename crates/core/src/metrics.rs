@@ -107,7 +107,7 @@ fn count_one(name: &[u8], help: &[u8], check: &[u8], label: Label<'_>) -> Status
         bounds: &[],
         labels: &labels,
     };
-    match metrics.register(&wanted) {
+    match patiently(|| metrics.register(&wanted)) {
         Ok(registered) => metrics.add_shared(registered.slot, 1),
         Err(Refusal::Invalid) => return Status::InvalidArgument,
         Err(Refusal::NoRoom) => return Status::NoRoom,
@@ -237,8 +237,11 @@ pub(crate) unsafe fn slot_of(metrics: Metrics, metric: *mut Metric) -> Result<u3
         REFUSED => return Err(Status::InvalidArgument),
         known => return Ok(known),
     }
-    // SAFETY: handed on from the caller.
-    match unsafe { register_patiently(metrics, metric) } {
+    let register = || {
+        // SAFETY: handed on from the caller.
+        unsafe { register(metrics, metric) }
+    };
+    match patiently(register) {
         Ok(found) => {
             slot.store(found.slot, Ordering::Release);
             Ok(found.slot)
@@ -253,13 +256,9 @@ pub(crate) unsafe fn slot_of(metrics: Metrics, metric: *mut Metric) -> Result<u3
 }
 
 /// Another thread may have been stopped by the scheduler while it registers the same.
-///
-/// # Safety
-/// As [`resolve`], and not null.
-unsafe fn register_patiently(metrics: Metrics, metric: *mut Metric) -> Result<Registered, Refusal> {
+fn patiently(mut register: impl FnMut() -> Result<Registered, Refusal>) -> Result<Registered, Refusal> {
     for _ in 0..YIELDS_MAX {
-        // SAFETY: handed on from the caller.
-        let outcome = unsafe { register(metrics, metric) };
+        let outcome = register();
         if outcome != Err(Refusal::Busy) {
             return outcome;
         }
@@ -272,7 +271,7 @@ unsafe fn register_patiently(metrics: Metrics, metric: *mut Metric) -> Result<Re
 /// As [`resolve`], and not null.
 unsafe fn register(metrics: Metrics, metric: *mut Metric) -> Result<Registered, Refusal> {
     // SAFETY: handed on from the caller; the copy's pointers stay the caller's.
-    let handle = unsafe { metric.read() };
+    let handle = unsafe { copy_of(metric) };
     let kind = match handle.kind {
         kind if kind == MetricKind::Counter as u32 => Kind::Counter,
         kind if kind == MetricKind::Gauge as u32 => Kind::Gauge,
@@ -341,27 +340,66 @@ unsafe fn register_with<'a>(
     Ok(registered)
 }
 
+/// A copy of a handle whose slot, family and default bounds other threads may be writing. Slot and family are left out.
+///
+/// # Safety
+/// `metric` must be a handle.
+pub(crate) unsafe fn copy_of(metric: *mut Metric) -> Metric {
+    macro_rules! field {
+        ($name:ident) => {
+            // SAFETY: the caller's promise; nobody writes this field.
+            unsafe { (&raw const (*metric).$name).read() }
+        };
+    }
+    // SAFETY: the caller's promise.
+    let (bounds, count) = unsafe { bounds_places(metric) };
+    Metric {
+        struct_size: field!(struct_size),
+        slot: UNRESOLVED,
+        kind: field!(kind),
+        labels_count: field!(labels_count),
+        module: field!(module),
+        name: field!(name),
+        help: field!(help),
+        unit: field!(unit),
+        labels: field!(labels),
+        bounds_count: count.load(Ordering::Acquire),
+        bounds: bounds.load(Ordering::Acquire),
+        reserved: 0,
+    }
+}
+
+/// # Safety
+/// `metric` must be a handle.
+unsafe fn bounds_places<'a>(metric: *mut Metric) -> (&'a AtomicPtr<f64>, &'a AtomicU32) {
+    // SAFETY: the caller's promise.
+    let bounds = unsafe { &raw mut (*metric).bounds };
+    // SAFETY: as above; it is a pointer, and is written by this reporter alone.
+    let bounds = unsafe { AtomicPtr::from_ptr(bounds.cast::<*mut f64>()) };
+    // SAFETY: the caller's promise.
+    let count = unsafe { &raw mut (*metric).bounds_count };
+    // SAFETY: as above.
+    (bounds, unsafe { AtomicU32::from_ptr(count) })
+}
+
 /// Before the slot is known: whoever sees the slot sees these.
 ///
 /// # Safety
 /// `metric` must be a handle.
 unsafe fn give_default_bounds(metric: *mut Metric) {
-    // SAFETY: the caller's promise.
-    let count = unsafe { &raw mut (*metric).bounds_count };
-    // SAFETY: the handle is the caller's, and every thread writes the same.
-    unsafe { count.write(DEFAULT_BOUNDS.len() as u32) };
-    // SAFETY: the caller's promise.
-    let bounds = unsafe { &raw mut (*metric).bounds };
-    // SAFETY: as for the count.
-    unsafe { bounds.write(DEFAULT_BOUNDS.as_ptr()) };
+    // SAFETY: the caller's promise; every thread writes the same.
+    let (bounds, count) = unsafe { bounds_places(metric) };
+    // Who sees the count sees the bounds.
+    bounds.store(DEFAULT_BOUNDS.as_ptr().cast_mut(), Ordering::Release);
+    count.store(DEFAULT_BOUNDS.len() as u32, Ordering::Release);
 }
 
 /// # Safety
 /// `metric` must be a handle; its bounds must be null or as many as it says.
 unsafe fn bounds<'a>(metric: *mut Metric) -> &'a [f64] {
     // SAFETY: the caller's promise.
-    let handle = unsafe { metric.read() };
-    let (bounds, count) = (handle.bounds, handle.bounds_count);
+    let (bounds, count) = unsafe { bounds_places(metric) };
+    let (count, bounds) = (count.load(Ordering::Acquire), bounds.load(Ordering::Acquire));
     if bounds.is_null() || count > BOUNDS_MAX {
         return &[];
     }

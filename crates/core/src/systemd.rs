@@ -80,14 +80,20 @@ pub(crate) fn beat(recorder: Recorder, boottime_ns: u64) {
         message.put_line(&[b"READY=1"]);
     }
     let fed_ns = FED_NS.load(Ordering::Relaxed);
-    let feeds = is_due(&FED_NS, FEED_EVERY_NS.load(Ordering::Relaxed), boottime_ns)
-        && !recorder.has_overdue_heartbeat(boottime_ns);
+    let every_ns = FEED_EVERY_NS.load(Ordering::Relaxed);
+    // A loop that is late for a moment must not take the turn away: the next beat tries again.
+    let feeds = is_time(fed_ns, every_ns, boottime_ns)
+        && !recorder.has_overdue_heartbeat(boottime_ns)
+        && take_turn(&FED_NS, fed_ns, boottime_ns);
     if feeds {
         message.put_line(&[b"WATCHDOG=1"]);
     }
-    put_status(&mut message, recorder, boottime_ns);
+    let has_status = put_status(&mut message, recorder, boottime_ns);
     if !message.send() {
-        // Nobody took it: the next beat says it again.
+        // Nobody took it: the next beat says it again, the status after its pause.
+        if has_status {
+            HAS_NEWS.store(1, Ordering::Release);
+        }
         if is_first {
             IS_READY.store(0, Ordering::Release);
         }
@@ -104,33 +110,44 @@ pub(crate) fn news(recorder: Recorder, boottime_ns: u64) {
     }
     HAS_NEWS.store(1, Ordering::Release);
     let mut message = Message::new();
-    put_status(&mut message, recorder, boottime_ns);
-    message.send();
+    if put_status(&mut message, recorder, boottime_ns) && !message.send() {
+        HAS_NEWS.store(1, Ordering::Release);
+    }
 }
 
-/// Takes its turn, if that has come.
-fn is_due(last_ns: &AtomicU64, every_ns: u64, now_ns: u64) -> bool {
-    let last = last_ns.load(Ordering::Relaxed);
-    let is_time = every_ns != 0 && (last == 0 || now_ns.saturating_sub(last) >= every_ns);
-    is_time && last_ns.compare_exchange(last, now_ns, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+const fn is_time(last_ns: u64, every_ns: u64, now_ns: u64) -> bool {
+    every_ns != 0 && (last_ns == 0 || now_ns.saturating_sub(last_ns) >= every_ns)
+}
+
+/// Of several threads one takes a turn.
+fn take_turn(turn: &AtomicU64, last_ns: u64, now_ns: u64) -> bool {
+    turn.compare_exchange(last_ns, now_ns, Ordering::AcqRel, Ordering::Relaxed).is_ok()
 }
 
 /// `STATUS=failing: database: disk image is malformed`, where there is something new to say.
-fn put_status(message: &mut Message, recorder: Recorder, boottime_ns: u64) {
-    if HAS_NEWS.load(Ordering::Acquire) == 0 || !is_due(&STATUS_NS, STATUS_PAUSE_NS, boottime_ns) {
-        return;
+fn put_status(message: &mut Message, recorder: Recorder, boottime_ns: u64) -> bool {
+    let told_ns = STATUS_NS.load(Ordering::Relaxed);
+    let is_due = HAS_NEWS.load(Ordering::Acquire) != 0
+        && is_time(told_ns, STATUS_PAUSE_NS, boottime_ns)
+        && take_turn(&STATUS_NS, told_ns, boottime_ns);
+    if !is_due {
+        return false;
     }
     HAS_NEWS.store(0, Ordering::Release);
     let mut copy = [0; size_of::<ComponentCopy>()];
-    let Some(worst) = recorder.worst_component(&mut copy) else { return };
+    let Some(worst) = recorder.worst_component(&mut copy) else { return false };
     let state: &[u8] = match worst.state {
-        component_state::OK => return message.put_line(&[b"STATUS=ok"]),
+        component_state::OK => {
+            message.put_line(&[b"STATUS=ok"]);
+            return true;
+        }
         component_state::DEGRADED => b"STATUS=degraded: ",
         component_state::FAILING => b"STATUS=failing: ",
         _ => b"STATUS=unknown: ",
     };
     let colon: &[u8] = if worst.detail.is_empty() { b"" } else { b": " };
     message.put_line(&[state, worst.name, colon, worst.detail]);
+    true
 }
 
 /// One datagram: lines of `NAME=value`.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Error, MetricValue};
 
 /// Changes when a capture file of an older monitor could be misread.
-pub const CAPTURE_VERSION: u32 = 4;
+pub const CAPTURE_VERSION: u32 = 5;
 
 /// Everything that is known of one death, or of one handled error.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -47,6 +47,23 @@ pub struct Capture {
     pub restarts: Option<u64>,
     /// What the process needed over its last minutes, oldest first.
     pub course: Vec<CoursePoint>,
+    /// What the kernel counted, where the process ended by SIGKILL.
+    pub out_of_memory: OutOfMemory,
+}
+
+/// What the kernel counted of processes that it killed for want of memory, from a look at the living process to its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutOfMemory {
+    /// In the process' control group (`oom_kill` of `memory.events`); nothing where that is not known.
+    pub group_kills: Option<u64>,
+    /// Whether that group held nobody but the process and its monitor.
+    pub is_alone: bool,
+    /// On the whole machine (`oom_kill` of `/proc/vmstat`).
+    pub machine_kills: Option<u64>,
+    /// Memory of the group at the last look, bytes.
+    pub memory_bytes: Option<u64>,
+    /// The most that it may use, bytes.
+    pub memory_max_bytes: Option<u64>,
 }
 
 /// What a process needed at one moment.

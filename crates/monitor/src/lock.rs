@@ -41,7 +41,7 @@ impl Role {
 /// How firmly a holder is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Firmness {
-    /// By SIGTERM; it may have its reasons to stay.
+    /// By SIGUSR1, which says who asks; it leaves when it has nothing to tell any more.
     Ask,
     /// By SIGKILL where it does not follow.
     Insist,
@@ -108,7 +108,7 @@ impl Lock {
             .map_err(|error| Error::at("cannot unlock", &self.path, error))
     }
 
-    /// Asks whoever holds the lock to leave, and waits a while for that.
+    /// Asks whoever holds the lock to leave; where that is to be at once, waits a while for it.
     pub(crate) fn ask_holder_to_leave(&self, firmness: Firmness) -> Result<(), Error> {
         let Some(pid) = self.holder()? else { return pause() };
         let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) else { return pause() };
@@ -116,12 +116,12 @@ impl Lock {
         if self.holder()? != Some(pid) || !is_role(pid, self.role) {
             return pause();
         }
-        let signals: &[Signal] = match firmness {
-            Firmness::Ask => &[Signal::TERM],
-            Firmness::Insist => &[Signal::TERM, Signal::KILL],
-        };
-        for signal in signals {
-            if pidfd_send_signal(&pidfd, *signal).is_err() || has_ended(&pidfd, TERM_MAX) {
+        if firmness == Firmness::Ask {
+            let _ = pidfd_send_signal(&pidfd, Signal::USR1);
+            return Ok(());
+        }
+        for signal in [Signal::TERM, Signal::KILL] {
+            if pidfd_send_signal(&pidfd, signal).is_err() || has_ended(&pidfd, TERM_MAX) {
                 break;
             }
         }

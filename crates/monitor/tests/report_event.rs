@@ -8,7 +8,7 @@ mod common;
 mod event {
     use std::sync::atomic::Ordering::Relaxed;
 
-    use lifeboat_monitor::capture::{Capture, CoursePoint, End, Process, Subject};
+    use lifeboat_monitor::capture::{Capture, CoursePoint, End, OutOfMemory, Process, Subject};
     use lifeboat_monitor::report::{Detail, make};
     use lifeboat_recorder::{DeathStage, FrameText, Outcome, Record, RecordKind, Recorder, Stamp};
     use serde_json::Value;
@@ -233,6 +233,26 @@ mod event {
         let killed = event(&recorder::capture(&node, &recorder, End::Signaled(9)));
         assert_eq!(killed["tags"]["cause"], "killed");
         assert_eq!(killed["exception"]["values"][0]["type"], "SIGKILL");
+        let mut starved = recorder::capture(&node, &recorder, End::Signaled(9));
+        starved.out_of_memory =
+            OutOfMemory { group_kills: Some(1), is_alone: true, ..OutOfMemory::default() };
+        let alone = event(&starved);
+        assert_eq!(alone["tags"]["cause"], "oom-kill");
+        assert_eq!(alone["exception"]["values"][0]["value"], "killed by the kernel for want of memory");
+        let death = &alone["contexts"]["death"];
+        assert!(
+            death["evidence"].as_str().unwrap().contains("killed 1 process")
+                && death.get("suspected").is_none()
+        );
+        starved.out_of_memory = OutOfMemory { machine_kills: Some(2), ..OutOfMemory::default() };
+        let suspected = event(&starved);
+        assert_eq!(suspected["tags"]["cause"], "killed");
+        let death = &suspected["contexts"]["death"];
+        assert_eq!(death["suspected"], "out of memory");
+        assert!(
+            death["suspected_evidence"].as_str().unwrap().contains("2 processes on this machine"),
+            "{death}"
+        );
         let unknown = event(&recorder::capture(&node, &recorder, End::Unknown));
         assert_eq!(unknown["tags"]["cause"], "unknown");
     }

@@ -122,12 +122,13 @@ impl Recorder {
                 },
                 _ => continue,
             }
+            // Before the deadline: an old beat with a new deadline would look late.
+            beat.last_boottime_ns.store(boottime_ns, Ordering::Relaxed);
             if beat.deadline_ms.load(Ordering::Relaxed) != deadline_ms {
-                beat.deadline_ms.store(deadline_ms, Ordering::Relaxed);
+                beat.deadline_ms.store(deadline_ms, Ordering::Release);
                 // Whoever watches has to look sooner than it meant to.
                 self.control().heartbeats_new.store(1, Ordering::Release);
             }
-            beat.last_boottime_ns.store(boottime_ns, Ordering::Relaxed);
             beat.tid.store(tid, Ordering::Relaxed);
             beat.count.store(beat.count.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
             return Outcome::Written;

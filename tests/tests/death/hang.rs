@@ -81,6 +81,28 @@ fn a_stopped_process_stays_stopped() {
 }
 
 #[test]
+fn every_stop_is_reported() {
+    let bench = Bench::new(FIXTURE);
+    let state_dir = bench.state_dir();
+    let mut node = bench.node(&["beats-again"], &state_dir).spawn();
+    node.wait_for("ready");
+    node.signal(Signal::STOP);
+    drop(reported(&state_dir, 1));
+    node.signal(Signal::USR1);
+    node.signal(Signal::CONT);
+    node.wait_for("back");
+    node.signal(Signal::STOP);
+    for event in reported(&state_dir, 2) {
+        assert_eq!(title(&event), format!("{TITLE}; the process was stopped, by SIGSTOP or its like"));
+    }
+    node.signal(Signal::CONT);
+    node.signal(Signal::USR1);
+    assert!(node.finish().succeeded());
+    bench.settle();
+    assert_eq!(events(&state_dir).len(), 2);
+}
+
+#[test]
 fn no_call_of_another_thread_fails() {
     let bench = Bench::new(FIXTURE);
     let state_dir = bench.state_dir();
@@ -93,6 +115,23 @@ fn no_call_of_another_thread_fails() {
     assert!(stacks.filter(|thread| thread["stacktrace"].is_object()).count() >= 8, "{event:#}");
     node.signal(Signal::USR1);
     assert_eq!(node.finish().output(), "ready\ndisturbed 0\n");
+}
+
+/// As where the loop that hangs has the node's memory map locked.
+#[test]
+fn a_look_that_the_kernel_keeps_waiting_keeps_nobody_else() {
+    let bench = Bench::new(FIXTURE);
+    let state_dir = bench.state_dir();
+    let mut node = bench.node(&["keeps-waiting"], &state_dir).spawn();
+    node.wait_for("waits");
+    let error = only(reported(&state_dir, 1));
+    assert_eq!(error["exception"]["values"][0]["value"], "while somebody waits");
+    node.signal(Signal::USR1);
+    let both = reported(&state_dir, 2);
+    assert_eq!(both.iter().filter(|event| event["tags"]["cause"] == "hang").count(), 1);
+    step(&node);
+    assert!(node.finish().succeeded());
+    bench.settle();
 }
 
 #[test]
@@ -125,6 +164,7 @@ fn a_refusal_is_told_with_what_else_is_known() {
         // It has let the monitor in, which may read its memory, but another one traces it.
         ("spins", "48", "threads have names only, because tracing was refused"),
         ("spins", "0", "no signal is reserved for letting the monitor in (LIFEBOAT_HANG_SIGNAL)"),
+        ("takes-signal", "48", "signal # is the program's own: name a free one in LIFEBOAT_HANG_SIGNAL"),
         ("owns-signal", "48", "signal # is the program's own: name a free one in LIFEBOAT_HANG_SIGNAL"),
     ] {
         let state_dir = bench.state_dir();

@@ -37,6 +37,14 @@ fn in_c_with_musl() {
 }
 
 #[test]
+fn in_c_where_no_number_is_none() {
+    let bench = Bench::with(Compiler::Gcc, FIXTURE, &["-O2", "-ffast-math", "-lm"]);
+    let (samples, _) = numbers(&bench, "odd-values");
+    assert_eq!(samples["gossip_size_bytes_count"], 2.0, "{samples:?}");
+    assert_eq!(samples["gossip_size_bytes_count{topic=\"a\"}"], 1.0, "{samples:?}");
+}
+
+#[test]
 fn labels_without_end() {
     let (samples, memory) = numbers(&Bench::with(Compiler::Gcc, FIXTURE, &["-lm"]), "without-end");
     let snapshot = memory.snapshot().unwrap();
@@ -67,8 +75,32 @@ fn more_threads_than_rows() {
 #[test]
 fn a_child_of_vfork_takes_no_row() {
     let (samples, memory) = numbers(&Bench::with(Compiler::Gcc, FIXTURE, &["-lm"]), "vfork");
-    assert_eq!(samples["gossip_messages_total"], 4.0);
+    assert_eq!(samples["gossip_messages_total"], 103.0);
     assert_eq!(memory.snapshot().unwrap().rows_used, 2, "both threads have rows of their own");
+}
+
+#[test]
+fn checks_at_once_are_counted() {
+    let bench = Bench::with(Compiler::Gcc, FIXTURE, &["-lm"]);
+    let run = |most: &str| {
+        let state_dir = bench.state_dir();
+        let mut node = bench.node(&["checks"], &state_dir).env("LIFEBOAT_SERIES_MAX", most).spawn();
+        node.wait_for("ready");
+        let samples = Memory::of(bench.watching(&node, &state_dir).pid.unsigned_abs()).unwrap().samples();
+        node.signal(Signal::KILL);
+        let _ = node.finish();
+        bench.settle();
+        samples
+    };
+    for round in 0..4 {
+        let samples = run("1000");
+        let checks: Vec<_> =
+            samples.iter().filter(|(name, _)| name.starts_with("lifeboat_checks_total")).collect();
+        assert!(
+            checks.len() == 100 && checks.iter().all(|(_, value)| **value == 24.0),
+            "{round}: {checks:?}"
+        );
+    }
 }
 
 fn check(bench: &Bench) {
@@ -96,6 +128,7 @@ fn check(bench: &Bench) {
         sizes("topic=\"a\"", [1; 6], "-inf"),
     ];
     is("odd-values", &odd);
+    is("infos", &[line("build_info{commit=\"2\"} 1")]);
     let handles = line("messages_total{topic=\"a\"} 2\npeers{topic=\"a\"} 2");
     is("handles", &[handles, sizes("topic=\"a\"", [1; 6], "3")]);
 }

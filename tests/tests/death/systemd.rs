@@ -96,6 +96,35 @@ fn check(bench: &Bench, address: SocketAddr, named: &str) {
 }
 
 #[test]
+fn a_loop_that_is_late_for_a_moment_starves_nobody() {
+    let bench = Bench::new(FIXTURE);
+    let path = bench.scratch.join("notify");
+    let manager = Manager::listen(SocketAddr::from_pathname(&path).unwrap());
+    let run = bench.node(&["flickers"], &bench.state_dir()).env("NOTIFY_SOCKET", &path);
+    let node = run.env("LIFEBOAT_SYSTEMD", "1").env("WATCHDOG_USEC", "3000000").spawn();
+    assert!(node.finish().succeeded());
+    let mut lines = manager.lines();
+    lines.sort();
+    // With the first beat, and with the first after which none is late.
+    assert_eq!(lines, ["READY=1", "WATCHDOG=1", "WATCHDOG=1"]);
+}
+
+#[test]
+fn a_status_that_nobody_took_is_said_again() {
+    let bench = Bench::new(FIXTURE);
+    let path = bench.scratch.join("notify");
+    let run = bench.node(&["is-unheard"], &bench.state_dir()).env("NOTIFY_SOCKET", &path);
+    let mut node = run.env("LIFEBOAT_SYSTEMD", "1").spawn();
+    node.wait_for("said");
+    let manager = Manager::listen(SocketAddr::from_pathname(&path).unwrap());
+    node.signal(Signal::USR1);
+    assert!(node.finish().succeeded());
+    let mut lines = manager.lines();
+    lines.sort();
+    assert_eq!(lines, ["READY=1", "STATUS=failing: database: gone"]);
+}
+
+#[test]
 fn nobody_is_told_who_was_not_asked_for() {
     let bench = Bench::new(FIXTURE);
     let path = bench.scratch.join("notify");

@@ -135,6 +135,16 @@ fn without_the_flag_it_is_nim_metrics() {
 }
 
 #[test]
+fn words_of_nim_metrics_need_no_threads() {
+    let scratch = Scratch::new("nim-threads");
+    let source = scratch.write("node.nim", "import lifeboat/metrics_compat\nupdateThreadMetrics()\n");
+    for nim in [Nim::One, Nim::Two] {
+        let build = Build::new(nim, &["-d:sentry", "--mm:refc", "--threads:off"]);
+        build.compile(&source, &scratch.join("node"), &bindings(), &[]);
+    }
+}
+
+#[test]
 fn the_compiler_refuses() {
     let refused = [
         ("declareCounter a, \"h\", name = \"foo:bar\"", "not a name of a metric"),

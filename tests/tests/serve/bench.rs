@@ -34,7 +34,7 @@ pub(crate) struct Node {
 #[derive(Clone, Debug)]
 pub(crate) struct Served {
     pub(crate) state_dir: PathBuf,
-    pid: u32,
+    pub(crate) pid: u32,
 }
 
 impl std::ops::Deref for Node {

@@ -6,7 +6,8 @@
 use std::fs;
 use std::net::TcpListener;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
+use serde_json::Value;
 
 use crate::bench::{Bench, Node, endpoints, wait_until};
 use crate::client::get;
@@ -50,6 +51,45 @@ fn a_death_is_told_until_the_next_life() {
     next.running.signal(Signal::TERM);
     wait_until("serve has left", || endpoints(&state_dir).is_empty());
     assert!(std::net::TcpStream::connect(&address).is_err());
+}
+
+#[test]
+fn a_helper_of_a_node_does_not_hide_its_death() {
+    let (bench, address) = (Bench::get(), free_address());
+    let state_dir = bench.folder().join("state");
+    let run = bench.run(&state_dir, &address).env("LIFEBOAT_NODE", "node-01");
+    let node = Node::start(run, state_dir.clone());
+    node.running.signal(Signal::HUP);
+    let served = node.served.clone();
+    let helper = || endpoints(&state_dir).into_iter().find(|said| said["node_pid"] != served.pid);
+    let is_refused = |said: Value| said["error"].as_str().is_some_and(|it| it.contains("cannot listen"));
+    wait_until("the helper has asked for the address", || helper().is_some_and(is_refused));
+    node.running.signal(Signal::KILL);
+    let _ = node.running.finish();
+    wait_until("the death is told", || served.get("/health").status == 503);
+    assert_eq!(served.sample("lifeboat_node_up").as_deref(), Some("0"));
+    assert_eq!(served.address(), Some(address));
+    let pid = helper().unwrap()["node_pid"].as_i64().unwrap();
+    rustix::process::kill_process(Pid::from_raw(pid.try_into().unwrap()).unwrap(), Signal::KILL).unwrap();
+    wait_until("the helper's serve has left", || helper().is_none());
+    served.end();
+}
+
+#[test]
+fn a_next_life_that_came_early_gets_the_address() {
+    let (bench, address) = (Bench::get(), free_address());
+    let state_dir = bench.folder().join("state");
+    let run = || bench.run(&state_dir, &address).env("LIFEBOAT_NODE", "node-01");
+    let node = Node::start(run(), state_dir.clone());
+    let mut running = run().spawn();
+    running.wait_for("ready");
+    let next = Node::of(running, state_dir.clone());
+    wait_until("it has asked", || next.endpoint().is_some_and(|said| said["error"] != ""));
+    assert_eq!(node.sample("lifeboat_node_up").as_deref(), Some("1"));
+    node.running.signal(Signal::KILL);
+    let _ = node.running.finish();
+    wait_until("it has the address", || next.address().as_ref() == Some(&address));
+    next.end();
 }
 
 #[test]

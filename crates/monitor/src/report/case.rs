@@ -8,6 +8,7 @@ use crate::Error;
 use crate::capture::{Capture, End, Hang, Subject};
 
 use super::machine::Registers;
+use super::out_of_memory::{self, Judged};
 use super::signals::AddressClass;
 use super::unwind::Stack;
 use super::words::{self, Words};
@@ -64,6 +65,8 @@ pub(super) struct Case<'c> {
     /// The handled error.
     pub(super) error: Option<RecordView<'c>>,
     pub(super) cause: Cause,
+    /// How the kernel's want of memory comes in, where it does.
+    pub(super) out_of_memory: Option<Judged>,
 }
 
 impl<'c> Case<'c> {
@@ -77,9 +80,13 @@ impl<'c> Case<'c> {
         };
         let is_death = capture.subject == Subject::Death;
         let fault = recorder.death().filter(|death| is_death && death.stage != DeathStage::Recovered as u32);
+        let killed =
+            out_of_memory::judge(capture.end, &capture.out_of_memory).filter(|_| is_death && fault.is_none());
         let cause = match capture.subject {
             Subject::Module { is_out_of_memory: true } => Cause::OutOfMemory,
-            Subject::Death | Subject::Module { .. } => cause(fault.is_some(), capture.end),
+            Subject::Death | Subject::Module { .. } => {
+                killed.as_ref().map_or_else(|| cause(fault.is_some(), capture.end), |killed| killed.cause)
+            }
             Subject::Error(_) | Subject::Panic(_) => Cause::Error,
             Subject::Hang(_) => Cause::Hang,
         };
@@ -97,7 +104,18 @@ impl<'c> Case<'c> {
         let words_explain = by_own || by_abort || cause != Cause::Signal || of_language == Some("panic");
         let cause = of_language.filter(|_| words_explain).map_or(cause, Cause::Language);
         let (last_words, other_words) = (words.main, words.others);
-        Ok(Self { capture, recorder, fault, last_words, other_words, words_explain, error, cause })
+        let out_of_memory = killed.filter(|killed| killed.evidence.is_some());
+        Ok(Self {
+            capture,
+            recorder,
+            fault,
+            last_words,
+            other_words,
+            words_explain,
+            error,
+            cause,
+            out_of_memory,
+        })
     }
 
     /// The loop that hangs.

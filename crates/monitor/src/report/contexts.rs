@@ -95,6 +95,11 @@ fn death(case: &Case<'_>, scrubber: &Scrubber, notes: &[String]) -> Section {
     };
     put("exit_status", status.map(Value::from));
     put("end", case.is_death().then(|| end.into()));
+    if let Some(judged) = &case.out_of_memory {
+        put("suspected", judged.is_suspected.then(|| "out of memory".into()));
+        let key = if judged.is_suspected { "suspected_evidence" } else { "evidence" };
+        put(key, judged.evidence.as_deref().map(Value::from));
+    }
     put("hung", hang::before_death(case, scrubber).map(Value::from));
     put("thread_id", Some(case.tid()).filter(|tid| *tid != 0).map(Value::from));
     put("uptime_seconds", uptime_seconds(case).map(Value::from));

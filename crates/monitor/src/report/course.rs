@@ -112,7 +112,7 @@ fn span(seconds: u64) -> String {
     if seconds < 55 { format!("{seconds} s") } else { format!("{} min", (seconds + 30) / 60) }
 }
 
-fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     const UNITS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
     let unit = UNITS.iter().find(|(_, unit)| bytes >= *unit);
     let Some((name, unit)) = unit else { return format!("{bytes} B") };

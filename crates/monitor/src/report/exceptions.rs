@@ -131,7 +131,12 @@ fn last_name(function: &str) -> &str {
 fn of_end(case: &Case<'_>, stack: Option<&Stacktrace>, scrubber: &Scrubber) -> Exception {
     let (ty, value) = match (case.signal(), case.cause) {
         (Some((signal, ..)), Cause::OutOfMemory) => {
-            (signals::name(signal), "killed by the kernel for want of memory".to_owned())
+            let seemingly = if case.out_of_memory.as_ref().is_some_and(|it| it.is_suspected) {
+                ", as it seems,"
+            } else {
+                ""
+            };
+            (signals::name(signal), format!("killed{seemingly} by the kernel for want of memory"))
         }
         (Some((signal, code, class)), _) => {
             let said = abort_message(case, scrubber).filter(|_| signal == libc::SIGABRT && is_of_libc(stack));

@@ -18,6 +18,7 @@ mod health;
 mod machine;
 mod modules;
 mod nim;
+mod out_of_memory;
 mod role;
 mod runtime;
 mod sandbox;

@@ -12,7 +12,7 @@ use lifeboat_recorder::{Setting, Snapshot};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 
-use crate::capture::{self, CAPTURE_VERSION, Capture, End, Process, Subject};
+use crate::capture::{self, CAPTURE_VERSION, Capture, End, OutOfMemory, Process, Subject};
 use crate::lives::{Lives, node_name};
 use crate::spool::Spool;
 use crate::{Error, hygiene};
@@ -101,6 +101,7 @@ fn bare(recorder: Vec<u8>) -> Capture {
         restarts: None,
         module: None,
         course: Vec::new(),
+        out_of_memory: OutOfMemory::default(),
         subject: Subject::Death,
         recorder,
         end: End::Unknown,

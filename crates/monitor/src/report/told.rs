@@ -92,6 +92,7 @@ fn detail(case: &Case<'_>) -> String {
     match (case.cause, signal) {
         (Cause::Exit(status), _) => format!("exited with status {status}"),
         (Cause::Killed, _) => "killed by SIGKILL".to_owned(),
+        (Cause::OutOfMemory, _) => "killed by the kernel for want of memory (SIGKILL)".to_owned(),
         (Cause::Unknown, _) => "gone, and nothing says why".to_owned(),
         (Cause::Signal, Some(signal)) => format!("died by signal ({signal})"),
         (cause, Some(signal)) => format!("died of a {} ({signal})", cause.word()),

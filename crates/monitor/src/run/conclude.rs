@@ -141,6 +141,7 @@ impl Ended {
             metrics: seen.scraped,
             restarts: None,
             course: seen.course,
+            out_of_memory: self.sampler.as_ref().map(|it| it.out_of_memory(self.end)).unwrap_or_default(),
         })
     }
 

@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 use crate::lock::{self, Firmness, Lock, Role};
 
+use super::kin;
+
 /// The folder of the state directory.
 pub(super) const FOLDER: &str = "serve";
 const ENDING: &str = "json";
@@ -120,20 +122,35 @@ impl Sign {
         }
     }
 
-    /// Asks those who serve in the same place to leave: at once where their node has ended, else when it does.
+    /// Asks those who serve in the same place to leave: at once where their node has ended; when it does, where ours is its
+    /// next life. Whoever else lives there keeps the address for what there is to tell: a helper of a node inherits the
+    /// node's environment, and would hide its death.
     pub(super) fn take_over(&self, state_dir: &Path) {
+        let ancestors = kin::ancestors(self.said.node_pid);
         for path in files(state_dir).into_iter().filter(|path| *path != self.path) {
-            let Some(other) = living(&path) else { continue };
-            let is_same = other.wanted == self.said.wanted && !other.wanted.is_empty();
-            // Of two nodes that want any free port each has its own.
-            let is_in_the_way = is_same && (other.has_ended || !other.wanted.ends_with(":0"));
-            if let Some(lock) =
-                Some(&path).filter(|_| is_in_the_way).and_then(|path| Lock::look(path, Role::Serve).ok())
-            {
-                let firmness = if other.has_ended { Firmness::Insist } else { Firmness::Ask };
+            let Some(other) = living(&path).filter(|other| other.wanted == self.said.wanted) else {
+                continue;
+            };
+            let Some(firmness) = self.firmness(&other, &ancestors) else { continue };
+            if let Ok(lock) = Lock::look(&path, Role::Serve) {
                 let _ = lock.ask_holder_to_leave(firmness);
             }
         }
+    }
+
+    fn firmness(&self, other: &Endpoint, ancestors: &[u32]) -> Option<Firmness> {
+        if other.wanted.is_empty() {
+            return None;
+        }
+        // Its `serve` may not have seen it yet.
+        if other.has_ended || kin::has_ended(other.node_pid) {
+            return Some(Firmness::Insist);
+        }
+        // Two programs without a name are not one node; of two nodes that want any free port each has its own.
+        let is_same =
+            !other.node.is_empty() && (&other.node, &other.app) == (&self.said.node, &self.said.app);
+        let is_succeeded = is_same && !ancestors.contains(&other.node_pid) && !other.wanted.ends_with(":0");
+        is_succeeded.then_some(Firmness::Ask)
     }
 
     fn write(&self) -> Result<(), Error> {

@@ -12,6 +12,7 @@ mod families;
 mod health;
 pub mod http;
 mod joined;
+mod kin;
 mod node;
 mod own;
 mod pages;

@@ -1,6 +1,6 @@
 //! The role's course: wait for whoever speaks first, answer, until nobody needs it any more.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -21,7 +21,7 @@ use super::own::Own;
 use super::pages;
 use super::sandbox::{self, Ports};
 use super::scrape::{Scraper, Settings};
-use super::signals::Signals;
+use super::signals::{Asked, Signals, lives};
 use super::watch::Watch;
 
 /// How long a death is told where no next life comes.
@@ -57,6 +57,8 @@ struct Role {
     sign: Option<Sign>,
     cache: Cache,
     is_asked_to_leave: bool,
+    /// Another `serve` that waits for the address.
+    successor: Option<OwnedFd>,
     ended_at: Option<Instant>,
     /// When somebody last asked, where memory was not given back since.
     busy_at: Option<Instant>,
@@ -94,6 +96,7 @@ impl Role {
             sign,
             cache: Cache::default(),
             is_asked_to_leave: false,
+            successor: None,
             ended_at: None,
             busy_at: Some(Instant::now()),
         };
@@ -122,7 +125,8 @@ impl Role {
             return self.server.is_none() && self.scraper.is_none() && is_silent;
         };
         let is_served = self.server.as_ref().is_some_and(Server::is_bound);
-        if self.is_asked_to_leave || !is_served {
+        let is_succeeded = self.successor.as_ref().is_some_and(lives);
+        if self.is_asked_to_leave || is_succeeded || !is_served {
             return true;
         }
         let ended = self.watch.last().and_then(|(sample, _)| sample.ended.as_ref());
@@ -135,8 +139,11 @@ impl Role {
     fn turn(&mut self) -> Result<(), Error> {
         let ready = self.wait()?;
         let now = Instant::now();
-        if self.signals.take() {
-            self.is_asked_to_leave = true;
+        while let Some(asked) = self.signals.take() {
+            match asked {
+                Asked::ByManager => self.is_asked_to_leave = true,
+                Asked::BySuccessor(serve) => self.successor = Some(serve),
+            }
         }
         self.watch.go_on(now);
         self.look_whether_ended(now);

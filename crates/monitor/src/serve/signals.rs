@@ -1,11 +1,23 @@
-//! SIGTERM is a question here, not an order: a service manager sends it to all processes of a service at once, and the
-//! next life of our node sends it to take the address over.
+//! SIGTERM is a question here, not an order: a service manager sends it to all processes of a service at once. The next
+//! life of our node asks by SIGUSR1, and that counts only for as long as it lives itself.
 
 use std::io;
-use std::mem::MaybeUninit;
+use std::mem::{MaybeUninit, offset_of};
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 
-const ASKED: [i32; 3] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP];
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+const ASKED: [i32; 4] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGUSR1];
+
+/// Who asked.
+#[derive(Debug)]
+pub(super) enum Asked {
+    /// A service manager, or a person.
+    ByManager,
+    /// Another `serve`, which waits for the address.
+    BySuccessor(OwnedFd),
+}
 
 /// Where the question arrives.
 #[derive(Debug)]
@@ -41,9 +53,33 @@ impl Signals {
         self.0.as_fd()
     }
 
-    /// Whether somebody asked us to leave since the last look.
-    pub(super) fn take(&self) -> bool {
-        let mut buffer = [0_u8; size_of::<libc::signalfd_siginfo>() * 4];
-        matches!(rustix::io::read(&self.0, &mut buffer), Ok(1..))
+    /// Who asked us to leave since the last look, one after the other.
+    pub(super) fn take(&self) -> Option<Asked> {
+        loop {
+            let mut bytes = [0_u8; size_of::<libc::signalfd_siginfo>()];
+            if !matches!(rustix::io::read(&self.0, &mut bytes), Ok(1..)) {
+                return None;
+            }
+            if number(&bytes, offset_of!(libc::signalfd_siginfo, ssi_signo)) != libc::SIGUSR1 {
+                return Some(Asked::ByManager);
+            }
+            let sender = Pid::from_raw(number(&bytes, offset_of!(libc::signalfd_siginfo, ssi_pid)));
+            // One that has gone since, or that is in another PID namespace, waits for nothing.
+            let sender = sender.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+            if let Some(sender) = sender {
+                return Some(Asked::BySuccessor(sender));
+            }
+        }
     }
+}
+
+/// Whether a process lives.
+pub(super) fn lives(pidfd: &OwnedFd) -> bool {
+    let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
+    !matches!(poll(&mut fds, Some(&Timespec::default())), Ok(1..))
+}
+
+fn number(bytes: &[u8], at: usize) -> i32 {
+    let bytes = bytes.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+    bytes.map_or(0, i32::from_ne_bytes)
 }

@@ -1,6 +1,6 @@
 //! A capture with nothing in it but the recorder: whoever makes it adds what it saw.
 
-use crate::capture::{CAPTURE_VERSION, Capture, End, Process, Subject};
+use crate::capture::{CAPTURE_VERSION, Capture, End, OutOfMemory, Process, Subject};
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -30,6 +30,7 @@ pub(crate) fn begin(link: &Link, subject: Subject, end: End) -> Capture {
         metrics: link.metrics(),
         restarts: None,
         course: Vec::new(),
+        out_of_memory: OutOfMemory::default(),
     }
 }
 

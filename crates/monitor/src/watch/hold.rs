@@ -50,9 +50,10 @@ fn acknowledge(link: &Link) {
 }
 
 fn hold(link: &Link, tid: u32, until_stored: bool, send: &Sender<Exit>) {
-    let seized = ptrace::seize_for_exit(tid);
+    // The number of one that has ended may be another's by now.
+    let is_seized = link.lives() && ptrace::seize_for_exit(tid).is_ok();
     acknowledge(link);
-    if seized.is_err() {
+    if !is_seized {
         return;
     }
     let Some(status) = ptrace::wait_for_exit(tid) else { return };

@@ -11,6 +11,7 @@ use std::time::Duration;
 use lifeboat_recorder::{
     Control, Death, DeathStage, Health, MAPS_BYTES, MonitorState, RECORDER_BYTES, Recorder, Snapshot,
 };
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FallocateFlags, SealFlags, fcntl_get_seals};
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::mm::{MapFlags, ProtFlags, mmap};
@@ -162,6 +163,20 @@ impl Link {
     /// A number by which the kernel finds the node's memory: its main thread may have ended before.
     pub(crate) fn memory_of(&self, tid: u32) -> u32 {
         if self.has_thread(tid) { tid } else { self.pid }
+    }
+
+    /// Whether the node has not ended: its number is its own then.
+    pub(crate) fn lives(&self) -> bool {
+        let mut polled = [PollFd::new(&self.pidfd, PollFlags::IN)];
+        poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) == Ok(0)
+    }
+
+    /// Whether a fault is being recorded or captured, or a thread is in `exit()`.
+    pub(crate) fn is_ending(&self) -> bool {
+        let stage = self.death().stage.load(Ordering::SeqCst);
+        let exiting = self.control().exit_tid.load(Ordering::SeqCst);
+        (DeathStage::Claimed as u32..DeathStage::Recovered as u32).contains(&stage)
+            || exiting != 0 && self.has_thread(exiting)
     }
 
     /// The node, whatever becomes of its number.

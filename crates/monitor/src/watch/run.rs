@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ use crate::spool::Spool;
 use crate::state_file::now_seconds;
 
 use super::errors::Errors;
-use super::hang::{self, Hangs};
+use super::hang::{Hangs, Looking};
 use super::hold::{self, Exit};
 use super::kin::{self, Host};
 use super::link::{self, Link, SETTINGS_BYTES};
@@ -89,6 +89,8 @@ struct Watch {
     /// This one, and those before it.
     lives: Lives,
     hangs: Hangs,
+    /// The look at one that hangs.
+    looking: Option<Looking>,
     sampler: Sampler,
     modules: Option<Arc<Modules>>,
     host: Host,
@@ -137,6 +139,7 @@ impl Watch {
             errors,
             lives,
             hangs: Hangs::default(),
+            looking: None,
             sampler,
             modules,
             host,
@@ -188,7 +191,9 @@ impl Watch {
                 }
                 self.sampler.end(ended);
             }
-            if !is_gone && !is_stopped {
+            if is_gone || is_stopped {
+                self.is_looking(RECORD_TIMEOUT);
+            } else {
                 self.look_at_heartbeats();
             }
             self.errors.look(is_gone || is_stopped);
@@ -202,7 +207,8 @@ impl Watch {
                 }
                 return Ok(());
             }
-            if self.fault.is_none() && self.exit.is_none() && self.errors.are_settled() {
+            let is_idle = self.exit.is_none() && self.looking.is_none() && self.errors.are_settled();
+            if self.fault.is_none() && is_idle {
                 rest::give_back();
             }
             let timeouts = [self.until_confirmed(), self.errors.until_due(), self.hangs.until_due()];
@@ -216,10 +222,36 @@ impl Watch {
         let has_fault = self.fault.as_ref().is_some_and(|fault| fault.recovered.is_none());
         if has_fault || self.exit.is_some() || self.is_stopping() {
             self.hangs.forget();
-        } else if let Some(found) = self.hangs.look(&self.link) {
-            let mut capture = hang::capture(&self.link, found);
-            capture.metrics.extend(self.sampler.seen().scraped);
-            self.errors.add_hang(capture);
+            return;
+        }
+        if self.is_looking(Duration::ZERO) {
+            // It rings when it is over.
+            return self.hangs.rest();
+        }
+        if let Some(found) = self.hangs.look(&self.link) {
+            self.looking = Looking::start(&self.link, found);
+        }
+    }
+
+    /// Takes what a look at a hang has seen, if it is over within this time; else it is still at work.
+    fn is_looking(&mut self, patience: Duration) -> bool {
+        match self.looking.as_ref().map(|looking| looking.take(patience)) {
+            Some(Err(RecvTimeoutError::Timeout)) => return true,
+            Some(Ok(mut capture)) => {
+                capture.metrics.extend(self.sampler.seen().scraped);
+                self.errors.add_hang(capture);
+            }
+            // Given up, or none.
+            Some(Err(RecvTimeoutError::Disconnected)) | None => {}
+        }
+        self.looking = None;
+        false
+    }
+
+    /// A death is captured before a hang: only one may trace the node.
+    fn go_before_hangs(&self) {
+        if let Some(looking) = &self.looking {
+            looking.wait_until_let_go();
         }
     }
 
@@ -278,7 +310,8 @@ impl Watch {
     fn capture_fault(&mut self, generation: u32) {
         let (pid, death) = (self.link.pid(), self.link.death());
         let tid = death.tid.load(Ordering::Relaxed);
-        let (threads, notes) = threads::capture(pid, Some(tid));
+        self.go_before_hangs();
+        let (threads, notes) = threads::capture_while(pid, Some(tid), &|| self.link.lives());
         let process = process::process(pid);
         self.wait_for_record();
         let memory = self.link.memory_of(tid);
@@ -373,6 +406,7 @@ impl Watch {
             // While it still waits for us: what is loaded where is known of a living process alone.
             self.errors.look_at_panics(self.ending_threads());
             self.errors.look(false);
+            self.go_before_hangs();
             self.exit = Some(hold::start(Arc::clone(&self.link), tid, self.needed != Needed::Nothing));
         }
         if let Some(exit) = self.exit.as_ref().and_then(|exit| exit.try_recv().ok()) {
@@ -459,6 +493,7 @@ impl Watch {
     fn begin_of_end(&self, end: End) -> Capture {
         let mut capture = capture::begin(&self.link, Subject::Death, end);
         self.add_seen(&mut capture);
+        capture.out_of_memory = self.sampler.out_of_memory(end);
         capture.notes.extend(self.hangs.held_by().map(str::to_owned));
         let recorded = Snapshot::read(&capture.recorder).ok().and_then(|copy| copy.death());
         let given_up = self.fault.as_ref().filter(|fault| fault.was_given_up());

@@ -36,27 +36,39 @@ const STACK_POINTER: usize = 31;
 /// Most notes about single threads; the rest is counted.
 const NOTES_MAX: usize = 8;
 
+/// Whether to go on, asked again and again: who says no while the number may be another process's by now keeps it from harm.
+pub(crate) type GoesOn<'a> = &'a (dyn Fn() -> bool + Sync);
+
 /// Captures every thread of `pid`, and says what could not be captured.
 ///
 /// Of `skip_tid`, the thread that waits in its handler and has put its registers into the recorder, only the name
 /// is taken. Takes at most about half a second, whatever the threads do.
 #[must_use]
 pub fn capture(pid: u32, skip_tid: Option<u32>) -> (Vec<Thread>, Vec<String>) {
+    capture_while(pid, skip_tid, &|| true)
+}
+
+/// The same, given up, with all that was taken let go, as soon as this says no.
+pub(crate) fn capture_while(
+    pid: u32,
+    skip_tid: Option<u32>,
+    goes_on: GoesOn<'_>,
+) -> (Vec<Thread>, Vec<String>) {
     let tracer = std::thread::Builder::new().name("capture".into());
     let captured = std::thread::scope(|scope| {
-        let tracer = tracer.spawn_scoped(scope, || Capture::new(pid, skip_tid).run())?;
+        let tracer = tracer.spawn_scoped(scope, || Capture::new(pid, skip_tid, goes_on).run())?;
         tracer.join().map_err(|_| io::Error::other("it ended early"))
     });
     captured.unwrap_or_else(|error| (Vec::new(), vec![format!("the threads were not captured: {error}")]))
 }
 
 /// Takes one thread several times, a moment apart. Where it cannot be taken there are fewer.
-pub(crate) fn samples(pid: u32, tid: u32, count: usize) -> Vec<Thread> {
+pub(crate) fn samples(pid: u32, tid: u32, count: usize, goes_on: GoesOn<'_>) -> Vec<Thread> {
     let take = || {
         let mut taken = Vec::with_capacity(count);
         for _ in 0..count {
             std::thread::sleep(BETWEEN_SAMPLES);
-            let Some(thread) = Capture::new(pid, None).run_for(tid) else { break };
+            let Some(thread) = Capture::new(pid, None, goes_on).run_for(tid) else { break };
             taken.push(thread);
         }
         taken
@@ -83,7 +95,7 @@ pub(crate) fn of_context(tid: u32, context: u64) -> Option<(Vec<u64>, u64, Vec<u
 
 /// Takes one thread that stands still under the caller's ptrace.
 pub(crate) fn of_stopped(pid: u32, tid: u32) -> Thread {
-    let mut capture = Capture::new(pid, None);
+    let mut capture = Capture::new(pid, None, &|| true);
     let (name, registers, stack) = (super::process::thread_name(pid, tid), Vec::new(), Vec::new());
     capture.threads.push(Thread { tid, name, registers, stack_start: 0, stack });
     capture.states.push(State::Running);
@@ -91,9 +103,10 @@ pub(crate) fn of_stopped(pid: u32, tid: u32) -> Thread {
     capture.threads.swap_remove(0)
 }
 
-struct Capture {
+struct Capture<'a> {
     pid: u32,
     skip_tid: Option<u32>,
+    goes_on: GoesOn<'a>,
     threads: Vec<Thread>,
     states: Vec<State>,
     notes: Vec<String>,
@@ -111,12 +124,13 @@ enum State {
     Stopped(i32),
 }
 
-impl Capture {
-    fn new(pid: u32, skip_tid: Option<u32>) -> Self {
+impl<'a> Capture<'a> {
+    fn new(pid: u32, skip_tid: Option<u32>, goes_on: GoesOn<'a>) -> Self {
         let (threads, states, notes) = (Vec::new(), Vec::new(), Vec::new());
         Self {
             pid,
             skip_tid,
+            goes_on,
             threads,
             states,
             notes,
@@ -180,7 +194,12 @@ impl Capture {
             if Some(thread.tid) == self.skip_tid {
                 continue;
             }
+            if !(self.goes_on)() {
+                break;
+            }
             match ptrace::seize(thread.tid) {
+                // The number may have become another process's thread: that is left alone, and let go with us.
+                Ok(()) if !is_thread(self.pid, thread.tid) => {}
                 Ok(()) => *state = State::Running,
                 Err(error) if error.raw_os_error() == Some(libc::ESRCH) => {}
                 Err(error) => refused = refused.or(Some(error)),
@@ -207,7 +226,7 @@ impl Capture {
 
     /// Takes each thread as it stops, until all have or the time is up.
     fn wait(&mut self, from: Instant) {
-        while self.states.contains(&State::Running) {
+        while self.states.contains(&State::Running) && (self.goes_on)() {
             match ptrace::wait_any() {
                 Ok(Seen::Stopped { tid, signal }) => self.take(tid, signal),
                 Ok(Seen::Ended(tid)) => self.set(tid, State::Free),
@@ -280,6 +299,10 @@ impl Capture {
     fn note(&mut self, note: String) {
         if self.notes.len() < NOTES_MAX { self.notes.push(note) } else { self.left_out += 1 }
     }
+}
+
+fn is_thread(pid: u32, tid: u32) -> bool {
+    Path::new(&format!("/proc/{pid}/task/{tid}")).exists()
 }
 
 /// Says why threads have names only, and what would help.

@@ -3,7 +3,7 @@
 use std::alloc::{Layout, alloc_zeroed};
 use std::ptr::NonNull;
 
-use lifeboat_monitor::capture::{CAPTURE_VERSION, Capture, End, Subject};
+use lifeboat_monitor::capture::{CAPTURE_VERSION, Capture, End, OutOfMemory, Subject};
 use lifeboat_monitor::watch::{images, process, threads};
 use lifeboat_recorder::{RECORDER_BYTES, Recorder, Setting, Stamp};
 
@@ -71,6 +71,7 @@ pub(crate) fn capture(node: &Node, recorder: &Recorder, end: End) -> Capture {
         metrics: Vec::new(),
         restarts: None,
         course: Vec::new(),
+        out_of_memory: OutOfMemory::default(),
         subject: Subject::Death,
         module: None,
         recorder: bytes(recorder),

@@ -55,7 +55,8 @@ impl Recorder {
 
 impl Beat {
     fn is_overdue(&self, now_boottime_ns: u64) -> bool {
-        let deadline_ms = self.deadline_ms.load(Ordering::Relaxed);
+        // The deadline first: whoever sees a new one then sees the beat that it came with.
+        let deadline_ms = self.deadline_ms.load(Ordering::Acquire);
         let last_ns = self.last_boottime_ns.load(Ordering::Relaxed);
         let is_given = self.is_named.load(Ordering::Acquire) == 1 && last_ns != 0 && deadline_ms != 0;
         is_given && now_boottime_ns.saturating_sub(last_ns) > u64::from(deadline_ms) * 1_000_000

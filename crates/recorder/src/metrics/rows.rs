@@ -3,8 +3,8 @@
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use super::layout::ROWS;
-use super::registry::Metrics;
+use super::layout::{FAMILIES, ROWS};
+use super::registry::{Metrics, family_head};
 
 impl Metrics {
     /// The row of this thread: the one it has, or one whose owner has ended, or a fresh one; else nothing, where more
@@ -44,6 +44,24 @@ impl Metrics {
     pub fn add_float(&self, slot: u32, value: f64) {
         let add = |bits: u64| Some((f64::from_bits(bits) + value).to_bits());
         let _ = self.slot(0, slot).try_update(Ordering::Relaxed, Ordering::Relaxed, add);
+    }
+
+    /// Sets all series of this family but one to 0.0: the sets of labels that an info ever had, which are few.
+    pub fn clear_others(&self, family: u32, slot: u32) {
+        if family as usize >= FAMILIES {
+            return;
+        }
+        let head = family_head(self.place(self.plan().family(family as usize)));
+        let mut next = head.newest.load(Ordering::Acquire);
+        for _ in 0..self.plan().series_max() {
+            let Some(number) = next.checked_sub(1) else { return };
+            let entry = self.entry(number);
+            let other = entry.slot.load(Ordering::Relaxed);
+            if other != slot && self.slot(0, other).load(Ordering::Relaxed) != 0 {
+                self.set(other, 0.0);
+            }
+            next = entry.older.load(Ordering::Relaxed);
+        }
     }
 
     fn adopt(&self, used: usize, tid: u32, has_ended: impl Fn(u32) -> bool) -> Option<usize> {

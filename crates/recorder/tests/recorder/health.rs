@@ -1,6 +1,6 @@
 //! Components and heartbeats: what was said last, since when, and what a torn or hostile copy shows.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use lifeboat_recorder::{
     COMPONENTS, HEALTH_NAME_MAX, HEARTBEATS, Health, Outcome, RECORDER_BYTES, Recorder, Stamp,
@@ -131,6 +131,27 @@ fn a_heartbeat_is_the_last_one() {
     let named = |at: &usize| word(recorder, at + 8).swap(0, Ordering::Relaxed) == 1;
     assert_eq!(entry.filter(named).count(), 2);
     assert!(beats().is_empty(), "names that are being written");
+}
+
+/// A loop rests and begins anew a million times, an hour apart, while another thread looks.
+#[test]
+fn a_new_deadline_comes_with_its_beat() {
+    const HOUR_NS: u64 = 3_600_000_000_000;
+    let recorder = Shared(fresh());
+    let now_ns = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for hour in 1..1_000_000 {
+                now_ns.store(hour * HOUR_NS, Ordering::Release);
+                for deadline_ms in [5, 0] {
+                    let _ = recorder.recorder().heartbeat(hour * HOUR_NS, 7, b"event-loop", deadline_ms);
+                }
+            }
+        });
+        while !writer.is_finished() {
+            assert!(!recorder.recorder().has_overdue_heartbeat(now_ns.load(Ordering::Acquire)));
+        }
+    });
 }
 
 #[test]

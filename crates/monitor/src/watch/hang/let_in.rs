@@ -59,7 +59,7 @@ pub(super) fn ask(link: &Link, hung_tid: u32) -> Result<LetIn<'_>, String> {
     let Some(tid) = std::iter::once(hung_tid).chain(others).find(hears) else {
         return Err(format!("no thread can hear signal {signal}, which would let the monitor in"));
     };
-    send(link.pid(), tid, signal)?;
+    send(link, tid, signal)?;
     if !wait(link, request) {
         return Err(format!("the node did not answer signal {signal}, which would let the monitor in"));
     }
@@ -68,9 +68,13 @@ pub(super) fn ask(link: &Link, hung_tid: u32) -> Result<LetIn<'_>, String> {
     Ok(asked)
 }
 
-fn send(pid: u32, tid: u32, signal: u32) -> Result<(), String> {
+fn send(link: &Link, tid: u32, signal: u32) -> Result<(), String> {
+    // The number of one that has ended may be another's by now.
+    if !link.lives() {
+        return Err("the node has ended".into());
+    }
     // SAFETY: the call takes numbers alone; a thread that is no more, or another process's, is not found.
-    let sent = unsafe { libc::syscall(libc::SYS_tgkill, pid, tid, signal) };
+    let sent = unsafe { libc::syscall(libc::SYS_tgkill, link.pid(), tid, signal) };
     if sent == 0 {
         return Ok(());
     }

@@ -3,11 +3,12 @@
 
 use std::fs;
 
-use crate::capture::{Capture, End, Subject, Thread};
+use crate::capture::{Capture, End, Image, Subject, Thread};
 
 use super::super::link::Link;
 use super::super::{capture, images, process, threads};
 use super::let_in::{self, LetIn};
+use super::looking::Held;
 use super::{Found, Load};
 
 /// Longest name of a function of the kernel.
@@ -54,18 +55,22 @@ pub(super) fn tids(pid: u32) -> impl Iterator<Item = u32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// Captures what hangs.
-pub(crate) fn capture(link: &Link, found: Found) -> Capture {
+/// Captures what hangs; nothing where the node is about to end, whose capture goes first.
+pub(super) fn capture(link: &Link, found: Found, held: &Held) -> Option<Capture> {
     let pid = link.pid();
     let Found { mut hang, last_boottime_ns, load, mut notes } = found;
     hang.busy = Load::of(pid).since(&load, pid);
-    let (mut threads, mut refused) = threads::capture(pid, None);
+    // This comes first: where the map is locked we wait here, and no thread waits for us.
+    let mut mapped = Mapped::of(link, hang.tid);
+    let take = || held.take(link, |goes_on| threads::capture_while(pid, None, goes_on));
+    let (mut threads, mut refused) = take()?;
     let mut let_in = None;
     // A process that is stopped hears no signal.
     if threads.iter().all(|thread| thread.registers.is_empty()) && !hang.state.starts_with('T') {
         match let_in::ask(link, hang.tid) {
             Ok(asked) => {
-                (threads, refused) = threads::capture(pid, None);
+                mapped = Mapped::of(link, hang.tid);
+                (threads, refused) = take()?;
                 take_interrupted(&mut threads, &asked);
                 let_in = Some(asked);
             }
@@ -73,16 +78,29 @@ pub(crate) fn capture(link: &Link, found: Found) -> Capture {
         }
     }
     if hang.state.starts_with('R') && let_in.is_none() {
-        hang.later = threads::samples(pid, hang.tid, SAMPLES);
+        hang.later = held.take(link, |goes_on| threads::samples(pid, hang.tid, SAMPLES, goes_on))?;
     }
-    notes.append(&mut refused);
-    let memory = link.memory_of(hang.tid);
-    let (maps, process) = (process::maps(memory), process::process(pid));
-    let images = images::images(memory, &maps);
     drop(let_in);
+    notes.append(&mut refused);
+    let (Mapped { maps, images }, process) = (mapped, process::process(pid));
     let begun = capture::begin(link, Subject::Hang(last_boottime_ns), End::StillAlive);
     let notes = notes.into_iter().chain(begun.notes).collect();
-    Capture { threads, maps, images, process, notes, hang: Some(hang), ..begun }
+    Some(Capture { threads, maps, images, process, notes, hang: Some(hang), ..begun })
+}
+
+/// What is loaded where.
+struct Mapped {
+    maps: Vec<u8>,
+    images: Vec<Image>,
+}
+
+impl Mapped {
+    fn of(link: &Link, tid: u32) -> Self {
+        let memory = link.memory_of(tid);
+        let maps = process::maps(memory);
+        let images = images::images(memory, &maps);
+        Self { maps, images }
+    }
 }
 
 /// The thread that let us in stands in its handler: what it did before is what counts.

@@ -6,6 +6,7 @@
 mod let_in;
 mod load;
 mod look;
+mod looking;
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,7 @@ use super::capture::boottime_ns;
 use super::link::{HealthCopy, Link};
 use load::Load;
 
-pub(crate) use look::capture;
+pub(crate) use looking::Looking;
 
 /// The grace is the deadline again, within these bounds.
 const GRACE_MIN: Duration = Duration::from_secs(1);
@@ -33,7 +34,7 @@ pub(crate) struct Hangs {
     due: Option<Instant>,
     /// Who stopped the node for so long that a heartbeat is late: told with the report that follows, if one does.
     held_by: Option<String>,
-    /// Whether the last that was told stood still because the whole process was stopped: so do all others then.
+    /// Whether the whole process is stopped, and that was told: all others stand still by the same stop.
     is_stop_told: bool,
 }
 
@@ -45,6 +46,8 @@ struct Late {
     since: Instant,
     load: Load,
     is_told: bool,
+    /// Whether it was found late while the whole process was stopped.
+    is_of_stop: bool,
 }
 
 /// A hang to be reported.
@@ -66,6 +69,12 @@ impl Hangs {
     pub(crate) fn forget(&mut self) {
         self.late.clear();
         self.due = None;
+        self.is_stop_told = false;
+    }
+
+    /// Looks no more until asked to.
+    pub(crate) fn rest(&mut self) {
+        self.due = None;
     }
 
     /// Who held the node while a heartbeat was late, where that was told nowhere.
@@ -86,7 +95,11 @@ impl Hangs {
         let copy = link.health();
         let health = copy.as_ref().and_then(HealthCopy::read);
         let live = health.iter().flat_map(Health::heartbeats).filter(|beat| beat.deadline_ms != 0);
+        let live: Vec<_> = live.collect();
         let known = std::mem::take(&mut self.late);
+        // A loop that came back has ended that stop; the next is another.
+        self.is_stop_told &=
+            live.iter().any(|beat| known.iter().any(|late| late.is_of_stop && late.is(beat)));
         let mut waits = Vec::new();
         let mut found = Vec::new();
         for beat in live {
@@ -126,7 +139,7 @@ impl Hangs {
             late.since = Instant::now();
             return None;
         }
-        late.is_told = true;
+        (late.is_told, late.is_of_stop) = (true, seen.is_stopped);
         let is_known = seen.is_stopped && self.is_stop_told;
         self.is_stop_told = seen.is_stopped;
         let hang = crate::capture::Hang {
@@ -175,6 +188,7 @@ impl Late {
 
     fn new(beat: &HeartbeatView<'_>, pid: u32) -> Self {
         let (name, last_boottime_ns) = (beat.name.to_vec(), beat.last_boottime_ns);
-        Self { name, last_boottime_ns, since: Instant::now(), load: Load::of(pid), is_told: false }
+        let (since, load) = (Instant::now(), Load::of(pid));
+        Self { name, last_boottime_ns, since, load, is_told: false, is_of_stop: false }
     }
 }

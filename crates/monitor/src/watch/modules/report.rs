@@ -7,7 +7,7 @@ use std::time::{Instant, SystemTime};
 
 use lifeboat_recorder::{Setting, Snapshot};
 
-use crate::capture::{CAPTURE_VERSION, Capture, End, Process, Subject};
+use crate::capture::{CAPTURE_VERSION, Capture, End, OutOfMemory, Process, Subject};
 use crate::run::recorder::{OwnRecorder, boottime_ns, realtime_ns};
 use crate::sample::ProcessSample;
 use crate::watch::budget::Budget;
@@ -123,6 +123,7 @@ impl Reports {
             metrics: figures(&death.module, last),
             restarts: Some(death.restarts),
             course: Vec::new(),
+            out_of_memory: OutOfMemory::default(),
         })
     }
 

@@ -45,6 +45,53 @@ fn by_version_1(groups: &str, mounts: &str) -> Option<CgroupSample> {
     })
 }
 
+/// The counter of a group's processes that the kernel killed for want of memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Killed {
+    folder: PathBuf,
+    file: &'static str,
+}
+
+impl Killed {
+    /// That of the group of this process; nothing where there is none.
+    pub(super) fn of(pid: u32) -> Option<Self> {
+        let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+        let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+        [("", "memory.events"), ("memory", "memory.oom_control")].into_iter().find_map(
+            |(controller, file)| {
+                let killed = Self { folder: Place::find(&groups, &mounts, controller)?.folder, file };
+                killed.count().is_some().then_some(killed)
+            },
+        )
+    }
+
+    #[cfg(test)]
+    pub(super) fn in_folder(folder: &Path, file: &'static str) -> Self {
+        Self { folder: folder.into(), file }
+    }
+
+    /// How many so far.
+    pub(super) fn count(&self) -> Option<u64> {
+        field(&fs::read_to_string(self.folder.join(self.file)).ok()?, "oom_kill")
+    }
+
+    /// The group's processes, 0 for one that is not of our PID namespace; nothing where nobody can say, where there are
+    /// more than so many, or where groups below count in this one, too.
+    pub(super) fn processes(&self, most: usize) -> Option<Vec<u32>> {
+        let below =
+            fs::read_dir(&self.folder).ok()?.flatten().map(|entry| entry.path().join("cgroup.events"));
+        let is_populated = |events: PathBuf| {
+            fs::read_to_string(events).is_ok_and(|text| field(&text, "populated").is_none_or(|it| it > 0))
+        };
+        if below.into_iter().any(is_populated) {
+            return None;
+        }
+        let text = fs::read_to_string(self.folder.join("cgroup.procs")).ok()?;
+        let processes: Vec<_> = text.lines().take(most + 1).map(|line| line.parse().unwrap_or(0)).collect();
+        (processes.len() <= most).then_some(processes)
+    }
+}
+
 /// The folder of a group, and the one above which nothing is visible.
 #[derive(Debug, PartialEq, Eq)]
 struct Place {

@@ -3,6 +3,7 @@
 pub(crate) mod cgroup;
 mod course;
 mod databases;
+mod out_of_memory;
 pub(crate) mod process;
 mod spool;
 
@@ -17,7 +18,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::capture::CoursePoint;
+use crate::capture::{CoursePoint, End, OutOfMemory};
 use crate::lives::{Lives, Record};
 use crate::post::{self, Counts};
 use crate::sample::{Ended, Life, ProcessSample, Sample};
@@ -28,6 +29,7 @@ use super::modules::Modules;
 
 use course::Course;
 use databases::Databases;
+use out_of_memory::{Look, Looks};
 
 /// How often the node is looked at where nobody asks: for the course that its report shows.
 const INTERVAL: Duration = Duration::from_secs(15);
@@ -56,6 +58,7 @@ pub(crate) struct Seen {
     pub(crate) scraped: Vec<MetricValue>,
     /// What the node needed over its last minutes.
     pub(crate) course: Vec<CoursePoint>,
+    looks: Looks,
 }
 
 /// The thread that looks.
@@ -96,6 +99,14 @@ impl Sampler {
         lock(&self.seen).clone()
     }
 
+    /// What the kernel counted of processes that it killed for want of memory, for an end that may be such.
+    pub(crate) fn out_of_memory(&self, end: End) -> OutOfMemory {
+        match end {
+            End::Signaled(libc::SIGKILL) => lock(&self.seen).looks.clone().until_now(),
+            _ => OutOfMemory::default(),
+        }
+    }
+
     /// Tells `serve` that this life is over, and how.
     pub(crate) fn end(&self, ended: Ended) {
         self.looker.note_suppressed();
@@ -116,8 +127,16 @@ fn look(looker: &Looker, mut serve: Option<&UnixStream>, seen: &Mutex<Seen>) {
     loop {
         if due <= Instant::now() {
             due = Instant::now() + INTERVAL;
-            course.add(&looker.process(), cgroup::cgroup_sample(looker.subject.pid).as_ref());
-            lock(seen).course = course.points();
+            // Before the process is seen to live: what is counted after its end shall be in none.
+            let look = Look::now(looker.subject.pid);
+            let process = looker.process();
+            course.add(&process, cgroup::cgroup_sample(looker.subject.pid).as_ref());
+            let mut seen = lock(seen);
+            seen.course = course.points();
+            if process.is_up {
+                seen.looks.add(look);
+            }
+            drop(seen);
             looker.note_suppressed();
             rest::give_back();
         }

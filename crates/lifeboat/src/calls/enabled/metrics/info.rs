@@ -30,8 +30,7 @@ impl Info {
     }
 
     /// Sets the labels, in the place of those that it had; after `start` alone. Each set of labels that there ever was
-    /// takes one of the node's series: for what seldom changes. Set it from one thread: of two that set it at the same
-    /// moment both may hold.
+    /// takes one of the node's series: for what seldom changes.
     pub fn set(&self, labels: &[Label<'_>]) {
         let Some(set) = reporter::table().and_then(|table| table.info_set) else { return };
         self.description.lowered(self.slot.get(), 0, labels, |metric| {

@@ -10,7 +10,12 @@ thread_local! {
     /// Null until this thread's first use after start, in a fork's child, and where there is none left. A pointer needs
     /// no destructor: a thread that ends leaves its row, values and all, to the next.
     static OWN: Cell<*mut u64> = const { Cell::new(ptr::null_mut()) };
+    /// How often this thread, which got no row, counts in that of all before it asks again.
+    static ROWLESS: Cell<u32> = const { Cell::new(0) };
 }
+
+/// With all rows taken it takes long to look for one whose owner has ended.
+const COUNTS_A_LOOK: u32 = 64;
 
 /// Null until the first use of a gauge after start.
 static SHARED: AtomicPtr<u64> = AtomicPtr::new(ptr::null_mut());
@@ -62,9 +67,14 @@ const fn in_register(place: *mut u64) -> *mut u64 {
 /// The calling thread's row, asked for where it has none.
 pub(super) fn own_or_new() -> Option<NonNull<u64>> {
     own().or_else(|| {
-        let row = NonNull::new(reporter::table()?.metric_row?())?;
-        OWN.set(row.as_ptr());
-        Some(row)
+        if let Some(left) = ROWLESS.get().checked_sub(1) {
+            ROWLESS.set(left);
+            return None;
+        }
+        let row = reporter::table()?.metric_row?();
+        OWN.set(row);
+        ROWLESS.set(if row.is_null() { COUNTS_A_LOOK } else { 0 });
+        NonNull::new(row)
     })
 }
 
@@ -80,5 +90,6 @@ pub(super) fn shared_or_new() -> Option<NonNull<u64>> {
 /// The rows are the parent's: two writers would lose counts. Called in a fork's child, whose only thread this is.
 pub(in super::super) extern "C" fn in_child() {
     OWN.set(ptr::null_mut());
+    ROWLESS.set(0);
     SHARED.store(ptr::null_mut(), Ordering::Relaxed);
 }

@@ -4,9 +4,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::super::reporter;
 use super::description::Description;
-use super::description::resolved;
 use super::{Label, row};
-use lifeboat_abi::{Metric, MetricKind, Status};
+use lifeboat_abi::Status;
 
 /// What the reporter made of a metric that it does not take.
 const REFUSED: u32 = u32::MAX;
@@ -147,14 +146,12 @@ pub(super) fn count_first(slot: u32, value: u64) {
         return;
     }
     row::own_or_new();
-    match own_place(slot) {
-        Some(place) => increase(place, value),
+    if let Some(place) = own_place(slot) {
+        increase(place, value);
+    } else if let Some(row) = row::shared_or_new() {
         // More threads than rows.
-        None => call(MetricKind::Counter, slot, &[], |metric| {
-            let add = reporter::table()?.counter_add?;
-            // SAFETY: the handle lives until the call returns.
-            Some(unsafe { add(metric, value) })
-        }),
+        // SAFETY: the reporter gave row and slot.
+        unsafe { row::place(row, slot) }.fetch_add(value, Ordering::Relaxed);
     }
 }
 
@@ -212,14 +209,15 @@ pub(super) fn observe_first(slot: u32, value: f64, bounds: &[f64]) {
     if !is_slot(slot) {
         return;
     }
-    match row::own_or_new() {
-        Some(row) => fill_bucket(row, slot, value, bounds),
+    if let Some(row) = row::own_or_new() {
+        fill_bucket(row, slot, value, bounds);
+    } else if let Some(row) = row::shared_or_new().filter(|_| !value.is_nan()) {
         // More threads than rows.
-        None => call(MetricKind::Histogram, slot, bounds, |metric| {
-            let observe = reporter::table()?.histogram_observe?;
-            // SAFETY: the handle and its bounds live until the call returns.
-            Some(unsafe { observe(metric, value) })
-        }),
+        let bucket = bounds.iter().take_while(|bound| value > **bound).count() as u32;
+        // SAFETY: the reporter gave the row, and as many slots as there are bounds, and two.
+        unsafe { row::place(row, slot + bucket) }.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: as above.
+        apply(unsafe { row::place(row, slot + bounds.len() as u32 + 1) }, Change::Add(value));
     }
 }
 
@@ -256,9 +254,4 @@ fn own_place(slot: u32) -> Option<&'static AtomicU64> {
 #[inline(always)]
 fn is_slot(slot: u32) -> bool {
     slot.wrapping_sub(1) < REFUSED - 1
-}
-
-/// Calls an entry of the table with a handle that has its slot. There is nobody to tell what it answers.
-fn call(kind: MetricKind, slot: u32, bounds: &[f64], entry: impl FnOnce(&mut Metric) -> Option<i32>) {
-    let _ = entry(&mut resolved(kind, slot, bounds));
 }
