@@ -79,7 +79,7 @@ impl Sign {
             Err(error) => return Err(Error::at("cannot make", &folder, error)),
         }
         for path in files(state_dir) {
-            if File::open(&path).is_ok_and(|file| !lock::is_held(&file) && is_old(&file)) {
+            if File::open(&path).is_ok_and(|file| is_settled(&file) && !lock::is_held(&file)) {
                 // Another one may have been quicker.
                 let _ = fs::remove_file(path);
             }
@@ -128,7 +128,9 @@ impl Sign {
     pub(super) fn take_over(&self, state_dir: &Path) {
         let ancestors = kin::ancestors(self.said.node_pid);
         for path in files(state_dir).into_iter().filter(|path| *path != self.path) {
-            let Some(other) = living(&path).filter(|other| other.wanted == self.said.wanted) else { continue };
+            let Some(other) = living(&path).filter(|other| other.wanted == self.said.wanted) else {
+                continue;
+            };
             let Some(firmness) = self.firmness(&other, &ancestors) else { continue };
             if let Ok(lock) = Lock::look(&path, Role::Serve) {
                 let _ = lock.ask_holder_to_leave(firmness);
@@ -147,8 +149,7 @@ impl Sign {
         // Two programs without a name are not one node; of two nodes that want any free port each has its own.
         let is_same =
             !other.node.is_empty() && (&other.node, &other.app) == (&self.said.node, &self.said.app);
-        let is_succeeded =
-            is_same && !ancestors.contains(&other.node_pid) && !other.wanted.ends_with(":0");
+        let is_succeeded = is_same && !ancestors.contains(&other.node_pid) && !other.wanted.ends_with(":0");
         is_succeeded.then_some(Firmness::Ask)
     }
 
@@ -171,10 +172,11 @@ fn files(state_dir: &Path) -> Vec<PathBuf> {
     paths.filter(|path| path.extension().is_some_and(|ending| ending == ENDING)).collect()
 }
 
-/// Whether its writer has had the time to lock it.
-fn is_old(file: &File) -> bool {
-    let age = file.metadata().and_then(|about| about.modified()).ok().and_then(|at| at.elapsed().ok());
-    age.is_some_and(|age| age > UNLOCKED_AGE_MAX)
+/// Whether its writer has locked it by now, or had the time to: it writes nothing before.
+fn is_settled(file: &File) -> bool {
+    let Ok(about) = file.metadata() else { return false };
+    let age = about.modified().ok().and_then(|at| at.elapsed().ok());
+    about.len() > 0 || age.is_some_and(|age| age > UNLOCKED_AGE_MAX)
 }
 
 /// The second number of the file's name.
