@@ -1,12 +1,14 @@
 //! Who looks after a node is told apart from others, and replaced where it ends too early.
 //!
 //! 1. a list of processes says which role each has, and for which node
-//! 2. `serve` is killed while the node lives: another one serves at the same address, and the next one, too, tells of a death
+//! 2. `serve` is killed while the node lives: another one serves at the same address, and that one, too, tells of a death
+//! 3. `watch` is killed: `serve` says that no death will be reported
 
 use std::fs;
 use std::net::TcpListener;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use serde_json::Value;
 
 use crate::bench::{Bench, Node, wait_until};
 
@@ -30,6 +32,28 @@ fn a_list_of_processes_tells_roles_and_nodes_apart() {
         assert_eq!(words[..2], ["lifeboat-monitor", role], "{words:?}");
         assert_eq!(words[2..4], of_node, "{words:?}");
     }
+    node.end();
+}
+
+#[test]
+fn a_monitor_that_has_gone_is_missed() {
+    let node = Bench::get().node();
+    assert_eq!(node.sample("lifeboat_monitor_up").as_deref(), Some("1"));
+    let types = |checks: &Value| (checks["databases"].is_array(), checks["spool"].is_object());
+    assert_eq!(types(&node.get("/health/checks").json()), (true, true));
+    let serve = node.endpoint().unwrap()["serve_pid"].to_string();
+    let status = fs::read_to_string(format!("/proc/{serve}/status")).unwrap();
+    let watch = status.lines().find_map(|line| line.strip_prefix("PPid:")).unwrap().trim().parse().unwrap();
+    let pidfd = pidfd_open(Pid::from_raw(watch).unwrap(), PidfdFlags::empty()).unwrap();
+    pidfd_send_signal(&pidfd, Signal::KILL).unwrap();
+    wait_until("it is missed", || node.sample("lifeboat_monitor_up").as_deref() == Some("0"));
+    let health = node.get("/health");
+    assert_eq!((health.status, health.json()["status"].as_str()), (200, Some("degraded")));
+    assert!(health.json()["reason"].as_str().unwrap().starts_with("its monitor has gone"));
+    assert_eq!(types(&node.get("/health/checks").json()), (true, true));
+    let age = || node.sample("lifeboat_sample_age_seconds").unwrap().parse::<f64>().unwrap();
+    let before = age();
+    wait_until("its last sample grows older", || age() > before);
     node.end();
 }
 

@@ -277,8 +277,8 @@ fn sample(destination: &Destination, recorder: &OwnRecorder, pidfd: &OwnedFd, pi
     let serve = serving::start(&shown);
     let link = Link::of_own(recorder.file(), pidfd).ok().map(Arc::new);
     let modules = link.and_then(|link| Modules::start(&link, destination, serve.is_some()));
-    let suppressed = Arc::default();
-    let subject = Subject { pid, state_dir, lives, suppressed, modules: modules.clone() };
+    let (suppressed, hung) = (Arc::default(), Arc::default());
+    let subject = Subject { pid, state_dir, lives, suppressed, hung, modules: modules.clone() };
     Some((Sampler::start(subject, serve), modules))
 }
 

@@ -107,6 +107,11 @@ impl Sign {
         }
     }
 
+    /// Whether it has gone, as with the whole state directory.
+    pub(super) fn is_removed(&self) -> bool {
+        self.lock.is_removed()
+    }
+
     /// What it says.
     pub(super) const fn said(&self) -> &Endpoint {
         &self.said

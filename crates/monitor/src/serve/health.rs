@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::sample::{ProcessSample, Sample};
 
-use super::facts::Facts;
+use super::facts::{Facts, Monitor};
 use super::node::{Component, Heartbeat, State};
 
 const POINTS_MAX: u32 = 100;
@@ -150,6 +150,10 @@ impl Ledger {
     }
 
     fn sample(&mut self, facts: &Facts<'_>) {
+        if facts.monitor == Monitor::Gone {
+            let reason = "its monitor has gone: no death will be reported before the next start";
+            self.deduct(Status::Degraded, 15, reason.into());
+        }
         let is_known =
             facts.sample.is_some() && facts.sample_age_seconds.is_some_and(|age| age < SAMPLE_AGE_MAX);
         self.know(is_known, || "what the monitor's `watch` sees".into());

@@ -47,6 +47,8 @@ pub(crate) struct Subject {
     pub(crate) lives: Lives,
     /// Handled errors that became no report and are not in the record of its lives yet.
     pub(crate) suppressed: Arc<AtomicU64>,
+    /// Hangs that are not in that record yet.
+    pub(crate) hung: Arc<AtomicU64>,
     /// The node's modules, where they are looked after.
     pub(crate) modules: Option<Arc<Modules>>,
 }
@@ -304,11 +306,16 @@ impl Looker {
         sample
     }
 
-    /// Puts what was suppressed on record, so that a later life counts on. What cannot be written now waits.
+    /// Puts what was suppressed, and what hung, on record, so that a later life counts on. What cannot be written now waits.
     fn note_suppressed(&self) {
-        let count = self.subject.suppressed.swap(0, Ordering::Relaxed);
-        if count > 0 && self.subject.lives.suppress(count).is_err() {
-            self.subject.suppressed.fetch_add(count, Ordering::Relaxed);
+        let Subject { lives, suppressed, hung, .. } = &self.subject;
+        let count = suppressed.swap(0, Ordering::Relaxed);
+        if count > 0 && lives.suppress(count).is_err() {
+            suppressed.fetch_add(count, Ordering::Relaxed);
+        }
+        let count = hung.swap(0, Ordering::Relaxed);
+        if count > 0 && lives.hang(count).is_err() {
+            hung.fetch_add(count, Ordering::Relaxed);
         }
     }
 }
@@ -326,6 +333,7 @@ mod tests {
             state_dir: state_dir.into(),
             lives: Lives::new(state_dir, "node"),
             suppressed: Arc::default(),
+            hung: Arc::default(),
             modules: None,
         };
         Looker {
