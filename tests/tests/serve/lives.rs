@@ -41,9 +41,10 @@ fn a_death_is_told_until_the_next_life() {
     assert!(page.contains("\nlifeboat_health_score 0\n"), "{page}");
     assert!(page.contains("\nlifeboat_health_coverage_ratio "), "{page}");
     assert!(!page.contains("lifeboat_monitor_up"), "{page}");
-    let report = health.json()["report"].as_str().unwrap().to_owned();
+    wait_until("its report is named", || served.get("/health").json()["report"].is_string());
+    let report = served.get("/health").json()["report"].as_str().unwrap().to_owned();
     let is_named = |path: std::path::PathBuf| path.to_string_lossy().replace('-', "").contains(&report);
-    assert!(fs::read_dir(state_dir.join("pending")).unwrap().any(|entry| is_named(entry.unwrap().path())));
+    assert!(fs::read_dir(state_dir.join("spool")).unwrap().any(|entry| is_named(entry.unwrap().path())));
     let checks = served.get("/health/checks").json();
     assert_eq!(checks["process"]["ended"]["report"], report);
     assert!(checks["process"]["ended"]["at_timestamp_seconds"].is_u64(), "{checks}");
