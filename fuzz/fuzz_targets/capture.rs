@@ -124,6 +124,7 @@ fn capture(image: &mut Image, described: Described<'_>) -> Capture {
         captured_boottime_ns: 0,
         hang,
         restarts: None,
+        module: None,
         course: Vec::new(),
         out_of_memory: capture::OutOfMemory::default(),
         captured_realtime_ns: 0,

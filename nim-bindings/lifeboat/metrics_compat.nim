@@ -13,6 +13,8 @@ when defined(sentry):
   import ./compat_on, ./compat_read
   export compat_on except nameOf, kindOf
   export compat_read
-else:
+elif (compiles do: import pkg/metrics):
   import pkg/metrics
   export metrics
+else:
+  {.error: "without -d:sentry this module is nim-metrics, which cannot be imported: nimble install metrics".}

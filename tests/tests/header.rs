@@ -141,6 +141,23 @@ fn cxx_header_compiles_with_less_of_the_language() {
     }
 }
 
+/// C++20 finds fault with `+=` on what is volatile.
+#[test]
+fn metrics_are_silent_in_cxx_20() {
+    let scratch = Scratch::new("cxx20");
+    let source = scratch.write(
+        "user.cpp",
+        "#include <lifeboat.h>\nextern lifeboat_gauge gauge;\nextern lifeboat_histogram histogram;\nvoid use();\n\
+         void use() { lifeboat_gauge_add(&gauge, 1); lifeboat_histogram_observe(&histogram, 1); }\n",
+    );
+    for compiler in Compiler::CXX {
+        for mode in ["-DLIFEBOAT_LOAD", "-DLIFEBOAT_LINK"] {
+            let flags = ["-std=c++20", "-Wall", "-Wextra", "-Werror", "-c", mode];
+            Compile::new(compiler).flags(flags).source(&source).build(scratch.join("user.o"));
+        }
+    }
+}
+
 #[test]
 fn both_modes_are_refused() {
     let scratch = Scratch::new("both");

@@ -131,3 +131,40 @@ fn the_guide_lists_every_answer() {
     let numbered = rows.iter().filter(|row| row.as_bytes().get(2).is_some_and(u8::is_ascii_digit)).count();
     assert_eq!(numbered, Status::ALL.len(), "docs/guide.md lists an answer that there is not");
 }
+
+#[test]
+fn the_guide_lists_every_variable() {
+    let guide = fs::read_to_string(repository("docs/guide.md")).unwrap();
+    let doctor = fs::read_to_string(repository("crates/cli/src/doctor/settings.rs")).unwrap();
+    let mut read = std::collections::BTreeSet::new();
+    for folder in ["crates/core/src", "crates/monitor/src"] {
+        variables_below(&repository(folder), &mut read);
+    }
+    assert!(read.contains("LIFEBOAT_METRICS") && read.contains("LIFEBOAT_SERIES_MAX"), "{read:?}");
+    // Of the build, and from one role of the monitor to another.
+    for internal in ["LIFEBOAT_BUILD_COMMIT", "LIFEBOAT_POST_DSN"] {
+        read.remove(internal);
+    }
+    let is_row = |name: &str| guide.contains(&format!("\n| `{name}` | "));
+    let missing: Vec<&String> = read.iter().filter(|name| !is_row(name)).collect();
+    assert!(missing.is_empty(), "not in the guide's table: {missing:?}");
+    let unknown: Vec<&String> = read.iter().filter(|name| !doctor.contains(&format!("\"{name}\""))).collect();
+    assert!(unknown.is_empty(), "`lifeboat doctor` calls them unknown: {unknown:?}");
+}
+
+/// Texts in code that are a variable's name and nothing else.
+fn variables_below(folder: &PathBuf, found: &mut std::collections::BTreeSet<String>) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            variables_below(&path, found);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            let text = fs::read_to_string(&path).unwrap_or_default();
+            let named = text.split('"').filter(|text| text.starts_with("LIFEBOAT_"));
+            let is_name = |text: &&str| {
+                !text.ends_with('_') && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+            };
+            found.extend(named.filter(is_name).map(str::to_owned));
+        }
+    }
+}

@@ -45,7 +45,10 @@ Examples:
   lifeboat reports --json | jq -r 'select(.state == \"pending\") | .event_id'
 
 A report is `pending` until a server takes it (`sent`; the last 20 are kept) or refuses it for good
-(`set-aside`; `lifeboat show` says why). Without a server all stay pending, and that is no fault.")]
+(`set-aside`; `lifeboat show` says why). Without a server all stay pending, and that is no fault.
+
+A report is on disk some milliseconds after a death: where there is none it is waited for, up to a second while a
+monitor is at work on this machine. `lifeboat show` does so too.")]
     Reports {
         /// One JSON object a line: event_id, timestamp, cause, title, node, release, state
         #[arg(long)]

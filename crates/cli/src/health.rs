@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::clean;
 use crate::output::{self, Failure};
-use crate::state;
+use crate::{served, state};
 
 /// More than any answer has.
 const ANSWER_BYTES_MAX: u64 = 4 * 1024 * 1024;
@@ -59,10 +59,16 @@ pub(crate) fn run(wish: &Wish) -> Result<(), Failure> {
                     output::print(&format!("{}\n", clean::line(&called(&verdict))))?;
                 }
             }
-            Err(why) => sick.push(called(&why)),
+            Err(why) => sick.push(called(&explained(wish, &node).unwrap_or(why))),
         }
     }
     if sick.is_empty() { Ok(()) } else { Err(Failure::no(sick.join("; "))) }
+}
+
+/// Why nobody answered, where the state directory knows.
+fn explained(wish: &Wish, node: &Node) -> Option<String> {
+    let state_dir = wish.state_dir.clone().or_else(|| state::default_directory().ok())?;
+    served::silence(&state_dir, *node.address.as_ref().ok()?, resolve)
 }
 
 /// Named, or as the node's own environment says, or as its monitor wrote it down.
@@ -78,21 +84,45 @@ fn nodes(wish: &Wish) -> Result<Vec<Node>, Failure> {
         return one(address);
     }
     let state_dir = wish.state_dir.clone().map_or_else(state::default_directory, Ok)?;
-    let (ended, living): (Vec<_>, Vec<_>) =
-        Endpoint::all(&state_dir).into_iter().partition(|endpoint| endpoint.has_ended);
-    // Who has ended is only asked where nobody lives: it tells of the death.
-    let all = if living.is_empty() { ended } else { living };
-    if all.is_empty() {
+    let served = Endpoint::all(&state_dir);
+    let told: Vec<&Endpoint> = served
+        .iter()
+        .enumerate()
+        .filter(|(at, it)| !has_next_life(&served, *at, it))
+        .map(|(_, it)| it)
+        .collect();
+    let left_behind = served::left_behind(&state_dir);
+    if told.is_empty() && left_behind.is_empty() {
         return Err(Failure::no(format!("{NOT_SERVED} ({})", state_dir.display())));
     }
-    let is_one = all.len() == 1;
-    let node = |endpoint: Endpoint| {
-        let name =
-            if endpoint.node.is_empty() { format!("process {}", endpoint.node_pid) } else { endpoint.node };
-        let address = endpoint.address.ok_or(endpoint.error).and_then(|address| resolve(&address));
-        Node { name: if is_one { String::new() } else { name }, address }
+    let is_one = told.len() + left_behind.len() == 1;
+    let named = |endpoint: &Endpoint| match endpoint.node.as_str() {
+        _ if is_one => String::new(),
+        "" => format!("process {}", endpoint.node_pid),
+        name => name.to_owned(),
     };
-    Ok(all.into_iter().map(node).collect())
+    let asked = told.into_iter().map(|endpoint| {
+        let address = endpoint.address.clone().ok_or_else(|| endpoint.error.clone());
+        Node { name: named(endpoint), address: address.and_then(|address| resolve(&address)) }
+    });
+    let silent = left_behind
+        .iter()
+        .map(|endpoint| Node { name: named(endpoint), address: Err(served::gone(endpoint)) });
+    Ok(asked.chain(silent).collect())
+}
+
+/// Whether this one has ended and lives again: by its name, else as the same program in the same place. The last to start
+/// stand first.
+fn has_next_life(served: &[Endpoint], at: usize, dead: &Endpoint) -> bool {
+    let is_next = |(other_at, other): (usize, &Endpoint)| match dead.node.as_str() {
+        _ if other.has_ended => false,
+        "" => {
+            let is_same = other.node.is_empty() && other.app == dead.app && other.wanted == dead.wanted;
+            is_same && other_at < at
+        }
+        name => other.node == name,
+    };
+    dead.has_ended && served.iter().enumerate().any(is_next)
 }
 
 /// `127.0.0.1:9464`, `localhost:9464`, `:9464`, `9464`, or another host's name and port.

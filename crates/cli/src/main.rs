@@ -9,6 +9,7 @@ mod health;
 mod output;
 mod reports;
 mod run;
+mod served;
 mod show;
 mod state;
 

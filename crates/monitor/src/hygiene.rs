@@ -33,6 +33,19 @@ pub(crate) fn close_above(last: i32) {
     }
 }
 
+/// Closes whatever this role was not given: neither standard input and output, nor one of these. Others of our roles may
+/// have been started at the same time, and what was open for one of them came along.
+pub fn close_all_but(given: &[i32]) {
+    let mut given: Vec<_> = given.iter().copied().filter(|number| *number > libc::STDERR_FILENO).collect();
+    given.sort_unstable();
+    let ends = given.iter().map(|number| number - 1).chain([i32::MAX]);
+    let starts = [libc::STDERR_FILENO].iter().chain(&given).map(|number| number.saturating_add(1));
+    for (start, end) in starts.zip(ends).filter(|(start, end)| start <= end) {
+        // SAFETY: plain numbers; this process has opened nothing of its own yet. An old kernel refuses, and all stays.
+        let _ = unsafe { libc::close_range(start.cast_unsigned(), end.cast_unsigned(), 0) };
+    }
+}
+
 fn reset_signals() {
     const SIGNALS: i32 = 64;
     for signal in 1..=SIGNALS {

@@ -26,6 +26,7 @@ mod talk;
 pub mod watch;
 
 pub use error::Error;
+pub use hygiene::close_all_but;
 pub use metrics::MetricValue;
 
 /// Version and commit of this build: `0.1.0 (3ec908a4f0d2)`.

@@ -3,7 +3,9 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use lifeboat_monitor::{Error, VERSION, at_start, check_database, post, report, run, serve, watch};
+use lifeboat_monitor::{
+    Error, VERSION, at_start, check_database, close_all_but, post, report, run, serve, watch,
+};
 
 const USAGE: &str = "\
 lifeboat-monitor is started by the reporter inside a node, or by `lifeboat run`; nobody needs to start it by hand.
@@ -55,9 +57,9 @@ fn take_role(role: &str, arguments: impl Iterator<Item = OsString>) -> Result<Ex
         "pump" => run::pump()?,
         "watch" => watch::run()?,
         "report" => report::run(arguments)?,
-        "post" => post::run(post::Config::from_arguments(arguments)?)?,
+        "post" => post::run(post::Config::from_arguments(given(arguments))?)?,
         "check-database" => check_database::run(arguments)?,
-        "serve" => serve::run(serve::Config::from_arguments(arguments)?)?,
+        "serve" => serve::run(serve::Config::from_arguments(given(arguments))?)?,
         "--help" | "-h" | "help" => print!("{USAGE}"),
         "--version" | "-V" => println!("lifeboat-monitor {VERSION}"),
         _ => {
@@ -66,4 +68,15 @@ fn take_role(role: &str, arguments: impl Iterator<Item = OsString>) -> Result<Ex
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The arguments of a role that keeps no descriptor but those that they name. Any number may be one, but a process's.
+fn given(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    const OF_PROCESSES: [&str; 2] = ["--node", "--pid"];
+    let arguments: Vec<_> = arguments.collect();
+    let names = arguments.iter().map(|argument| OF_PROCESSES.iter().any(|name| argument == name));
+    let values = arguments.iter().skip(1).zip(names).filter(|(_, is_process)| !is_process);
+    let numbers: Vec<_> = values.filter_map(|(argument, _)| argument.to_str()?.parse().ok()).collect();
+    close_all_but(&numbers);
+    arguments
 }

@@ -117,6 +117,25 @@ fn no_call_of_another_thread_fails() {
     assert_eq!(node.finish().output(), "ready\ndisturbed 0\n");
 }
 
+#[test]
+fn a_death_while_the_monitor_looks_is_whole() {
+    let bench = Bench::new(FIXTURE);
+    let state_dir = bench.state_dir();
+    let mut node = bench.node(&["dies-watched"], &state_dir).spawn();
+    node.wait_for("ready");
+    node.signal(Signal::USR1);
+    // A look that nobody saw is reported, and the node dies when told to.
+    wait_until("the monitor has looked", || !files(&state_dir, "spool", ".envelope").is_empty());
+    node.signal(Signal::USR1);
+    assert_eq!(node.finish().shell_status(), 128 + 6);
+    bench.settle();
+    let events = events(&state_dir);
+    let death = events.iter().find(|event| event["contexts"]["death"]["cause"] == "signal").unwrap();
+    let threads = death["threads"]["values"].as_array().unwrap().iter();
+    let others: Vec<_> = threads.filter(|thread| thread["crashed"] != true).collect();
+    assert!(others.len() >= 2 && others.iter().all(|thread| thread["stacktrace"].is_object()), "{death:#}");
+}
+
 /// As where the loop that hangs has the node's memory map locked.
 #[test]
 fn a_look_that_the_kernel_keeps_waiting_keeps_nobody_else() {

@@ -3,13 +3,14 @@
 //! 1. A node burns processor time, opens files, touches memory, and tells how much.  2. The page says the same; the report
 //!    of its death shows what was seen last.
 //! 3. Lives end in every way, under one name: restarts, deaths and stops are counted, by whoever makes the report.
-//! 4. A database with flipped bytes is told from a whole one, while the node runs.
+//! 4. The kernel's counter of OOM kills rises, and the node is killed: that is the cause.
+//! 5. A database with flipped bytes is told from a whole one, while the node runs.
 
 use std::collections::HashMap;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use lifeboat_tests::Run;
 use rustix::process::Signal;
@@ -144,6 +145,73 @@ for path in sys.argv[1:]:
     assert!(node.finish().succeeded());
     bench.settle();
     assert_eq!(fs::read(&broken).unwrap(), bytes, "nothing was written");
+}
+
+#[test]
+fn a_kill_that_the_kernel_counted_is_an_oom_kill() {
+    let bench = Bench::new(FIXTURE);
+    let Some(counter) = counter_of_oom_kills() else {
+        eprintln!("not tried: this process' memory group cannot be seen");
+        return;
+    };
+    let (kills, processes) = (bench.scratch.join("kills"), bench.scratch.join("processes"));
+    // What the kernel would write, seen by the node and its monitor alone.
+    let script = format!(
+        "mount --bind {} {} && mount --bind {} {} && exec \"$@\"",
+        kills.display(),
+        counter.display(),
+        processes.display(),
+        counter.with_file_name("cgroup.procs").display(),
+    );
+    let behind = ["unshare", "--mount", "sh", "-c", &script, "sh"];
+    let count = |count: u32| fs::write(&kills, format!("oom_kill_disable 0\noom_kill {count}\n")).unwrap();
+    for (others, after, cause, told) in [
+        ("", 5, "oom-kill", ["evidence", "of the node's control group, which held no other"]),
+        ("1\n", 5, "oom-kill", ["suspected_evidence", "which held others too"]),
+        ("", 4, "killed", ["evidence", ""]),
+    ] {
+        fs::write(&processes, others).unwrap();
+        count(4);
+        if !bench.node_behind(&behind, &["faults"]).finish().stderr.is_empty() {
+            eprintln!("not tried: files cannot be mounted here; run the tests as root");
+            return;
+        }
+        let state_dir = bench.state_dir();
+        let node = bench.on(bench.node_behind(&behind, &["stops"]), &state_dir);
+        let mut node = node.env("LIFEBOAT_METRICS", "127.0.0.1:0").spawn();
+        node.wait_for("ready");
+        // By the time of its first answer the monitor has looked.
+        wait_until("the page is there", || {
+            Page::get(&state_dir).value("lifeboat_cgroup_oom_kills_total") == 4.0
+        });
+        count(after);
+        node.signal(Signal::KILL);
+        assert!(!node.finish().succeeded());
+        wait_until("there is a report", || files(&state_dir, "spool", ".envelope").len() == 1);
+        let event = event(&state_dir);
+        let death = &event["contexts"]["death"];
+        assert_eq!((&event["tags"]["cause"], &death["cause"]), (&cause.into(), &cause.into()), "{death}");
+        let evidence = death.get(told[0]).and_then(Value::as_str).unwrap_or_default();
+        assert!(evidence.contains(told[1]) && evidence.is_empty() == (cause == "killed"), "{death}");
+        wait_until("it is counted", || {
+            let record = fs::read(&files(&state_dir, "nodes", ".json")[0]).unwrap();
+            let record: Value = serde_json::from_slice(&record).unwrap();
+            record["record"]["life"]["deaths"][cause] == 1
+        });
+        leave(&bench);
+    }
+}
+
+/// The file in which the kernel counts for the memory group of this process.
+fn counter_of_oom_kills() -> Option<PathBuf> {
+    let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let group = |begin: &str| {
+        groups.lines().find_map(|line| line.split_once(begin)).map(|(_, group)| group.trim_start_matches('/'))
+    };
+    let second = || Some(Path::new("/sys/fs/cgroup").join(group("0::")?).join("memory.events"));
+    let first =
+        || Some(Path::new("/sys/fs/cgroup/memory").join(group(":memory:")?).join("memory.oom_control"));
+    [second(), first()].into_iter().flatten().find(|path| path.is_file())
 }
 
 /// A page of metrics, by name and labels.

@@ -4,7 +4,8 @@
 //! 2. Unload, SIGTERM and exit 0 are stops.
 //! 3. A module with Lifeboat is reported by its own monitor, once; with `LIFEBOAT_SHARED` by the host's, the only one.
 //! 4. Modules of a host that carries nothing, behind `lifeboat run`, are reported too.
-//! 5. When the host ends, by its own death or on request, its modules end with it: no report of theirs.
+//! 5. A module that has joined leaves neither a thread nor a mapping behind.
+//! 6. When the host ends, by its own death or on request, its modules end with it: no report of theirs.
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -133,6 +134,36 @@ fn host_and_modules_share_one_monitor() {
     assert_eq!(host.running.finish().shell_status(), 128 + 11);
     bench.settle();
     assert_eq!(crate::bench::events(&state_dir).len(), 3, "the host's own death is the third, and the last");
+}
+
+#[test]
+fn modules_that_have_ended_leave_nothing_in_the_monitor() {
+    const LIVES: usize = 6;
+    let bench = Bench::new("logos-lives");
+    let host =
+        bench.start(Modules::WithLifeboat, &["demo_module", "other_module"], &[("LIFEBOAT_SHARED", "1")]);
+    let next_life = || {
+        let pid = host.module("demo_module");
+        host.tell_module("demo_module", "exit 0");
+        wait_for_end(pid);
+        host.load("demo_module");
+        host.seen("demo_module");
+        wait_until("it has joined", || host.monitors().len() == 1);
+    };
+    next_life();
+    let monitor = host.monitors()[0];
+    let recorders = || {
+        let maps = std::fs::read_to_string(format!("/proc/{monitor}/maps")).unwrap();
+        maps.lines().filter(|line| line.contains("/memfd:lifeboat")).count()
+    };
+    let threads = || std::fs::read_dir(format!("/proc/{monitor}/task")).unwrap().count();
+    wait_until("the first life has left no recorder", || recorders() == 3);
+    let before = threads();
+    (0..LIVES).for_each(|_| next_life());
+    wait_until("the host's recorder and its modules' are mapped", || recorders() == 3);
+    wait_until(&format!("there are {before} threads again"), || threads() <= before);
+    host.stop(&bench);
+    assert_eq!(bench.reports(), 0);
 }
 
 /// The module faults: there is one report, and it has its stack.

@@ -4,6 +4,7 @@
 mod bench;
 mod core;
 mod deaths;
+mod door;
 mod metrics;
 mod module;
 mod public;

@@ -38,6 +38,32 @@ fn what_is_no_proper_request_is_refused() {
 }
 
 #[test]
+fn who_has_said_all_is_still_answered() {
+    let node = Bench::get().node();
+    for (request, expected) in [
+        (b"GET /livez HTTP/1.1\r\nHost: a.localhost\r\n\r\n".as_slice(), "HTTP/1.1 421 "),
+        (b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n", "HTTP/1.1 200 "),
+        (b"GET /livez HTTP/1.1\r\nHost: loc", ""),
+    ] {
+        let mut stream = connect(&node.address().unwrap());
+        stream.write_all(request).unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with(expected) && answer.is_empty() == expected.is_empty(), "{answer}");
+    }
+    node.end();
+}
+
+#[test]
+fn a_head_that_is_refused_has_no_body() {
+    let node = Bench::get().node();
+    let answer = say(&node.address().unwrap(), b"HEAD /livez HTTP/1.1\r\nHost: evil\r\n\r\n");
+    assert_eq!((answer.status, answer.body.as_slice()), (421, b"".as_slice()));
+    node.end();
+}
+
+#[test]
 fn one_connection_may_ask_again() {
     let node = Bench::get().node();
     let mut stream = connect(&node.address().unwrap());

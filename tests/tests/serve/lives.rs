@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::DirBuilderExt;
 
 use rustix::process::{Pid, Signal};
 use serde_json::Value;
@@ -52,7 +53,7 @@ fn a_death_is_told_until_the_next_life() {
         let states: Vec<_> = checks[list].as_array().unwrap().iter().map(|it| it["state"].clone()).collect();
         assert!(!states.is_empty() && states.iter().all(|state| state == "ended"), "{checks}");
     }
-    assert_eq!(served.endpoint().unwrap()["has_ended"], true);
+    wait_until("its file says so", || served.endpoint().is_some_and(|said| said["has_ended"] == true));
     let first = served.endpoint().unwrap()["serve_pid"].clone();
 
     let next = Node::start(bench.run(&state_dir, &address), state_dir.clone());
@@ -175,15 +176,43 @@ fn serve_may_do_nothing_but_serve() {
     let node = Bench::get().node();
     assert_eq!(node.get("/livez").status, 200);
     let pid = node.endpoint().unwrap()["serve_pid"].clone();
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    for (name, value) in [
-        ("NoNewPrivs", "1"),
-        ("Seccomp", "2"),
-        ("CapEff", "0000000000000000"),
-        ("CapBnd", "0000000000000000"),
-    ] {
-        let found = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        assert_eq!(found.map(str::trim), Some(value), "{name}");
-    }
+    // The thread that writes where we are found confines itself a moment after the address is told.
+    let is_confined = |thread: &fs::DirEntry| {
+        let status = fs::read_to_string(thread.path().join("status")).unwrap();
+        let expected = [
+            ("NoNewPrivs", "1"),
+            ("Seccomp", "2"),
+            ("CapEff", "0000000000000000"),
+            ("CapBnd", "0000000000000000"),
+        ];
+        expected.iter().all(|(name, value)| {
+            let found = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+            found.map(str::trim) == Some(*value)
+        })
+    };
+    wait_until("each thread is confined", || {
+        fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten().all(|thread| is_confined(&thread))
+    });
+    node.end();
+}
+
+#[test]
+fn a_disk_that_hangs_keeps_nobody_waiting() {
+    let (bench, address) = (Bench::get(), free_address());
+    let state_dir = bench.folder().join("state");
+    let folder = state_dir.join("serve");
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).unwrap();
+    // Whoever opens this to read waits for a writer.
+    let hung = folder.join("1-1.json");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &hung, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();
+    let mut running = bench.run(&state_dir, &address).spawn();
+    running.wait_for("ready");
+    wait_until("it is served", || std::net::TcpStream::connect(&address).is_ok());
+    let page = get(&address, "/metrics", &[]).text();
+    assert!(page.contains("\nlifeboat_node_up 1\n"), "{page}");
+    drop(fs::File::options().write(true).open(&hung).unwrap());
+    fs::remove_file(&hung).unwrap();
+    let node = Node::of(running, state_dir);
+    wait_until("its file says so", || node.address().as_ref() == Some(&address));
     node.end();
 }

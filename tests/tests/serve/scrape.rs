@@ -23,13 +23,19 @@ const CONTENT_TYPE: &str = "text/plain; version=0.0.4";
 
 /// Serves the page until the test ends; answers where.
 fn endpoint() -> String {
+    endpoint_with("")
+}
+
+/// The same, with one more line in its head.
+fn endpoint_with(header: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     std::thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
             let _ = stream.read(&mut [0; 4096]);
-            let head =
-                format!("HTTP/1.1 200 OK\r\nContent-Type: {CONTENT_TYPE}\r\nConnection: close\r\n\r\n");
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: {CONTENT_TYPE}\r\n{header}Connection: close\r\n\r\n"
+            );
             let _ = stream.write_all((head + PAGE).as_bytes());
         }
     });
@@ -73,6 +79,17 @@ fn a_nodes_own_endpoint_is_shown_and_reported() {
     node.running.signal(Signal::SEGV);
     values_are_told(&node);
     assert_eq!(node.get("/node/metrics").status, 503);
+    node.end();
+}
+
+#[test]
+fn a_page_that_is_packed_is_not_shown_as_if_it_were_not() {
+    let url = format!("http://{}/metrics", endpoint_with("Content-Encoding: gzip\r\n"));
+    let node = Bench::get().start(|run| run.env("LIFEBOAT_SCRAPE", url).env("LIFEBOAT_SCRAPE_INTERVAL", "1"));
+    wait_until("it was read", || node.sample("lifeboat_scrape_up").is_some());
+    assert_eq!(node.sample("lifeboat_scrape_up").as_deref(), Some("0"));
+    let refused = node.get("/node/metrics");
+    assert!(refused.status == 503 && refused.text().contains("encoding gzip"), "{}", refused.text());
     node.end();
 }
 

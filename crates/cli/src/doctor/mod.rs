@@ -4,6 +4,7 @@ mod files;
 mod kernel;
 mod metrics;
 mod server;
+mod settings;
 mod state_dir;
 mod trace;
 
@@ -62,7 +63,7 @@ pub(crate) fn run(state_dir: &Path, json: bool, offline: bool) -> Result<(), Fai
     let library = files::library();
     let monitor = files::monitor();
     let state = state_dir::check(state_dir);
-    let findings = [
+    let mut findings = vec![
         library,
         monitor,
         state,
@@ -72,6 +73,7 @@ pub(crate) fn run(state_dir: &Path, json: bool, offline: bool) -> Result<(), Fai
         metrics::check(state_dir),
         files::switch(),
     ];
+    findings.extend(settings::check());
     print(&if json { findings.iter().map(as_json).collect() } else { page(&findings) })?;
     match findings.iter().filter(|finding| finding.result == Outcome::Failed).count() {
         0 => Ok(()),

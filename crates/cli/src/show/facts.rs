@@ -80,9 +80,9 @@ fn untold_death(event: &Event<'_>, death: &Map<String, Value>) -> Map<String, Va
 pub(crate) fn contexts(page: &mut Page, event: &Event<'_>) {
     let Some(all) = event.fields("/contexts") else { return };
     if let Some(Value::Object(death)) = all.get("death") {
-        in_full(page, "DEATH", &untold_death(event, death));
+        in_full(page, heading(event), &untold_death(event, death));
     }
-    let told = |name: &str| matches!(name, "death" | "course") || ORDER.contains(&name);
+    let told = |name: &str| matches!(name, "death" | "course" | "metrics") || ORDER.contains(&name);
     let rest = all.keys().map(String::as_str).filter(|name| !told(name));
     let ordered = ORDER.into_iter().chain(rest);
     let mut folded: Vec<(&str, String)> =
@@ -96,6 +96,15 @@ pub(crate) fn contexts(page: &mut Page, event: &Event<'_>) {
     let column = folded.iter().map(|(name, _)| name.width()).max().unwrap_or_default().min(20);
     for (name, text) in folded {
         page.wrapped_after(&[(DIM, &format!("  {}  ", fit(name, column)))], PLAIN, &text);
+    }
+}
+
+/// What came: not every report tells of a death.
+fn heading(event: &Event<'_>) -> &'static str {
+    match event.cause() {
+        "error" => "ERROR",
+        "hang" => "HANG",
+        _ => "DEATH",
     }
 }
 

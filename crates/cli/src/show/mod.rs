@@ -4,6 +4,7 @@ mod course;
 mod facts;
 mod frames;
 mod html;
+mod metrics;
 pub(crate) mod page;
 mod stack;
 mod timeline;
@@ -95,6 +96,7 @@ fn render(value: &Value, stored: &Stored, way: &Delivery, size: Size) -> String 
     stack::others(&mut page, &event);
     timeline::breadcrumbs(&mut page, &event, size.breadcrumbs_max);
     course::section(&mut page, &event);
+    metrics::section(&mut page, &event);
     facts::tags(&mut page, &event);
     facts::contexts(&mut page, &event);
     facts::notes(&mut page, &event);

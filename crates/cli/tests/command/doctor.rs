@@ -73,8 +73,9 @@ fn a_sound_machine_is_told_so() {
         .iter()
         .map(|finding| (finding["check"].as_str().unwrap(), finding["result"].as_str().unwrap()))
         .collect();
-    let expected = ["library", "monitor", "state", "ptrace", "kernel", "server", "metrics", "switch"]
-        .map(|check| (check, "ok"));
+    let expected =
+        ["library", "monitor", "state", "ptrace", "kernel", "server", "metrics", "switch", "settings"]
+            .map(|check| (check, "ok"));
     assert_eq!((code, checks), (0, expected.to_vec()), "{findings:?}");
     assert_eq!(machine.path("state").metadata().unwrap().permissions().mode() & 0o7777, 0o700);
     assert!(Path::new(&machine.path("state/spool")).is_dir());
@@ -124,6 +125,90 @@ fn the_metrics_address_is_tried() {
     ] {
         let (is, detail) = metrics(address);
         assert_eq!((is, detail.contains(told)), (is_fine, true), "{address}: {detail}");
+    }
+}
+
+#[test]
+fn who_holds_the_metrics_address_is_told() {
+    let machine = Machine::new();
+    let holder = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = holder.local_addr().unwrap().port();
+    let metrics = || {
+        let mut command = lifeboat();
+        command.args(["doctor", "--json", "--offline", "--state-dir"]).arg(machine.path("state"));
+        // The wildcard address meets the one that is held.
+        command.env("LIFEBOAT_METRICS", format!("0.0.0.0:{port}")).env("LIFEBOAT_METRICS_PUBLIC", "1");
+        let said = run(&mut command).stdout;
+        let findings = said.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        findings.into_iter().find(|finding| finding["check"] == "metrics").unwrap()["detail"].to_string()
+    };
+    assert!(metrics().contains("another state directory may stay there for up to an hour"), "{}", metrics());
+    let said = serde_json::json!({"node_pid": 4711, "node": "relay-7", "serve_pid": 9, "has_ended": true,
+        "address": format!("127.0.0.1:{port}")});
+    let _sign = super::health::sign(&machine.path("state"), 1, &said);
+    assert!(
+        metrics().contains("held by the server of process 4711 (relay-7), which has died"),
+        "{}",
+        metrics()
+    );
+}
+
+#[test]
+fn every_setting_is_read_as_a_node_reads_it() {
+    let machine = Machine::new();
+    fs::write(machine.path("store.db"), "").unwrap();
+    let store = machine.path("store.db").to_str().unwrap().to_owned();
+    let twice = format!("{store}:{store}");
+    let many: Vec<_> = (0..17).map(|number| format!("{store}{number}")).collect();
+    many.iter().for_each(|path| fs::write(path, "").unwrap());
+    let many = many.join(":");
+    let settings = |name: &str, value: &str| {
+        let mut command = lifeboat();
+        command.args(["doctor", "--json", "--offline", "--state-dir"]).arg(machine.path("state"));
+        command.env("LIFEBOAT_REPORTER", machine.path("reporter.so"));
+        let said = run(command.env("LIFEBOAT_MONITOR", machine.path("monitor")).env(name, value));
+        let findings = said.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let of_settings: Vec<_> = findings.filter(|finding| finding["check"] == "settings").collect();
+        let worst = of_settings.iter().find(|finding| finding["result"] != "ok").unwrap_or(&of_settings[0]);
+        let result = worst["result"].as_str().unwrap();
+        assert_eq!(result == "ok", worst["remedy"] == "", "{worst}");
+        assert_eq!(said.code, i32::from(result == "failed"), "{worst}");
+        (result.to_owned(), worst.to_string())
+    };
+    for (name, value, expected, told) in [
+        ("LIFEBOAT_SCRAPE", "http://localhost:8008/metrics", "ok", ""),
+        ("LIFEBOAT_SCRAPE", "http://[::1]", "ok", ""),
+        ("LIFEBOAT_SCRAPE", "127.0.0.1:8008", "failed", "write http://127.0.0.1:8008/metrics"),
+        ("LIFEBOAT_SCRAPE", "https://127.0.0.1:8008/", "failed", "is no address"),
+        ("LIFEBOAT_SCRAPE", "http://192.0.2.1:8008/", "failed", "another machine's"),
+        ("LIFEBOAT_SCRAPE_INTERVAL", "3600", "ok", ""),
+        ("LIFEBOAT_SCRAPE_INTERVAL", "15s", "failed", "from 1 to 3600"),
+        ("LIFEBOAT_SCRAPE_INTERVAL", "0", "failed", "from 1 to 3600"),
+        ("LIFEBOAT_SERIES_MAX", "20000", "ok", ""),
+        ("LIFEBOAT_SERIES_MAX", "20k", "failed", "10000 is usual"),
+        ("LIFEBOAT_HANG_SIGNAL", "0", "ok", ""),
+        ("LIFEBOAT_HANG_SIGNAL", "64", "ok", ""),
+        ("LIFEBOAT_HANG_SIGNAL", "11", "failed", "from 35 to 64"),
+        ("LIFEBOAT_HANG_SIGNAL", "SIGUSR1", "failed", "from 35 to 64"),
+        ("LIFEBOAT_SQLITE", &store, "ok", ""),
+        ("LIFEBOAT_SQLITE", &twice, "ok", ""),
+        ("LIFEBOAT_SQLITE", "store.db", "failed", "is not absolute"),
+        ("LIFEBOAT_SQLITE", "/no/such.db", "warning", "is no file"),
+        ("LIFEBOAT_SQLITE", &many, "failed", "names 17 databases"),
+        ("LIFEBOAT_SQLITE_CHECK_SECONDS", "0", "ok", ""),
+        ("LIFEBOAT_SQLITE_CHECK_SECONDS", "6h", "failed", "21600 is taken"),
+        ("LIFEBOAT_SQLITE_CHECK_BYTES_MAX", "1GB", "failed", "without a unit"),
+        ("LIFEBOAT_MODULES", "on", "ok", ""),
+        ("LIFEBOAT_MODULES", "ja", "failed", "no word for on or off"),
+        ("LIFEBOAT_SHARED", "2", "failed", "no word for on or off"),
+        ("LIFEBOAT_SYSTEMD", "onn", "failed", "no word for on or off"),
+        ("LIFEBOAT_METRICS_PUBLIC", "ja", "failed", "no word for on or off"),
+        ("LIFEBOAT_METRIC", "127.0.0.1:9464", "warning", "write LIFEBOAT_METRICS, if"),
+        ("LIFEBOAT_SQLLITE", "/a", "warning", "write LIFEBOAT_SQLITE, if"),
+        ("LIFEBOAT_SOMETHING_ELSE_ALTOGETHER", "1", "warning", "is no variable of Lifeboat's"),
+    ] {
+        let (result, finding) = settings(name, value);
+        assert_eq!((result.as_str(), finding.contains(told)), (expected, true), "{name}={value}: {finding}");
     }
 }
 

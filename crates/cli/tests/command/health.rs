@@ -145,7 +145,20 @@ fn the_node_is_found_as_its_monitor_wrote_it_down() {
     );
     let dead =
         json!({"node_pid": 4, "node": "d", "serve_pid": 9, "address": "127.0.0.1:1", "has_ended": true});
-    let _fourth = sign(dir.path(), 4, &dead);
+    let fourth = sign(dir.path(), 4, &dead);
+    // A dead node has not gone because others live.
+    let said = run(health().args(["--state-dir", state_dir]));
+    assert_eq!(said.code, 1);
+    assert!(said.stderr.contains("d: nobody listens at 127.0.0.1:1"), "{}", said.stderr);
+    drop(fourth);
+    let (well, _) = stand_in(http("200 OK", r#"{"status":"ok"}"#));
+    let (sick, _) = stand_in(http("503 No", r#"{"status":"failing","reason":"no peers"}"#));
+    let _first = sign(
+        dir.path(),
+        1,
+        &json!({"node_pid": 1, "node": "a", "serve_pid": 9, "address": well.to_string()}),
+    );
+    let _second = sign(dir.path(), 2, &json!({"node_pid": 2, "serve_pid": 9, "address": sick.to_string()}));
     let said = run(health().args(["--state-dir", state_dir]));
     assert_eq!((said.code, said.stdout.as_str()), (1, "a: ok\n"));
     assert_eq!(said.stderr, "lifeboat: c: the port is taken; process 2: failing: no peers\n");
@@ -155,11 +168,71 @@ fn the_node_is_found_as_its_monitor_wrote_it_down() {
     assert_eq!((told.code, told.stdout.as_str()), (0, "ok\n"), "{}", told.stderr);
 }
 
+#[test]
+fn a_dead_node_counts_until_its_next_life() {
+    let dir = tempfile::tempdir().unwrap();
+    let told = |served: &[serde_json::Value]| {
+        let (well, _) = stand_in(http("200 OK", r#"{"status":"ok"}"#));
+        let mut signs = Vec::new();
+        for (number, said) in (1..).zip(served) {
+            let mut said = said.clone();
+            said["serve_pid"] = json!(9);
+            let is_dead = said["has_ended"] == json!(true);
+            said["address"] = json!(if is_dead { "127.0.0.1:1".to_owned() } else { well.to_string() });
+            signs.push(sign(dir.path(), number, &said));
+        }
+        let said = run(health().arg("--state-dir").arg(dir.path()));
+        drop(signs);
+        fs::remove_dir_all(dir.path().join("serve")).unwrap();
+        (said.code, said.stdout)
+    };
+    let dead =
+        |node: &str| json!({"node_pid": 1, "node": node, "app": "n", "wanted": "1", "has_ended": true});
+    let live = |node: &str| json!({"node_pid": 2, "node": node, "app": "n", "wanted": "1"});
+    assert_eq!(told(&[dead("a"), live("b")]), (1, "b: ok\n".to_owned()), "another's life is not its own");
+    assert_eq!(told(&[dead("a"), live("a")]), (0, "ok\n".to_owned()), "its next life");
+    assert_eq!(told(&[dead(""), live("")]), (0, "ok\n".to_owned()), "the next life of one without a name");
+    assert_eq!(told(&[live(""), dead("")]).0, 1, "who lived before it died is another");
+    assert_eq!(told(&[dead(""), live("b")]).0, 1);
+}
+
+#[test]
+fn a_node_whose_server_has_gone_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    drop(listener);
+    let own = std::process::id();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
+    let left = |started: u128, error: &str| {
+        let said =
+            json!({"node_pid": own, "serve_pid": 9, "address": address, "wanted": address, "error": error});
+        let _ = fs::remove_dir_all(dir.path().join("serve"));
+        drop(sign_at(dir.path(), own, started, &said));
+        let by_folder = run(health().arg("--state-dir").arg(dir.path()));
+        let by_address =
+            run(health().env("LIFEBOAT_METRICS", &address).env("LIFEBOAT_STATE_DIR", dir.path()));
+        assert_eq!((by_folder.code, by_address.code), (1, 1));
+        (by_folder.stderr, by_address.stderr)
+    };
+    let gone = format!("lifeboat: node {own} lives, its server has gone\n");
+    assert_eq!(left(now, ""), (gone.clone(), gone));
+    assert!(left(now, "no more descriptors").0.ends_with("last said: no more descriptors\n"));
+    // The id belongs to another now.
+    let (by_folder, by_address) = left(1, "");
+    assert!(by_folder.contains("with LIFEBOAT_METRICS set?"), "{by_folder}");
+    assert!(by_address.contains("nobody listens at"), "{by_address}");
+}
+
 /// What a monitor leaves in the state directory, locked as long as the answer lives.
-fn sign(state_dir: &Path, number: u32, said: &serde_json::Value) -> File {
+pub(crate) fn sign(state_dir: &Path, number: u32, said: &serde_json::Value) -> File {
+    sign_at(state_dir, number, number.into(), said)
+}
+
+fn sign_at(state_dir: &Path, pid: u32, started: u128, said: &serde_json::Value) -> File {
     let folder = state_dir.join("serve");
     fs::create_dir_all(&folder).unwrap();
-    let path = folder.join(format!("{number}-{number}.json"));
+    let path = folder.join(format!("{pid}-{started}.json"));
     fs::write(&path, said.to_string()).unwrap();
     let file = File::options().write(true).open(path).unwrap();
     fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive).unwrap();

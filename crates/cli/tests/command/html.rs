@@ -120,7 +120,7 @@ Chained exceptions|DatabaseError: disk full|store_open
 Other threads|wakunode2 (4711)|run_event_loop|in epoll_wait|metrics (4713)|no stack was captured
 What led to it|56 breadcrumbs|31 earlier|−3 min 40 s|debug|−400 ms|error|peer-exchange|record of 0 bytes
 Course|memory|10 min ago 812 MiB|▁▄█|open fds|last 213
-Metrics|gossip_received_total|184233
+Metrics|gossip_received_total|184233|{module=\"storage_module\"}|28.2
 Tags and contexts|stage|sandbox|488.6 MiB
 Not captured, or not certain|ptrace is refused
 Scrubbed|1IP addresses|1home directories
@@ -131,7 +131,10 @@ fn the_page_tells_in_the_order_in_which_one_asks() {
     let mut told = event();
     told["contexts"]["death"]["suspected"] = json!("out of memory");
     told["contexts"]["death"]["suspected_evidence"] = json!("oom_kill went from 3 to 4");
-    told["contexts"]["metrics"] = json!({"gossip_received_total": 184_233});
+    told["contexts"]["metrics"] = json!({
+        "gossip_received_total": 184_233,
+        "logos_module_cpu_seconds_total{module=\"storage_module\"}": 28.199_999_999_999_974,
+    });
     told["contexts"]["process"]["memory_course"] = json!("10 min ago 812 MiB · last 2.0 GiB");
     told["contexts"]["process"]["open_fds_course"] = json!("last 213");
     told["contexts"]["course"] = json!({"resident_bytes": [0, 4, 9]});

@@ -23,15 +23,10 @@ struct Said {
 
 fn lifeboat() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lifeboat"));
-    for variable in [
-        "LIFEBOAT",
-        "LIFEBOAT_STATE_DIR",
-        "LIFEBOAT_REPORTER",
-        "LIFEBOAT_MONITOR",
-        "SENTRY_DSN",
-        "NO_COLOR",
-        "CLICOLOR_FORCE",
-    ] {
+    let ours = std::env::vars_os()
+        .map(|(name, _)| name)
+        .filter(|name| name.to_string_lossy().starts_with("LIFEBOAT"));
+    for variable in ours.chain(["SENTRY_DSN", "NO_COLOR", "CLICOLOR_FORCE"].map(Into::into)) {
         command.env_remove(variable);
     }
     for variable in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {

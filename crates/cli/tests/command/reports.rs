@@ -189,3 +189,61 @@ fn ids_are_found_by_their_beginning() {
     assert_eq!(scene.run(&["show", "abc"]).code, 2);
     assert_eq!(scene.run(&["show", "fff"]).code, 1);
 }
+
+#[test]
+fn metrics_keep_their_names_and_labels() {
+    let scene = Scene::new();
+    let mut told = event();
+    told["contexts"]["metrics"] = json!({
+        "type": "metrics",
+        "logos_module_threads{module=\"storage_module\"}": 1,
+        "store_bytes": 2048,
+        "gossip_delay_seconds": 28.199_999_999_999_974,
+    });
+    scene.store(1, &told);
+    let page = scene.run(&["show", "latest"]).stdout;
+    let section: Vec<&str> = page
+        .lines()
+        .skip_while(|line| !line.starts_with("METRICS"))
+        .take_while(|line| !line.is_empty())
+        .collect();
+    let rows: Vec<String> =
+        section.iter().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    let expected = [
+        "logos_module_threads{module=\"storage_module\"} 1",
+        "store_bytes 2048",
+        "gossip_delay_seconds 28.2",
+    ];
+    assert_eq!(rows, expected, "{page}");
+}
+
+#[test]
+fn what_a_node_outlived_is_not_called_a_death() {
+    let scene = Scene::new();
+    for (number, cause, heading) in [(1, "error", "ERROR"), (2, "hang", "HANG"), (3, "signal", "DEATH")] {
+        let death = json!({"cause": cause, "thread_id": 7});
+        scene.store(number, &json!({"message": "told", "contexts": {"death": death}}));
+        let page = scene.run(&["show", &format!("{number:032x}")]).stdout;
+        let headings: Vec<&str> =
+            page.lines().filter(|line| matches!(*line, "ERROR" | "HANG" | "DEATH")).collect();
+        assert_eq!(headings, [heading], "{page}");
+    }
+}
+
+#[test]
+fn a_report_that_a_monitor_still_writes_is_waited_for() {
+    let scene = Scene::new();
+    let monitor = scene.dir.path().join("lifeboat-monitor");
+    std::fs::copy("/bin/sleep", &monitor).unwrap();
+    let mut monitor = std::process::Command::new(monitor).arg("60").spawn().unwrap();
+    let said = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(200));
+            scene.store(1, &event());
+        });
+        scene.run(&["reports"])
+    });
+    monitor.kill().and_then(|()| monitor.wait()).unwrap();
+    assert_eq!((said.code, said.stderr.as_str()), (0, ""));
+    assert!(said.stdout.contains("SIGSEGV"), "{}", said.stdout);
+}

@@ -12,7 +12,7 @@ use lifeboat_recorder::{
     Control, DeathStage, FrameText, RECORDER_BYTES, REGISTERS_MAX, Record, RecordKind, Recorder, STACK_BYTES,
     Setting, Snapshot, Stamp, StopKind,
 };
-use rustix::fs::FallocateFlags;
+use rustix::fs::{FallocateFlags, MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
 use rustix::mm::{MapFlags, ProtFlags, mmap};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -41,8 +41,11 @@ impl OwnRecorder {
     /// Lays one out.
     pub(crate) fn new() -> Result<Self, Error> {
         let failed = |error| Error::system("cannot make the recorder", std::io::Error::from(error));
-        let fd = rustix::fs::memfd_create("lifeboat", rustix::fs::MemfdFlags::CLOEXEC).map_err(failed)?;
-        rustix::fs::ftruncate(&fd, RECORDER_BYTES as u64).map_err(failed)?;
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        let fd = memfd_create("lifeboat", flags).map_err(failed)?;
+        ftruncate(&fd, RECORDER_BYTES as u64).map_err(failed)?;
+        // Whoever serves it opens nothing else.
+        fcntl_add_seals(&fd, SealFlags::SHRINK | SealFlags::GROW).map_err(failed)?;
         let protection = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: the kernel chooses a place that nothing of ours uses; nobody else has the file.
         let mapped =

@@ -1,6 +1,6 @@
 //! Where to listen, and who may ask there by which name.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Names that a client may call a public address, or a loopback one behind a proxy.
 const HOSTS_VARIABLE: &str = "LIFEBOAT_METRICS_HOSTS";
@@ -54,10 +54,15 @@ impl Address {
         Ok(Self { socket, is_public, hosts: hosts.collect() })
     }
 
+    #[cfg(test)]
+    pub(super) const fn of_socket(socket: SocketAddr) -> Self {
+        Self { socket, is_public: false, hosts: Vec::new() }
+    }
+
     /// Whether a client may call us so. A name that somebody else's DNS leads here is what a web page in an operator's
     /// browser would use; an address is not. On a public address every name is right unless some are listed.
     pub(super) fn is_host(&self, host: &str) -> bool {
-        let name = host_name(host).to_ascii_lowercase();
+        let Some(name) = host_name(host).map(str::to_ascii_lowercase) else { return false };
         let is_address = name.parse::<IpAddr>().is_ok();
         let is_any = self.is_public && self.hosts.is_empty();
         is_address || name == "localhost" || is_any || self.hosts.contains(&name)
@@ -81,18 +86,21 @@ pub(super) fn socket(text: &str) -> Option<SocketAddr> {
     text.parse().ok()
 }
 
-/// `[::1]:9464` without port and brackets.
-fn host_name(host: &str) -> &str {
+/// `[::1]:9464` without port and brackets; nothing where it is written in no such way.
+fn host_name(host: &str) -> Option<&str> {
+    let is_port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     if let Some(rest) = host.strip_prefix('[') {
-        return rest.split_once(']').map_or(rest, |(address, _)| address);
+        let (address, rest) = rest.split_once(']')?;
+        let is_whole = rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port);
+        return Some(address).filter(|address| is_whole && address.parse::<Ipv6Addr>().is_ok());
     }
-    match host.rsplit_once(':') {
+    let name = match host.rsplit_once(':') {
         // More than one colon, and no brackets: an address without a port.
         Some((name, _)) if name.contains(':') => host,
-        Some((name, _)) => name,
+        Some((name, port)) => Some(name).filter(|_| is_port(port))?,
         None => host,
-    }
-    .trim_end_matches('.')
+    };
+    Some(name.trim_end_matches('.'))
 }
 
 #[cfg(test)]
@@ -143,6 +151,13 @@ mod tests {
             ("B", true),
             ("evil.example.org:9464", false),
             ("127.0.0.1.evil.example.org", false),
+            ("[::1]", true),
+            ("[::1].evil.example.org", false),
+            ("[::1]:9464.evil.example.org", false),
+            ("[::1", false),
+            ("[localhost]", false),
+            ("127.0.0.1:9464.evil.example.org", false),
+            ("localhost:evil", false),
             ("", false),
         ] {
             assert_eq!(own.is_host(host), expected, "{host}");

@@ -64,13 +64,13 @@ impl Endpoint {
 
 /// Our own file.
 #[derive(Debug)]
-pub(super) struct Sign {
+pub(super) struct Sheet {
     lock: Lock,
     path: PathBuf,
     said: Endpoint,
 }
 
-impl Sign {
+impl Sheet {
     /// Makes it, and sweeps away those whose writers were killed.
     pub(super) fn make(state_dir: &Path, endpoint: Endpoint) -> Result<Self, Error> {
         let folder = state_dir.join(FOLDER);
@@ -88,9 +88,9 @@ impl Sign {
         let Some(lock) = Lock::acquire(path.clone(), Role::Serve, false)? else {
             return Err(Error::refused(format!("{} is locked by somebody else", path.display())));
         };
-        let sign = Self { lock, path, said: endpoint };
-        sign.write()?;
-        Ok(sign)
+        let mut sheet = Self { lock, path, said: Endpoint::default() };
+        sheet.write(endpoint)?;
+        Ok(sheet)
     }
 
     /// Several containers may share the directory, and each has a process 1.
@@ -112,35 +112,23 @@ impl Sign {
         self.lock.is_removed()
     }
 
-    /// What it says.
-    pub(super) const fn said(&self) -> &Endpoint {
-        &self.said
-    }
-
-    /// Changes what it says.
-    pub(super) fn say(&mut self, change: impl FnOnce(&mut Endpoint)) {
-        let before = self.said.clone();
-        change(&mut self.said);
-        if before != self.said {
-            // Where the disk is full the old words stay.
-            let _ = self.write();
-        }
-    }
-
     /// Asks those who serve in the same place to leave: at once where their node has ended; when it does, where ours is its
     /// next life. Whoever else lives there keeps the address for what there is to tell: a helper of a node inherits the
-    /// node's environment, and would hide its death.
-    pub(super) fn take_over(&self, state_dir: &Path) {
+    /// node's environment, and would hide its death. Whether it is that of a node that ours descends from.
+    pub(super) fn take_over(&self, state_dir: &Path) -> bool {
         let ancestors = kin::ancestors(self.said.node_pid);
+        let mut is_an_ancestors = false;
         for path in files(state_dir).into_iter().filter(|path| *path != self.path) {
             let Some(other) = living(&path).filter(|other| other.wanted == self.said.wanted) else {
                 continue;
             };
+            is_an_ancestors |= ancestors.contains(&other.node_pid) && !other.wanted.ends_with(":0");
             let Some(firmness) = self.firmness(&other, &ancestors) else { continue };
             if let Ok(lock) = Lock::look(&path, Role::Serve) {
                 let _ = lock.ask_holder_to_leave(firmness);
             }
         }
+        is_an_ancestors
     }
 
     fn firmness(&self, other: &Endpoint, ancestors: &[u32]) -> Option<Firmness> {
@@ -158,13 +146,15 @@ impl Sign {
         is_succeeded.then_some(Firmness::Ask)
     }
 
-    fn write(&self) -> Result<(), Error> {
+    /// Says this instead.
+    pub(super) fn write(&mut self, said: Endpoint) -> Result<(), Error> {
+        self.said = said;
         let text = serde_json::to_string(&self.said).unwrap_or_default();
         self.lock.write(format!("{text}\n").as_bytes())
     }
 }
 
-impl Drop for Sign {
+impl Drop for Sheet {
     fn drop(&mut self) {
         // What stays is swept away by the next one.
         let _ = fs::remove_file(&self.path);

@@ -9,6 +9,9 @@ use super::node::{About, State, View};
 use super::own::Own;
 use super::scrape::Seen;
 
+/// What is known is known for so long, seconds.
+const SAMPLE_AGE_MAX: f64 = 60.0;
+
 /// How `watch` is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Monitor {
@@ -63,9 +66,14 @@ impl<'f> Facts<'f> {
         self.view.state != State::Ended
     }
 
+    /// The sample, as long as what it says of the moment may be taken for true. What it says of the past stays true.
+    pub(super) fn fresh(&self) -> Option<&'f Sample> {
+        self.sample.filter(|_| self.sample_age_seconds.is_some_and(|age| age < SAMPLE_AGE_MAX))
+    }
+
     /// The node's own process, while it lives.
     pub(super) fn process(&self) -> Option<&'f ProcessSample> {
-        let processes = &self.sample.filter(|_| self.is_up())?.processes;
+        let processes = &self.fresh().filter(|_| self.is_up())?.processes;
         processes.iter().find(|process| process.module.is_none())
     }
 

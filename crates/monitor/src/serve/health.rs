@@ -13,8 +13,6 @@ const POINTS_MAX: u32 = 100;
 const NEARLY: f64 = 0.9;
 /// A report should not wait so long for its server, seconds.
 const SPOOL_AGE_MAX: u64 = 60 * 60;
-/// What is known is known for so long.
-const SAMPLE_AGE_MAX: f64 = 60.0;
 
 /// The verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -153,10 +151,13 @@ impl Ledger {
         if facts.monitor == Monitor::Gone {
             let reason = "its monitor has gone: no death will be reported before the next start";
             self.deduct(Status::Degraded, 15, reason.into());
+        } else if let Some(age) =
+            facts.sample_age_seconds.filter(|_| facts.sample.is_some() && facts.fresh().is_none())
+        {
+            let reason = format!("the monitor's `watch` has said nothing for {age:.0} s");
+            self.deduct(Status::Degraded, 15, reason);
         }
-        let is_known =
-            facts.sample.is_some() && facts.sample_age_seconds.is_some_and(|age| age < SAMPLE_AGE_MAX);
-        self.know(is_known, || "what the monitor's `watch` sees".into());
+        self.know(facts.fresh().is_some(), || "what the monitor's `watch` sees".into());
         let Some(sample) = facts.sample else { return };
         for database in &sample.databases {
             if database.is_whole == Some(false) {

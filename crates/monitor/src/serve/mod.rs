@@ -1,7 +1,7 @@
 //! Serves `/metrics` and `/health` of one node, whatever the node is doing, and tells of its death until its next life.
 //!
-//! One thread, which waits for nobody: what it reads is memory and the kernel's word, and what `watch` says in time. Where
-//! the node has an endpoint of its own another thread reads that.
+//! One thread, which waits for nobody: what it reads is memory and the kernel's word, and what `watch` says in time. Another
+//! one writes where we are found, and where the node has an endpoint of its own a third one reads that.
 
 mod address;
 mod cache;
@@ -19,6 +19,7 @@ mod pages;
 mod role;
 mod sandbox;
 pub mod scrape;
+mod sign;
 mod signals;
 mod watch;
 

@@ -28,9 +28,11 @@ pub(super) const INDEX: &str = "there is no such page; there are
 /// `/metrics`.
 pub(super) fn metrics(facts: &Facts<'_>, format: Format) -> String {
     let mut page = String::new();
+    let mut is_whole = None;
     if facts.is_up() {
         let own = facts.own.iter().map(|own| (*own, b"".as_slice()));
-        super::own::append(own.chain(facts.joined.iter().map(Joined::source)), format, &mut page);
+        is_whole =
+            Some(super::own::append(own.chain(facts.joined.iter().map(Joined::source)), format, &mut page));
     }
     let mut families = Families::new(format, &mut page);
     node(facts, &mut families);
@@ -40,18 +42,26 @@ pub(super) fn metrics(facts: &Facts<'_>, format: Format) -> String {
             self::process(process, &mut families);
         }
         registry(facts, &mut families);
+        families
+            .gauge(
+                "lifeboat_metrics_truncated",
+                "Whether the node has more metrics than a page has room for.",
+            )
+            .sample(&[], is_whole.filter(|_| facts.own.is_some()).map(|it| !it));
     }
     if let Some(sample) = facts.sample {
         if let Some(lives) = &sample.life {
             life(lives, &mut families);
         }
-        if facts.is_up() {
+        if let Some(sample) = facts.fresh().filter(|_| facts.is_up()) {
             cgroup(sample, &mut families);
         }
         spool(sample, facts.now_seconds, &mut families);
         databases(sample, &mut families);
-        modules(sample, &mut families);
-        exits(sample, &mut families);
+        if let Some(sample) = facts.fresh() {
+            modules(sample, &mut families);
+            exits(sample, &mut families);
+        }
     }
     let age = facts.sample_age_seconds;
     families
@@ -195,6 +205,12 @@ fn cgroup(sample: &Sample, families: &mut Families<'_>) {
     families
         .counter("lifeboat_cgroup_throttled_seconds", "Time for which the control group was denied the CPU.")
         .sample(&[], group.throttled_seconds);
+    families
+        .gauge(
+            "lifeboat_cgroup_memory_pressure_ratio",
+            "Share of the last ten seconds in which some thread of the control group waited for memory.",
+        )
+        .sample(&[], group.memory_pressure_ratio);
 }
 
 fn spool(sample: &Sample, now_seconds: u64, families: &mut Families<'_>) {
@@ -379,7 +395,7 @@ fn process_document(facts: &Facts<'_>) -> Value {
         State::Unknown => "unknown",
     };
     let process = facts.process().cloned().unwrap_or_default();
-    let memory_max = facts.sample.and_then(|sample| sample.cgroup.as_ref()?.memory_max_bytes);
+    let memory_max = facts.fresh().and_then(|sample| sample.cgroup.as_ref()?.memory_max_bytes);
     json!({
         "pid": facts.pid, "state": state, "ended": facts.ended().map(ended_document),
         "resident_bytes": process.resident_bytes, "memory_max_bytes": memory_max,
@@ -421,5 +437,38 @@ const fn word(state: i32) -> &'static str {
         component_state::DEGRADED => "degraded",
         component_state::FAILING => "failing",
         _ => "unknown",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::node::View;
+    use super::*;
+    use crate::sample::CgroupSample;
+
+    #[test]
+    fn what_watch_saw_long_ago_is_not_shown() {
+        let group = CgroupSample { memory_pressure_ratio: Some(0.25), ..CgroupSample::default() };
+        let node = ProcessSample { open_fds: Some(7), ..ProcessSample::default() };
+        let module = ProcessSample { module: Some("a".into()), is_up: true, ..ProcessSample::default() };
+        let sample = Sample { processes: vec![node, module], cgroup: Some(group), ..Sample::default() };
+        let view = View { state: State::Alive, start_seconds: None, health: None };
+        for (age, is_shown) in [(59.0, true), (61.0, false)] {
+            let facts = Facts { sample: Some(&sample), sample_age_seconds: Some(age), ..Facts::of(&view) };
+            let page = metrics(&facts, Format::Text);
+            for line in [
+                "process_open_fds 7\n",
+                "lifeboat_cgroup_memory_pressure_ratio 0.25\n",
+                "logos_module_up{module=\"a\"} 1\n",
+            ] {
+                assert_eq!(page.contains(line), is_shown, "{line} of {page}");
+            }
+            assert!(page.contains("lifeboat_spool_reports 0\n"), "{page}");
+            let judged = assess(&facts);
+            assert_eq!(
+                (judged.status == Status::Degraded, judged.reason.contains("watch")),
+                (!is_shown, !is_shown)
+            );
+        }
     }
 }

@@ -6,13 +6,12 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use crate::spool::Spool;
 use crate::{Error, hygiene, rest};
 
 use super::Config;
 use super::address::Address;
 use super::cache::{Cache, Kind};
-use super::endpoint::{Endpoint, Sign};
+use super::endpoint::Endpoint;
 use super::facts::Facts;
 use super::http::negotiate::{Format, takes_gzip};
 use super::http::{Request, Response, Server};
@@ -21,6 +20,7 @@ use super::own::Own;
 use super::pages;
 use super::sandbox::{self, Ports};
 use super::scrape::{Scraper, Settings};
+use super::sign::Sign;
 use super::signals::{Asked, Signals, lives};
 use super::watch::Watch;
 
@@ -56,7 +56,7 @@ struct Role {
     watch: Watch,
     server: Option<Server>,
     scraper: Option<Scraper>,
-    sign: Option<Sign>,
+    sign: Sign,
     cache: Cache,
     is_asked_to_leave: bool,
     /// Another `serve` that waits for the address.
@@ -82,38 +82,43 @@ impl Role {
             error: [refused, not_scraped].into_iter().flatten().collect::<Vec<_>>().join("; "),
             ..Endpoint::default()
         };
-        // Where nothing can be written the metrics are served all the same.
-        let sign = Spool::open(&state_dir).and_then(|_| Sign::make(&state_dir, said)).ok();
-        if let Some(sign) = &sign {
-            sign.take_over(&state_dir);
-        }
-        let mut server = address.map(Server::new);
         let mut role = Self {
             signals,
             node,
             about,
             watch: Watch::new(watch),
-            server: server.take(),
+            server: address.map(Server::new),
             scraper: None,
-            sign,
+            sign: Sign::begin(state_dir.clone(), said),
             cache: Cache::default(),
             is_asked_to_leave: false,
             successor: None,
             ended_at: None,
             busy_at: Some(Instant::now()),
         };
-        role.bind(Instant::now());
+        role.begin();
         let bind = role.server.as_ref().filter(|server| !server.is_bound()).map(Server::port);
         sandbox::confine(&state_dir, Ports { bind, connect: scrape.as_ref().map(|scrape| scrape.port) })?;
         role.scraper = scrape.and_then(|scrape| Scraper::start(scrape).ok());
         Ok(role)
     }
 
+    /// Listens, before anything is asked of a disk; where somebody else does, after that one was asked to leave.
+    fn begin(&mut self) {
+        self.bind(Instant::now());
+        if self.server.as_ref().is_some_and(|server| !server.is_bound()) {
+            let is_an_ancestors = self.sign.wait();
+            if let Some(server) = &mut self.server {
+                server.hurry(is_an_ancestors);
+            }
+            self.bind(Instant::now());
+        }
+    }
+
     /// Listens, where it does not yet, and says so.
     fn bind(&mut self, now: Instant) {
         let Some(bound) = self.server.as_mut().and_then(|server| server.bind(now)) else { return };
-        let Some(sign) = &mut self.sign else { return };
-        sign.say(|said| match bound {
+        self.sign.say(|said| match bound {
             Ok(address) => (said.address, said.error) = (Some(address.to_string()), String::new()),
             Err(why) => said.error = why,
         });
@@ -123,13 +128,13 @@ impl Role {
     fn may_leave(&self, now: Instant) -> bool {
         let Some(ended_at) = self.ended_at else {
             // Who serves nothing may have to say why.
-            let is_silent = self.sign.as_ref().is_none_or(|sign| sign.said().error.is_empty());
+            let is_silent = !self.sign.is_read() || self.sign.said().error.is_empty();
             return self.server.is_none() && self.scraper.is_none() && is_silent;
         };
         let is_served = self.server.as_ref().is_some_and(Server::is_bound);
         let is_succeeded = self.successor.as_ref().is_some_and(lives);
-        // Whoever removed the state directory has done with the node.
-        let is_removed = self.sign.as_ref().is_some_and(Sign::is_removed);
+        // Whoever removed the state directory has done with the node. The thread that knows answers by the next turn.
+        let is_removed = self.sign.is_removed();
         if self.is_asked_to_leave || is_succeeded || !is_served || is_removed {
             return true;
         }
@@ -213,9 +218,7 @@ impl Role {
             self.ended_at = Some(now);
             self.cache.clear();
             self.scraper = None;
-            if let Some(sign) = &mut self.sign {
-                sign.say(|said| said.has_ended = true);
-            }
+            self.sign.say(|said| said.has_ended = true);
         }
     }
 

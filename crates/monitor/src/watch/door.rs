@@ -11,6 +11,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt::socket_peercred;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
@@ -51,6 +52,13 @@ pub(crate) struct Joining {
 }
 
 impl Joining {
+    /// Whether the caller still waits for an answer: one that has lost patience looks after its process itself.
+    pub(crate) fn is_there(&self) -> bool {
+        let gone = PollFlags::HUP | PollFlags::ERR | PollFlags::RDHUP;
+        let mut polled = [PollFd::new(&self.stream, gone)];
+        poll(&mut polled, Some(&Timespec::default())).is_ok_and(|ready| ready == 0)
+    }
+
     /// Tells the caller that its process is looked after from now on. Answers whether it was still there.
     pub(crate) fn welcome(&self) -> bool {
         (&self.stream).write_all(&[WELCOME]).is_ok()
@@ -187,7 +195,6 @@ mod tests {
     }
 
     fn next(door: &Door) -> Option<Caller> {
-        use rustix::event::{PollFd, PollFlags, poll};
         poll(&mut [PollFd::new(door, PollFlags::IN)], None).unwrap();
         door.next()
     }
@@ -217,8 +224,9 @@ mod tests {
             let joins =
                 scope.spawn(|| join(folder.path(), std::process::id(), &[sent[0].as_fd(), sent[1].as_fd()]));
             let Some(Caller::Joins(joining)) = next(&door) else { panic!("no caller") };
-            assert!(joining.welcome());
+            assert!(joining.is_there() && joining.welcome());
             assert!(joins.join().unwrap());
+            assert!(!joining.is_there(), "it has left");
             let texts =
                 joining.descriptors.into_iter().map(|fd| std::io::read_to_string(File::from(fd)).unwrap());
             let texts: Vec<_> = texts.collect();

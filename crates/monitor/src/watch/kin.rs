@@ -11,11 +11,13 @@ use lifeboat_recorder::{Setting, Snapshot};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
+use crate::Error;
 use crate::capture::End;
 
 use super::door::{self, Joining};
 use super::link::{Link, SETTINGS_BYTES};
 use super::modules::find;
+use super::roles::Destination;
 use super::run;
 
 /// Lets processes share their host's monitor.
@@ -45,7 +47,11 @@ const DOOR_PAUSE: Duration = Duration::from_millis(10);
 
 /// The host of a process, if it has one.
 #[derive(Debug)]
-pub(crate) struct Host(Option<OwnedFd>);
+pub(crate) struct Host {
+    pidfd: Option<OwnedFd>,
+    /// Where the host's own reports go, where the process was handed over to its monitor.
+    destination: Option<Destination>,
+}
 
 impl Host {
     /// Asks the monitor of a process above this one, which then knows that this process reports itself.
@@ -55,17 +61,33 @@ impl Host {
         if let Some(module) = host.and_then(|_| find::module(link.pid())) {
             link.set_module(module.name);
         }
-        Self(host.and_then(|host| pidfd_open(Pid::from_raw(host.cast_signed())?, PidfdFlags::empty()).ok()))
+        let pidfd =
+            host.and_then(|host| pidfd_open(Pid::from_raw(host.cast_signed())?, PidfdFlags::empty()).ok());
+        Self { pidfd, destination: None }
+    }
+
+    /// Where reports of the process go: who was handed over has no say in where the host's monitor writes.
+    ///
+    /// # Errors
+    /// Where its recorder names no state directory.
+    pub(crate) fn destination(&self, recorder: &Snapshot<'_>) -> Result<Destination, Error> {
+        if let Some(destination) = &self.destination {
+            return Ok(destination.clone());
+        }
+        let text = |setting| recorder.setting(setting).map(|text| String::from_utf8_lossy(text).into_owned());
+        let state_dir =
+            text(Setting::StateDir).ok_or_else(|| Error::malformed("no state directory was named"))?;
+        Ok(Destination { state_dir: state_dir.into(), dsn: text(Setting::Dsn) })
     }
 
     /// Whether there is one: then its monitor serves and looks after modules.
     pub(crate) const fn is_known(&self) -> bool {
-        self.0.is_some()
+        self.pidfd.is_some()
     }
 
     /// Whether a process that ended so was taken along by its host's end: the kernel kills modules then.
     pub(crate) fn took_it(&self, end: End) -> bool {
-        let Some(host) = self.0.as_ref().filter(|_| end == End::Signaled(libc::SIGKILL)) else {
+        let Some(host) = self.pidfd.as_ref().filter(|_| end == End::Signaled(libc::SIGKILL)) else {
             return false;
         };
         has_ended(host, HOST_END_PATIENCE)
@@ -99,25 +121,37 @@ fn at_the_door<T>(link: &Link, call: impl Fn(&Path) -> Option<T>) -> Option<T> {
 }
 
 /// Looks after a process that was handed over, in a thread of its own, until it has ended. Answers with its number.
-pub(crate) fn take(joining: Joining, host: &Link) -> Option<(u32, JoinHandle<()>)> {
+/// Who does not stand below the host is not taken: it has a monitor of its own.
+///
+/// A panic in that thread would end the host's monitor (`panic = "abort"`): what it runs has no `unwrap`, no indexing, and
+/// trusts no byte of the recorder.
+pub(crate) fn take(
+    joining: Joining,
+    host: &Link,
+    destination: &Destination,
+) -> Option<(u32, JoinHandle<()>)> {
     let mut descriptors = joining.descriptors.iter().map(|fd| fd.try_clone().ok());
     let (recorder, pidfd) = (descriptors.next()??, descriptors.next()??);
     let link = Arc::new(Link::handed_over(recorder, pidfd, descriptors.next().flatten()).ok()?);
+    if !joining.is_there() || !find::is_below(link.pid(), host.pid()) {
+        return None;
+    }
     if let Some(module) = find::module(link.pid()) {
         link.set_module(module.name);
     }
-    let (pid, host) = (link.pid(), Host(host.pidfd().try_clone_to_owned().ok()));
+    let pidfd = Some(host.pidfd().try_clone_to_owned().ok()?);
+    let (pid, host) = (link.pid(), Host { pidfd, destination: Some(destination.clone()) });
     let thread = std::thread::Builder::new().name("joined".into());
     let thread = thread.spawn(move || {
-        link.announce();
+        let former = link.announce();
         // From here on it is ours: should its monitor have lost patience, the node is looked after twice, and both make
         // the same report.
         if joining.welcome() {
             let _ = run::watch_joined(&link, host);
             link.leave();
-        }
-        if has_ended(link.pidfd(), Duration::ZERO) {
-            link.free();
+        } else {
+            // It lost patience just now, and is the node's monitor.
+            link.withdraw(&former);
         }
     });
     Some((pid, thread.ok()?))

@@ -12,9 +12,9 @@ use lifeboat_recorder::{
     Control, Death, DeathStage, Health, MAPS_BYTES, MonitorState, RECORDER_BYTES, Recorder, Snapshot,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{FallocateFlags, SealFlags, fcntl_get_seals};
+use rustix::fs::{SealFlags, fcntl_get_seals};
 use rustix::io::{FdFlags, fcntl_setfd};
-use rustix::mm::{MapFlags, ProtFlags, mmap};
+use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use rustix::thread::futex;
 
 use crate::metrics::Metrics;
@@ -41,7 +41,7 @@ pub(crate) struct Link {
     module: OnceLock<String>,
 }
 
-// SAFETY: the recorder is memory that lives as long as the process, reached through atomics alone.
+// SAFETY: the recorder is memory that lives as long as this does, reached through atomics alone.
 unsafe impl Send for Link {}
 // SAFETY: as above.
 unsafe impl Sync for Link {}
@@ -67,9 +67,8 @@ impl Link {
         pidfd: OwnedFd,
         metrics: Option<OwnedFd>,
     ) -> Result<Self, Error> {
-        let seals = fcntl_get_seals(&recorder);
-        if !seals.is_ok_and(|seals| seals.contains(SealFlags::SHRINK)) {
-            return Err(Error::malformed("the recorder that was handed over is not sealed"));
+        if !is_sealed(&recorder) || metrics.as_ref().is_some_and(|metrics| !is_sealed(metrics)) {
+            return Err(Error::malformed("what was handed over is not sealed"));
         }
         Self::new(File::from(recorder), pidfd, metrics.map(|fd| Metrics::new(File::from(fd))))
     }
@@ -98,7 +97,8 @@ impl Link {
         let mapped = mapped.map_err(|error| Error::system("cannot map the recorder", error))?;
         let base =
             NonNull::new(mapped.cast()).ok_or_else(|| Error::malformed("the recorder was mapped nowhere"))?;
-        // SAFETY: the mapping is whole, never unmapped, and laid out by the reporter; only atomics are used of it.
+        // SAFETY: the mapping is whole, laid out by the reporter, and stays until this is dropped, which lends no
+        // reference for longer; only atomics are used of it.
         let recorder = unsafe { Recorder::at(base) };
         let link = Self { recorder, file, pid: pid_of(&pidfd)?, pidfd, metrics, module: OnceLock::new() };
         Snapshot::read(&link.copy_of(SETTINGS_BYTES)?)
@@ -115,12 +115,6 @@ impl Link {
     pub(crate) fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
         let metrics = self.metrics.as_ref().map(|metrics| metrics.file().as_fd());
         [self.file.as_fd(), self.pidfd.as_fd()].into_iter().chain(metrics).collect()
-    }
-
-    /// Gives the recorder's memory back, where nobody will read it any more: it stays mapped for the life of this process.
-    pub(crate) fn free(&self) {
-        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-        let _ = rustix::fs::fallocate(&self.file, flags, 0, RECORDER_BYTES as u64);
     }
 
     /// The module that the node is, where it is one of a host.
@@ -141,12 +135,12 @@ impl Link {
     }
 
     /// The words that are exchanged with the node.
-    pub(crate) fn control(&self) -> &'static Control {
+    pub(crate) fn control(&self) -> &Control {
         self.recorder.control()
     }
 
     /// The death slot's head.
-    pub(crate) fn death(&self) -> &'static Death {
+    pub(crate) fn death(&self) -> &Death {
         self.recorder.death()
     }
 
@@ -226,16 +220,42 @@ impl Link {
         }
     }
 
-    /// Tells the node that somebody is here.
-    pub(crate) fn announce(&self) {
+    /// Tells the node that somebody is here. Answers who was before.
+    pub(crate) fn announce(&self) -> Former {
         let control = self.control();
-        control.monitor_pid.store(std::process::id(), Ordering::Relaxed);
+        let state = control.monitor_state.load(Ordering::Acquire);
+        let pid = control.monitor_pid.swap(std::process::id(), Ordering::Relaxed);
         control.monitor_state.store(MonitorState::Running as u32, Ordering::Release);
+        Former { pid, state }
     }
 
-    /// Tells the node that nobody is here any more.
+    /// Takes that back, unless another monitor has announced itself since.
+    pub(crate) fn withdraw(&self, former: &Former) {
+        let (control, ours) = (self.control(), std::process::id());
+        let swapped =
+            control.monitor_pid.compare_exchange(ours, former.pid, Ordering::AcqRel, Ordering::Acquire);
+        if swapped.is_err() {
+            return;
+        }
+        let running = MonitorState::Running as u32;
+        let _ = control.monitor_state.compare_exchange(
+            running,
+            former.state,
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        );
+        if control.monitor_pid.load(Ordering::Acquire) != former.pid {
+            // It did so just now, and what it said of itself may be what was taken back.
+            control.monitor_state.store(running, Ordering::Release);
+        }
+    }
+
+    /// Tells the node that nobody is here any more, unless another monitor has announced itself.
     pub(crate) fn leave(&self) {
-        self.control().monitor_state.store(MonitorState::Gone as u32, Ordering::Release);
+        let control = self.control();
+        if control.monitor_pid.load(Ordering::Acquire) == std::process::id() {
+            control.monitor_state.store(MonitorState::Gone as u32, Ordering::Release);
+        }
     }
 
     /// Rings our own bell, for threads of the monitor.
@@ -243,6 +263,19 @@ impl Link {
         self.control().doorbell.fetch_add(1, Ordering::Release);
         wake(&self.control().doorbell);
     }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        // SAFETY: mapped by `new` with this size; every reference to it was lent by this, which nobody has any more.
+        let _ = unsafe { munmap(self.recorder.base().as_ptr().cast(), RECORDER_BYTES) };
+    }
+}
+
+/// The monitor that a node had before.
+pub(crate) struct Former {
+    pid: u32,
+    state: u32,
 }
 
 /// The part of a recorder that tells of health.
@@ -256,6 +289,11 @@ impl HealthCopy {
     pub(crate) fn read(&self) -> Option<Health<'_>> {
         Health::read(&self.head, &self.bytes)
     }
+}
+
+/// Whether this is memory of which nothing can go: no file, pipe or device answers so.
+pub(crate) fn is_sealed(memory: impl AsFd) -> bool {
+    fcntl_get_seals(memory).is_ok_and(|seals| seals.contains(SealFlags::SHRINK))
 }
 
 /// Wakes whoever waits for this word.

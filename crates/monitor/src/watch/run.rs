@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use lifeboat_recorder::{DeathStage, MAPS_BYTES, Setting, Snapshot, StopKind};
+use lifeboat_recorder::{DeathStage, MAPS_BYTES, Snapshot, StopKind};
 
 use crate::Error;
 use crate::capture::{Capture, End, Subject};
@@ -103,10 +103,7 @@ impl Watch {
     fn new(link: &Arc<Link>, host: Host, place: Place) -> Result<Self, Error> {
         let copy = link.copy_of(SETTINGS_BYTES)?;
         let snapshot = Snapshot::read(&copy).map_err(|error| Error::malformed(error.to_string()))?;
-        let text = |setting| snapshot.setting(setting).map(|text| String::from_utf8_lossy(text).into_owned());
-        let state_dir =
-            text(Setting::StateDir).ok_or_else(|| Error::malformed("no state directory was named"))?;
-        let destination = Destination { state_dir: state_dir.into(), dsn: text(Setting::Dsn) };
+        let destination = host.destination(&snapshot)?;
         let lives = Lives::new(&destination.state_dir, &node_name(&snapshot, link.module().as_deref()));
         let link = Arc::clone(link);
         let (gone, needed) = (Arc::new(AtomicBool::new(false)), Needed::by(link.pid()));

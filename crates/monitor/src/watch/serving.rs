@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::{hygiene, serve};
 
+use super::link::is_sealed;
 use super::{end, roles};
 
 /// How long until it is started again, each time that it ended; the last holds for all that follow.
@@ -117,7 +119,9 @@ impl Serving {
 
     /// How long until the next one is to be started.
     pub(crate) fn until_due(&self) -> Option<Duration> {
-        self.current().due.map(|due| due.saturating_duration_since(Instant::now()))
+        let current = self.current();
+        let due = current.due.filter(|_| !current.is_over);
+        due.map(|due| due.saturating_duration_since(Instant::now()))
     }
 
     /// Starts the next one, if it is time for that; whether it did.
@@ -139,12 +143,12 @@ impl Serving {
         ours.set_write_timeout(Some(PATIENCE))?;
         ours.set_read_timeout(Some(PATIENCE))?;
         let mut descriptors = vec![
-            ("--recorder", read_only(&self.recorder)?),
+            ("--recorder", hygiene::inheritable(read_only(&self.recorder)?.as_fd())?),
             ("--pidfd", hygiene::inheritable(self.pidfd.as_fd())?),
             ("--watch", hygiene::inheritable(theirs.as_fd())?),
         ];
         if let Some(metrics) = &self.metrics {
-            descriptors.push(("--metrics", read_only(metrics)?));
+            descriptors.push(("--metrics", hygiene::inheritable(read_only(metrics)?.as_fd())?));
         }
         let mut role = roles::command("serve");
         role.arg("--node").arg(self.pid.to_string()).arg("--state-dir").arg(&self.state_dir);
@@ -172,8 +176,33 @@ impl Current {
     }
 }
 
-/// The same memory, opened so that nobody can write it.
-pub(super) fn read_only(file: &impl AsRawFd) -> io::Result<OwnedFd> {
-    let again = File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
-    hygiene::inheritable(again.as_fd())
+/// The same memory, opened so that nobody can write it. Anything else is not opened: that alone may wait, or do something.
+pub(super) fn read_only(memory: &(impl AsRawFd + AsFd)) -> io::Result<OwnedFd> {
+    if !is_sealed(memory) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let mut options = File::options();
+    options.read(true).custom_flags(libc::O_NONBLOCK);
+    Ok(options.open(format!("/proc/self/fd/{}", memory.as_raw_fd()))?.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+    use rustix::io::{FdFlags, fcntl_getfd};
+
+    use super::*;
+
+    #[test]
+    fn only_memory_that_cannot_go_is_opened_again() {
+        let (pipe, _writer) = io::pipe().unwrap();
+        assert!(read_only(&pipe).is_err());
+        assert!(read_only(&File::open("/proc/self/exe").unwrap()).is_err());
+        let memory = memfd_create("test", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).unwrap();
+        assert!(read_only(&memory).is_err(), "it can shrink");
+        fcntl_add_seals(&memory, SealFlags::SHRINK).unwrap();
+        let again = read_only(&memory).unwrap();
+        assert!(fcntl_getfd(&again).unwrap().contains(FdFlags::CLOEXEC), "no other role inherits it");
+        assert!(rustix::io::write(&again, b"x").is_err());
+    }
 }

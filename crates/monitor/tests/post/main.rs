@@ -103,6 +103,24 @@ impl Drop for Running {
 }
 
 #[test]
+fn what_came_along_from_whoever_started_it_is_closed() {
+    let scene = Scene::new();
+    let pipe = scene.state_dir.join("pipe");
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NONBLOCK;
+    let reader = rustix::fs::open(&pipe, flags, rustix::fs::Mode::empty()).unwrap();
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec \"$@\" 7>\"$0\""]).arg(&pipe).arg(scene.post().get_program());
+    command.args(scene.post().get_args()).args(["--pid", &std::process::id().to_string()]);
+    let mut post = Running::start(&mut command);
+    let minute = Timespec { tv_sec: 60, tv_nsec: 0 };
+    let closed = poll(&mut [PollFd::new(&reader, PollFlags::empty())], Some(&minute)).unwrap();
+    assert_eq!(closed, 1, "the last writer has closed it");
+    assert!(post.child.try_wait().unwrap().is_none(), "post is at work");
+}
+
+#[test]
 fn every_pending_report_is_delivered_as_it_is_and_post_leaves() {
     let scene = Scene::new();
     let server = Server::start(vec![Reply::status(200)]);

@@ -6,18 +6,12 @@ use uuid::Uuid;
 
 use super::{row, stack};
 use crate::event::{Event, plain};
-use crate::show::course;
 use crate::show::facts::{ORDER, all_notes, shown, untold_tags};
+use crate::show::{course, metrics};
 
 /// The last values of the node's metrics.
 pub(super) fn metrics(event: &Event<'_>) -> Markup {
-    let values: Vec<(&String, String)> = event
-        .fields("/contexts/metrics")
-        .into_iter()
-        .flatten()
-        .filter(|(name, value)| !matches!(name.as_str(), "type" | "notes") && !value.is_null())
-        .map(|(name, value)| (name, plain(value)))
-        .collect();
+    let values = metrics::rows(event);
     html! {
         @if !values.is_empty() {
             section {

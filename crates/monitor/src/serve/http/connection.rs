@@ -34,6 +34,8 @@ pub(super) struct Connection {
     since: Instant,
     /// When the client last took a byte of its answer.
     moved: Instant,
+    /// The client will send no more; it may still wait for answers.
+    has_said_all: bool,
     requests: u32,
 }
 
@@ -72,6 +74,7 @@ impl Connection {
             opened: now,
             since: now,
             moved: now,
+            has_said_all: false,
             requests: 0,
         }
     }
@@ -160,7 +163,10 @@ impl Connection {
         let mut piece = [0; 4096];
         while self.input.len() < HEAD_BYTES_MAX {
             match self.stream.read(&mut piece) {
-                Ok(0) => return self.close(),
+                Ok(0) => {
+                    self.has_said_all = true;
+                    break;
+                }
                 Ok(count) => self.input.extend(piece.get(..count).unwrap_or_default()),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -172,6 +178,7 @@ impl Connection {
 
     fn parse(&mut self, now: Instant, is_host: &dyn Fn(&str) -> bool) {
         match request::parse(&self.input, is_host) {
+            Parsed::Partial if self.has_said_all => self.close(),
             Parsed::Partial => {
                 if matches!(self.stage, Stage::Idle) && !self.input.is_empty() {
                     (self.stage, self.since) = (Stage::Reading, now);
@@ -183,9 +190,11 @@ impl Connection {
                 (self.stage, self.since) = (Stage::Waiting(request), now);
             }
             Parsed::Refused(status, why) => {
+                let is_head = self.input.trim_ascii_start().starts_with(b"HEAD ");
                 self.input = Vec::new();
                 let response = Response::text(status, why);
-                self.begin(response.head(false), Arc::clone(&response.body), Then::Drain, now);
+                let body = if is_head { Arc::default() } else { Arc::clone(&response.body) };
+                self.begin(response.head(false), body, Then::Drain, now);
                 self.write(now, is_host);
             }
         }
@@ -214,7 +223,11 @@ impl Connection {
             Then::ReadOn => {
                 self.stage = Stage::Idle;
                 // The next request may have come with the last one.
-                if self.input.is_empty() { self.input = Vec::new() } else { self.parse(now, is_host) }
+                if self.input.is_empty() && !self.has_said_all {
+                    self.input = Vec::new();
+                } else {
+                    self.parse(now, is_host);
+                }
             }
         }
     }
@@ -230,5 +243,40 @@ impl Connection {
                 _ => return self.close(),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn who_takes_nothing_of_an_answer_gives_way() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let stream = listener.accept().unwrap().0;
+        client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        let (now, soon) = (Instant::now(), Duration::from_millis(500));
+        let mut connection = Connection::new(stream, now);
+        // The request is there: it was sent before this side was looked at.
+        let mut head = [0; 64];
+        let count = connection.stream.read(&mut head).unwrap();
+        connection.stream.set_nonblocking(true).unwrap();
+        connection.input.extend(&head[..count]);
+        connection.parse(now, &|_| true);
+        let response = Response { body: vec![0; 64 << 20].into(), ..Response::text(200, "") };
+        connection.answer(&response, now, &|_| true);
+        assert!(matches!(connection.stage, Stage::Writing { .. }));
+        assert_eq!(connection.spare_since(now + soon), None);
+        assert_eq!(connection.spare_since(now + soon * 3), Some(now));
+        // It reads on.
+        let mut taken = vec![0; 1 << 20];
+        while connection.moved == now {
+            assert_ne!(client.read(&mut taken).unwrap(), 0);
+            connection.go_on(PollFlags::OUT, now + soon * 3, &|_| true);
+        }
+        assert_eq!(connection.spare_since(now + soon * 4), None);
     }
 }

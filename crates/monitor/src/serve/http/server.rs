@@ -17,7 +17,9 @@ const CONNECTIONS_MAX: usize = 64;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// An address that another program holds is tried again after so long, and twice that the next time.
 const BIND_PAUSE_MIN: Duration = Duration::from_millis(200);
-const BIND_PAUSE_MAX: Duration = Duration::from_secs(30);
+const BIND_PAUSE_MAX: Duration = Duration::from_secs(2);
+/// Where it is that of a node that ours descends from, that node's next life is to be quicker.
+const BIND_PAUSE_KIN: Duration = Duration::from_secs(30);
 
 /// The server.
 #[derive(Debug)]
@@ -28,6 +30,7 @@ pub(in crate::serve) struct Server {
     /// Until then nobody is let in, or the address is not tried.
     paused_until: Option<Instant>,
     bind_pause: Duration,
+    bind_pause_max: Duration,
 }
 
 impl Server {
@@ -38,6 +41,7 @@ impl Server {
             connections: Vec::new(),
             paused_until: None,
             bind_pause: BIND_PAUSE_MIN,
+            bind_pause_max: BIND_PAUSE_MAX,
         }
     }
 
@@ -57,9 +61,18 @@ impl Server {
             }
             Err(error) => {
                 self.paused_until = Some(now + self.bind_pause);
-                self.bind_pause = (self.bind_pause * 2).min(BIND_PAUSE_MAX);
+                self.bind_pause = (self.bind_pause * 2).min(self.bind_pause_max);
                 Some(Err(format!("cannot listen at {}: {error}; trying again", self.address.socket)))
             }
+        }
+    }
+
+    /// The address may be free now. That of a node that ours descends from is its next life's first.
+    pub(in crate::serve) const fn hurry(&mut self, is_an_ancestors: bool) {
+        if is_an_ancestors {
+            (self.bind_pause, self.bind_pause_max) = (BIND_PAUSE_KIN, BIND_PAUSE_KIN);
+        } else {
+            (self.paused_until, self.bind_pause) = (None, BIND_PAUSE_MIN);
         }
     }
 
@@ -167,5 +180,25 @@ impl Server {
         let spare = self.connections.iter().enumerate();
         let spare = spare.filter_map(|(index, connection)| Some((connection.spare_since(now)?, index)));
         spare.min().map(|(_, index)| index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_is_taken_is_tried_every_two_seconds() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = Address::of_socket(taken.local_addr().unwrap());
+        let (mut server, mut now) = (Server::new(address), Instant::now());
+        for _ in 0..10 {
+            assert!(server.bind(now).is_some_and(|bound| bound.is_err()));
+            let due = server.due(now).unwrap();
+            assert!(due > now && due <= now + Duration::from_secs(2));
+            now = due;
+        }
+        drop(taken);
+        assert!(server.bind(now).is_some_and(|bound| bound.is_ok()));
     }
 }

@@ -132,12 +132,19 @@ fn agent() -> Agent {
 
 fn read(agent: &Agent, settings: &Settings) -> Result<Page, String> {
     let begun = Instant::now();
-    let request =
-        agent.get(&settings.url).header("Host", &settings.host).header("Accept", "text/plain;version=0.0.4");
+    let request = agent.get(&settings.url).header("Host", &settings.host);
+    let request = request.header("Accept", "text/plain;version=0.0.4").header("Accept-Encoding", "identity");
     let response = request.call().map_err(|error| error.to_string())?;
     let (head, mut body) = response.into_parts();
     if head.status != 200 {
         return Err(format!("the node's endpoint answered {}", head.status.as_u16()));
+    }
+    let encoding = head.headers.get("Content-Encoding").map(|value| value.as_bytes().trim_ascii());
+    if let Some(encoding) = encoding.filter(|it| !it.is_empty() && !it.eq_ignore_ascii_case(b"identity")) {
+        let encoding = String::from_utf8_lossy(encoding);
+        return Err(format!(
+            "the node's endpoint answers in the encoding {encoding}, which nobody asked for"
+        ));
     }
     let content_type = head.headers.get("Content-Type").and_then(|value| value.to_str().ok());
     let content_type = content_type.filter(|value| !value.is_empty()).unwrap_or("text/plain; version=0.0.4");

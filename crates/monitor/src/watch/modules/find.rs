@@ -128,6 +128,13 @@ fn is_host(word: &[u8]) -> bool {
     file.strip_prefix(b"lib").unwrap_or(file).starts_with(HOST)
 }
 
+/// Whether a process stands below this node.
+pub(crate) fn is_below(pid: u32, node: u32) -> bool {
+    std::iter::successors(parent_of(pid), |above| parent_of(*above))
+        .take(DEPTH_MAX)
+        .any(|above| above == node)
+}
+
 /// The process that started this one, or has adopted it.
 pub(crate) fn parent_of(pid: u32) -> Option<u32> {
     let stat = fs::read(Path::new("/proc").join(pid.to_string()).join("stat")).ok()?;

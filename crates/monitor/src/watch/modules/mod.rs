@@ -7,7 +7,6 @@ mod report;
 
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -39,6 +38,9 @@ const NODE_END_PATIENCE: Duration = Duration::from_millis(100);
 /// When it is looked whether a module has a reporter of its own by now: this long after it was found, then twice as long.
 const FIRST_LOOK_AT_REPORTER: Duration = Duration::from_millis(100);
 
+/// Most modules that are looked after at once in the place of their own monitors: each takes threads and memory.
+const JOINED_MAX: usize = 64;
+
 /// The modules of one node.
 pub(crate) struct Modules {
     past: Arc<Mutex<Past>>,
@@ -65,7 +67,7 @@ impl Modules {
             to_show: serve.then(|| Arc::clone(&joined)),
             door: None,
             oom_kills: None,
-            state_dir: destination.state_dir.clone(),
+            destination: destination.clone(),
             reports: Reports::new(link, destination),
         };
         let thread = std::thread::Builder::new().name("modules".into()).stack_size(256 * 1024);
@@ -130,14 +132,15 @@ struct Keeper {
     door: Option<Door>,
     /// Processes of the node's control group that the kernel killed for want of memory.
     oom_kills: Option<u64>,
-    state_dir: PathBuf,
+    destination: Destination,
     reports: Reports,
 }
 
 impl Keeper {
     fn keep(mut self) {
-        if Spool::open(&self.state_dir).is_ok() {
-            self.door = Door::open(&self.state_dir, self.link.pid());
+        let state_dir = &self.destination.state_dir;
+        if Spool::open(state_dir).is_ok() {
+            self.door = Door::open(state_dir, self.link.pid());
         }
         while !self.is_over.load(Ordering::Acquire) && !self.is_node_gone(Duration::ZERO) {
             let living = &self.living;
@@ -192,14 +195,20 @@ impl Keeper {
         let (pid, metrics) = match caller {
             Caller::ReportsItself(pid) => (pid, None),
             Caller::Joins(joining) => {
-                let metrics = joining.descriptors.get(2).and_then(|metrics| serving::read_only(metrics).ok());
-                let Some((pid, thread)) = kin::take(joining, &self.link) else { return };
                 self.joined.retain(|joined| !joined.is_finished());
+                if self.joined.len() >= JOINED_MAX {
+                    return;
+                }
+                let metrics = joining.descriptors.get(2).and_then(|metrics| serving::read_only(metrics).ok());
+                let Some((pid, thread)) = kin::take(joining, &self.link, &self.destination) else {
+                    return;
+                };
                 self.joined.push(thread);
                 (pid, metrics)
             }
         };
         if !self.living.iter().any(|module| module.found.pid == pid)
+            && find::is_below(pid, self.link.pid())
             && let Some(found) = find::module(pid)
         {
             self.begin(found);

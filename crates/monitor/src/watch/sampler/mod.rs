@@ -7,7 +7,7 @@ mod out_of_memory;
 pub(crate) mod process;
 mod spool;
 
-use std::io;
+use std::io::{self, PipeReader, PipeWriter};
 use std::net::Shutdown;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -35,6 +35,8 @@ use out_of_memory::{Look, Looks};
 
 /// How often the node is looked at where nobody asks: for the course that its report shows.
 const INTERVAL: Duration = Duration::from_secs(15);
+/// After a wait that failed.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Whom to look at.
 #[derive(Clone)]
@@ -63,11 +65,13 @@ pub(crate) struct Seen {
     looks: Looks,
 }
 
-/// The thread that looks.
+/// The thread that looks, until this is dropped: a host's monitor outlives the modules that have joined it.
 pub(crate) struct Sampler {
     looker: Arc<Looker>,
     seen: Arc<Mutex<Seen>>,
     serve: Option<Arc<Serving>>,
+    /// Its other end sees that this one is closed.
+    _stop: Option<PipeWriter>,
 }
 
 impl Sampler {
@@ -91,9 +95,12 @@ impl Sampler {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let (of_thread, told, serving) = (Arc::clone(&looker), Arc::clone(&seen), serve.clone());
         let thread = std::thread::Builder::new().name("sampler".into()).stack_size(256 * 1024);
-        // Where there is no thread to be had the node's numbers are missing, and nothing else.
-        let _ = thread.spawn(move || look(&of_thread, serving.as_deref(), &told));
-        Self { looker, seen, serve }
+        // Where there is no thread to be had, or no pipe, the node's numbers are missing, and nothing else.
+        let stop = io::pipe().ok().map(|(stopped, stop)| {
+            let _ = thread.spawn(move || look(&of_thread, serving.as_deref(), &stopped, &told));
+            stop
+        });
+        Self { looker, seen, serve, _stop: stop }
     }
 
     /// What has been seen so far.
@@ -119,7 +126,7 @@ impl Sampler {
     }
 }
 
-fn look(looker: &Looker, serve: Option<&Serving>, seen: &Mutex<Seen>) {
+fn look(looker: &Looker, serve: Option<&Serving>, stopped: &PipeReader, seen: &Mutex<Seen>) {
     let mut course = Course::default();
     let mut due = Instant::now();
     loop {
@@ -139,32 +146,65 @@ fn look(looker: &Looker, serve: Option<&Serving>, seen: &Mutex<Seen>) {
             rest::give_back();
         }
         let left = due.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-        wait(looker, serve, seen, left);
+        if !wait(looker, serve, stopped, seen, left) {
+            return;
+        }
     }
 }
 
-/// Waits so long, or until there was a question, or `serve` is to be started again.
-fn wait(looker: &Looker, serve: Option<&Serving>, seen: &Mutex<Seen>, left: Duration) {
-    match serve.map(|serve| (serve, serve.stream())) {
-        None => std::thread::sleep(left),
-        Some((serve, Some(stream))) => {
-            if is_asked(&stream, left) && !goes_on(&stream, looker, seen) {
+/// Waits so long, or until there was a question, or `serve` is to be started again; whether there is more to come.
+fn wait(
+    looker: &Looker,
+    serve: Option<&Serving>,
+    stopped: &PipeReader,
+    seen: &Mutex<Seen>,
+    left: Duration,
+) -> bool {
+    let stream = serve.and_then(Serving::stream);
+    let missing = serve.filter(|_| stream.is_none());
+    let left = missing.and_then(Serving::until_due).map_or(left, |due| due.min(left));
+    match next(stream.as_deref(), stopped, left) {
+        Next::Stopped => return false,
+        Next::Asked(stream) => {
+            if !goes_on(stream, looker, seen)
+                && let Some(serve) = serve
+            {
                 serve.has_gone();
             }
         }
-        Some((serve, None)) => {
-            std::thread::sleep(serve.until_due().map_or(left, |due| due.min(left)));
-            if serve.go_on() {
+        Next::Due => {
+            if missing.is_some_and(Serving::go_on) {
                 looker.forget_told();
             }
         }
     }
+    true
 }
 
-/// Whether there is a question, or nobody who could ask any more, within this time.
-fn is_asked(stream: &UnixStream, within: Duration) -> bool {
-    let within = Timespec::try_from(within).ok();
-    poll(&mut [PollFd::new(stream, PollFlags::IN)], within.as_ref()).is_ok_and(|ready| ready > 0)
+/// What there is to do.
+enum Next<'a> {
+    Due,
+    /// There is a question, or nobody who could ask any more.
+    Asked(&'a UnixStream),
+    Stopped,
+}
+
+/// Waits for it, for so long at most.
+fn next<'a>(serve: Option<&'a UnixStream>, stopped: &PipeReader, within: Duration) -> Next<'a> {
+    let timeout = Timespec::try_from(within).ok();
+    let stopped = [PollFd::new(stopped, PollFlags::IN)].into_iter();
+    let mut polled: Vec<_> = stopped.chain(serve.map(|stream| PollFd::new(stream, PollFlags::IN))).collect();
+    if poll(&mut polled, timeout.as_ref()).is_err() {
+        // A signal came, or there is no memory: not at once again.
+        std::thread::sleep(PAUSE.min(within));
+        return Next::Due;
+    }
+    let mut is_ready = polled.iter().map(|it| !it.revents().is_empty());
+    match (is_ready.next(), is_ready.next(), serve) {
+        (Some(true), ..) => Next::Stopped,
+        (_, Some(true), Some(stream)) => Next::Asked(stream),
+        _ => Next::Due,
+    }
 }
 
 /// Answers one question; whether there may be others. Where that failed nobody is to wait for answers that will not come:
