@@ -256,6 +256,23 @@ mod tests {
     }
 
     #[test]
+    fn a_monitor_that_has_gone_is_deducted_once() {
+        let (view, sample) = (view(State::Alive, &[], &[("main", false)]), Sample::default());
+        // Past a minute it is not known any more, besides.
+        for (age, score) in [(59.0, 85), (61.0, 80)] {
+            let facts = Facts {
+                sample: Some(&sample),
+                sample_age_seconds: Some(age),
+                monitor: Monitor::Gone,
+                ..Facts::of(&view)
+            };
+            let judged = assess(&facts);
+            assert_eq!((judged.status, judged.score), (Status::Degraded, score), "{judged:?}");
+            assert!(judged.reason.contains("has gone"), "{}", judged.reason);
+        }
+    }
+
+    #[test]
     fn what_is_not_known_is_never_100() {
         let view = view(State::Unknown, &[], &[]);
         let judged = judged(&view, None);
