@@ -29,6 +29,11 @@
 #include <time.h>
 #include <unistd.h>
 
+static lifeboat_counter messages = LIFEBOAT_COUNTER("gossip", "messages", "Messages that came for the first time.", NULL);
+static lifeboat_gauge connected = LIFEBOAT_GAUGE("gossip", "peers", "Peers that are connected.", NULL);
+static lifeboat_histogram message_size =
+    LIFEBOAT_HISTOGRAM_BOUNDS("gossip", "message_size", "Size of a message.", "bytes", 64, 256, 1024);
+
 /* Keeps a function's own frame in a stack trace: the demo shows one as it was written. */
 #define OWN_FRAME __attribute__((__noinline__, __noclone__))
 #ifdef __clang__
@@ -185,6 +190,8 @@ OWN_FRAME static void deliver(const letter *received) {
     bool is_first = is_new(decoded.id);
     if (is_first) {
         node.messages++;
+        lifeboat_counter_add(&messages, 1);
+        lifeboat_histogram_observe(&message_size, (double)strlen(received->line));
         node.digest += decoded.sum; /* Nodes that have the same messages have the same digest. */
         send_on(received->line, received->from);
         lifeboat_context("node", "messages", number_text(node.messages));
@@ -235,6 +242,7 @@ static void peer_close(peer *lost) {
     if (lost->has_said_hello) {
         lifeboat_breadcrumb(LIFEBOAT_LEVEL_WARNING, "peer", text_of("lost", lost->name));
         lifeboat_context("node", "peers", number_text(peers_count()));
+        lifeboat_gauge_set(&connected, peers_count());
     }
 }
 
@@ -267,6 +275,7 @@ static bool peer_said(peer *by, const char *line) {
         by->has_said_hello = true;
         lifeboat_breadcrumb(LIFEBOAT_LEVEL_INFO, "peer", text_of("connected", by->name));
         lifeboat_context("node", "peers", number_text(peers_count()));
+        lifeboat_gauge_set(&connected, peers_count());
         return true;
     }
     if (!id_end(line)) {

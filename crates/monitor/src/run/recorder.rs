@@ -12,7 +12,7 @@ use lifeboat_recorder::{
     Control, DeathStage, FrameText, RECORDER_BYTES, REGISTERS_MAX, Record, RecordKind, Recorder, STACK_BYTES,
     Setting, Snapshot, Stamp, StopKind,
 };
-use rustix::fs::{FallocateFlags, MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
+use rustix::fs::FallocateFlags;
 use rustix::mm::{MapFlags, ProtFlags, mmap};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -41,11 +41,12 @@ impl OwnRecorder {
     /// Lays one out.
     pub(crate) fn new() -> Result<Self, Error> {
         let failed = |error| Error::system("cannot make the recorder", std::io::Error::from(error));
-        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-        let fd = memfd_create("lifeboat", flags).map_err(failed)?;
-        ftruncate(&fd, RECORDER_BYTES as u64).map_err(failed)?;
-        // Whoever serves it opens nothing else.
-        fcntl_add_seals(&fd, SealFlags::SHRINK | SealFlags::GROW).map_err(failed)?;
+        let flags = rustix::fs::MemfdFlags::CLOEXEC | rustix::fs::MemfdFlags::ALLOW_SEALING;
+        let fd = rustix::fs::memfd_create("lifeboat", flags).map_err(failed)?;
+        rustix::fs::ftruncate(&fd, RECORDER_BYTES as u64).map_err(failed)?;
+        // As the reporter does: nobody may shrink what `serve` maps too.
+        let seals = rustix::fs::SealFlags::SHRINK | rustix::fs::SealFlags::GROW;
+        rustix::fs::fcntl_add_seals(&fd, seals).map_err(failed)?;
         let protection = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: the kernel chooses a place that nothing of ours uses; nobody else has the file.
         let mapped =
