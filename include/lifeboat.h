@@ -195,7 +195,8 @@ LIFEBOAT_FUNCTION_ lifeboat_status lifeboat_uncaught(uint32_t origin, const char
  */
 LIFEBOAT_FUNCTION_ lifeboat_status lifeboat_check(const char *name, int passed, uint32_t severity, const char *detail);
 
-/** A component's state: 0 ok, 1 degraded, 2 failing, -1 unknown. Of 64 components at most, with names of 64 bytes. */
+/** A component's state: 0 ok, 1 degraded, 2 failing, -1 unknown; no other is taken. Of 64 components at most, with names
+ * of 64 bytes. */
 LIFEBOAT_FUNCTION_ lifeboat_status lifeboat_health(const char *component, int state, const char *detail);
 
 /**

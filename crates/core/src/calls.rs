@@ -3,7 +3,7 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use lifeboat_abi::{Frame, Level, REPORT_IF_CAUGHT, Status, Str};
-use lifeboat_recorder::{FrameText, Outcome, Record, RecordKind, Recorder};
+use lifeboat_recorder::{FrameText, Outcome, Record, RecordKind, Recorder, component_state};
 
 use crate::{altstack, bell, chain, hang, signals, state, sys, systemd};
 
@@ -155,14 +155,17 @@ pub(crate) fn rearm() -> Status {
 
 /// # Safety
 /// As [`bytes`] for both texts.
-pub(crate) unsafe fn health(component: Str, component_state: i32, detail: Str) -> Status {
+pub(crate) unsafe fn health(component: Str, state_now: i32, detail: Str) -> Status {
     let Some((_, recorder)) = state::recorder() else { return Status::NotStarted };
     // SAFETY: handed on from the caller.
     let component = unsafe { bytes(component) };
     // SAFETY: handed on from the caller.
     let detail = unsafe { bytes(detail) };
+    if !(component_state::UNKNOWN..=component_state::FAILING).contains(&state_now) {
+        return Status::InvalidArgument;
+    }
     let now_ns = sys::clock_ns(sys::CLOCK_BOOTTIME);
-    let outcome = recorder.health(state::stamp(), now_ns, component, component_state, detail);
+    let outcome = recorder.health(state::stamp(), now_ns, component, state_now, detail);
     systemd::news(recorder, now_ns);
     answer(outcome)
 }

@@ -23,6 +23,8 @@ const F_DUPFD: usize = 0;
 const FIRST_STACK_BYTES: usize = 2 * 1024;
 const SECOND_STACK_BYTES: usize = 14 * 1024;
 const ENVIRON_MAX: usize = 48;
+/// The longest number of 32 bits.
+const PID_DIGITS: usize = 10;
 const TEXTS_BYTES: usize = 16 * 1024;
 /// The descriptors that the monitor finds.
 const RECORDER_FD: usize = 3;
@@ -97,7 +99,10 @@ pub(crate) fn monitor(
 fn fill(launch: &mut Launch, path: &CStr, environ: Environ) {
     let mut texts = Texts { rest: launch.texts.as_mut_slice() };
     launch.path = texts.keep(path.to_bytes()).unwrap_or(null());
-    let arguments: [&[u8]; 2] = [b"lifeboat-monitor", b"watch"];
+    // The process id is for people who look through a list of processes.
+    let mut digits = [0; PID_DIGITS];
+    let node = decimal(sys::getpid(), &mut digits);
+    let arguments: [&[u8]; 4] = [b"lifeboat-monitor", b"watch", b"--node", node];
     for (to, from) in launch.arguments.iter_mut().zip(arguments) {
         *to = texts.keep(from).unwrap_or(null());
     }
@@ -106,6 +111,20 @@ fn fill(launch: &mut Launch, path: &CStr, environ: Environ) {
         let Some(kept) = texts.keep(from) else { break };
         *to = kept;
     }
+}
+
+/// A number as text, at the end of a buffer.
+fn decimal(mut number: u32, digits: &mut [u8; PID_DIGITS]) -> &[u8] {
+    let mut start = PID_DIGITS;
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+        start -= 1;
+        if number == 0 {
+            break;
+        }
+    }
+    digits.get(start..).unwrap_or_default()
 }
 
 /// Copies texts one after the other, each with its NUL.

@@ -128,6 +128,17 @@ impl Lives {
         })
     }
 
+    /// Counts hangs.
+    ///
+    /// # Errors
+    /// As above.
+    pub(crate) fn hang(&self, count: u64) -> Result<(), Error> {
+        self.change(|record| {
+            record.life.hangs = record.life.hangs.saturating_add(count);
+            true
+        })
+    }
+
     /// Counts what became no report.
     ///
     /// # Errors

@@ -102,6 +102,11 @@ impl Lock {
         written.map_err(|error| Error::at("cannot write", &self.path, error))
     }
 
+    /// Whether nobody can find the file any more.
+    pub(crate) fn is_removed(&self) -> bool {
+        rustix::fs::fstat(&self.file).is_ok_and(|about| about.st_nlink == 0)
+    }
+
     /// Gives the lock back.
     pub(crate) fn release(&self) -> Result<(), Error> {
         fcntl_lock(&self.file, FlockOperation::Unlock)

@@ -24,13 +24,31 @@ fn main() -> ExitCode {
     at_start::expect_children();
     let mut arguments = std::env::args_os().skip(1);
     let role = arguments.next().unwrap_or_default();
-    match take_role(role.to_str().unwrap_or_default(), arguments) {
+    let role = role.to_str().unwrap_or_default();
+    show(role);
+    match take_role(role, arguments) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("lifeboat-monitor: {error}");
             ExitCode::from(if error.is_usage() { 2 } else { 1 })
         }
     }
+}
+
+/// Lets `ps` and `top` tell the roles apart: the kernel keeps 15 bytes of a name.
+fn show(role: &str) {
+    let name = match role {
+        "watch" => c"lifeboat-watch",
+        "report" => c"lifeboat-report",
+        "post" => c"lifeboat-post",
+        "serve" => c"lifeboat-serve",
+        "check-database" => c"lifeboat-check",
+        "run" => c"lifeboat-run",
+        "pump" => c"lifeboat-pump",
+        _ => return,
+    };
+    // Nothing but a name is lost.
+    let _ = rustix::thread::set_name(name);
 }
 
 fn take_role(role: &str, arguments: impl Iterator<Item = OsString>) -> Result<ExitCode, Error> {
@@ -52,10 +70,13 @@ fn take_role(role: &str, arguments: impl Iterator<Item = OsString>) -> Result<Ex
     Ok(ExitCode::SUCCESS)
 }
 
-/// The arguments of a role that keeps no descriptor but those that they name. Any number may be one.
+/// The arguments of a role that keeps no descriptor but those that they name. Any number may be one, but a process's.
 fn given(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    const OF_PROCESSES: [&str; 2] = ["--node", "--pid"];
     let arguments: Vec<_> = arguments.collect();
-    let numbers: Vec<_> = arguments.iter().filter_map(|argument| argument.to_str()?.parse().ok()).collect();
+    let names = arguments.iter().map(|argument| OF_PROCESSES.iter().any(|name| argument == name));
+    let values = arguments.iter().skip(1).zip(names).filter(|(_, is_process)| !is_process);
+    let numbers: Vec<_> = values.filter_map(|(argument, _)| argument.to_str()?.parse().ok()).collect();
     close_all_but(&numbers);
     arguments
 }

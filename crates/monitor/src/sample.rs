@@ -93,6 +93,9 @@ pub struct Life {
     pub last_deaths: BTreeMap<String, u64>,
     /// Stops by kind: `requested`, `clean`, `hard`.
     pub stops: BTreeMap<String, u64>,
+    /// Loops that gave no proof of life for so long that it was told.
+    #[serde(default)]
+    pub hangs: u64,
     /// Ends by what the parent was told: `0`, `1`, `SIGSEGV`; known of modules.
     #[serde(default)]
     pub exits: BTreeMap<String, u64>,
@@ -137,6 +140,8 @@ pub struct Ended {
     pub cause: String,
     /// When, seconds since 1970.
     pub at_seconds: u64,
+    /// The report's id; empty where there is none, or it is not known.
+    pub event_id: String,
     /// What `/health` says of it: `died by signal (SIGSEGV)`.
     pub detail: String,
 }

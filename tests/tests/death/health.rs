@@ -20,7 +20,7 @@ fn health_and_checks_are_told() {
     let state_dir = bench.state_dir();
     let said = bench.node(&[], &state_dir).finish().stdout;
     bench.settle();
-    for line in ["check 0 6 0", "health 0 0 0 0 0 0 6 6", "heartbeat 0 0 0 0 6"] {
+    for line in ["check 0 6 0", "health 0 0 0 0 0 0 6 6 6 6", "heartbeat 0 0 0 0 6"] {
         assert!(said.lines().any(|said| said == line), "no {line:?} in {said}");
     }
     let events = events(&state_dir);

@@ -67,7 +67,10 @@ fn who_has_left_takes_nothing_away() {
     let own = monitor_of(&host, module).unwrap();
     wait_until("the module's own monitor is at work", || monitor_pid() == own);
     for _ in 0..20 {
+        // Callers are heard one after the other: this one says nothing until the next has left.
+        let silent = connect(&host);
         drop(joins(&host, &[recorder.as_fd(), pidfd(module).as_fd()]));
+        drop(silent);
         // Heard after the one that has left.
         let stream = connect(&host);
         (&stream).write_all(b"X....").unwrap();

@@ -35,6 +35,9 @@ fn a_loop_without_end_is_told_by_its_heartbeat() {
     wait_until("the heartbeat is overdue", || reason(&node).starts_with("heartbeat main: "));
     assert!(reason(&node).ends_with(" s old, due every 1 s"));
     assert_eq!(node.sample("lifeboat_node_up").as_deref(), Some("1"));
+    wait_until("the hang is counted", || node.sample("lifeboat_hangs_total").as_deref() == Some("1"));
+    assert!(node.sample("lifeboat_deaths_total{cause=\"killed\"}").is_some());
+    assert_eq!(node.sample("lifeboat_deaths_total{cause=\"hang\"}"), None);
     let beats = node.sample("serve_beats_total");
     assert!(beats.is_some());
     assert_eq!(node.sample("serve_beats_total"), beats);

@@ -39,6 +39,20 @@ fn a_death_is_told_until_the_next_life() {
     );
     let health = served.get("/health");
     assert_eq!((health.status, health.json()["status"].as_str()), (503, Some("failing")));
+    assert!(page.contains("\nlifeboat_health_score 0\n"), "{page}");
+    assert!(page.contains("\nlifeboat_health_coverage_ratio "), "{page}");
+    assert!(!page.contains("lifeboat_monitor_up"), "{page}");
+    wait_until("its report is named", || served.get("/health").json()["report"].is_string());
+    let report = served.get("/health").json()["report"].as_str().unwrap().to_owned();
+    let is_named = |path: std::path::PathBuf| path.to_string_lossy().replace('-', "").contains(&report);
+    assert!(fs::read_dir(state_dir.join("spool")).unwrap().any(|entry| is_named(entry.unwrap().path())));
+    let checks = served.get("/health/checks").json();
+    assert_eq!(checks["process"]["ended"]["report"], report);
+    assert!(checks["process"]["ended"]["at_timestamp_seconds"].is_u64(), "{checks}");
+    for list in ["components", "heartbeats"] {
+        let states: Vec<_> = checks[list].as_array().unwrap().iter().map(|it| it["state"].clone()).collect();
+        assert!(!states.is_empty() && states.iter().all(|state| state == "ended"), "{checks}");
+    }
     wait_until("its file says so", || served.endpoint().is_some_and(|said| said["has_ended"] == true));
     let first = served.endpoint().unwrap()["serve_pid"].clone();
 
@@ -91,6 +105,19 @@ fn a_next_life_that_came_early_gets_the_address() {
     let _ = node.running.finish();
     wait_until("it has the address", || next.address().as_ref() == Some(&address));
     next.end();
+}
+
+#[test]
+fn nobody_tells_of_a_node_whose_state_is_removed() {
+    let node = Bench::get().node();
+    let (served, address) = (node.served.clone(), node.address().unwrap());
+    node.running.signal(Signal::KILL);
+    let _ = node.running.finish();
+    wait_until("the death is told", || served.endpoint().unwrap()["has_ended"] == true);
+    wait_until("the report is made", || served.get("/health").json()["report"].is_string());
+    fs::remove_dir_all(&served.state_dir).unwrap();
+    // Each of these is an occasion to look, which comes each minute without them.
+    wait_until("serve has left", || std::net::TcpStream::connect(&address).is_err());
 }
 
 #[test]

@@ -10,5 +10,6 @@ mod hung;
 mod lives;
 mod pages;
 mod prometheus;
+mod replaced;
 mod scrape;
 mod truth;

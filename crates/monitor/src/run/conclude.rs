@@ -153,7 +153,7 @@ impl Ended {
             let _ = lives.stop(kind);
         }
         let detail = format!("stopped ({})", kind.unwrap_or("clean"));
-        sample::Ended { cause: String::new(), at_seconds: now_seconds(), detail }
+        sample::Ended { at_seconds: now_seconds(), detail, ..sample::Ended::default() }
     }
 
     fn is_death(&self, has_last_words: bool) -> bool {
@@ -217,6 +217,7 @@ impl Ended {
             cause: "unknown".into(),
             at_seconds: now_seconds(),
             detail: detail.into(),
+            ..sample::Ended::default()
         };
         match destination.report_within(Some(REPORT_PATIENCE), capture) {
             Ok(told) => {
@@ -224,6 +225,7 @@ impl Ended {
                 let ended = |told: Told| sample::Ended {
                     cause: told.cause,
                     at_seconds: told.at_seconds,
+                    event_id: told.event_id,
                     detail: told.detail,
                 };
                 told.map_or_else(|| unknown("died"), ended)

@@ -273,12 +273,12 @@ fn sample(destination: &Destination, recorder: &OwnRecorder, pidfd: &OwnedFd, pi
     let state_dir = destination.state_dir.clone();
     let lives = Lives::new(&state_dir, &node);
     let shown =
-        Shown { state_dir: &state_dir, recorder: recorder.file(), pidfd: pidfd.as_fd(), metrics: None };
+        Shown { pid, state_dir: &state_dir, recorder: recorder.file(), pidfd: pidfd.as_fd(), metrics: None };
     let serve = serving::start(&shown);
     let link = Link::of_own(recorder.file(), pidfd).ok().map(Arc::new);
     let modules = link.and_then(|link| Modules::start(&link, destination, serve.is_some()));
-    let suppressed = Arc::default();
-    let subject = Subject { pid, state_dir, lives, suppressed, modules: modules.clone() };
+    let (suppressed, hung) = (Arc::default(), Arc::default());
+    let subject = Subject { pid, state_dir, lives, suppressed, hung, modules: modules.clone() };
     Some((Sampler::start(subject, serve), modules))
 }
 

@@ -5,7 +5,7 @@
 
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fs::fstat;
 use rustix::pipe::{PipeFlags, pipe_with};
+
+use crate::watch::roles;
 
 use super::lines::{Line, Lines, Stream};
 use super::pump::{self, Rest};
@@ -162,8 +164,8 @@ fn leave(stream: Stream, rest: OwnedFd) {
         _ => io::stdout().as_fd().try_clone_to_owned(),
     };
     let Ok(to) = to else { return };
-    let mut role = Command::new("/proc/self/exe");
-    role.arg("pump").stdin(Stdio::from(rest)).stdout(Stdio::from(to)).stderr(Stdio::null());
+    let mut role = roles::command("pump");
+    role.stdin(Stdio::from(rest)).stdout(Stdio::from(to)).stderr(Stdio::null());
     // It lives on beyond us. Where it cannot be started the others' output ends with us.
     let _ = role.spawn();
 }

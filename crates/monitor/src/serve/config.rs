@@ -41,7 +41,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads `--state-dir DIR --recorder FD --pidfd FD --watch FD [--metrics FD]`; each descriptor is inherited.
+    /// Reads `--state-dir DIR --recorder FD --pidfd FD --watch FD [--metrics FD] [--node PID]`; each descriptor is inherited.
     ///
     /// # Errors
     /// `is_usage()` where an argument is not known or missing.
@@ -56,6 +56,8 @@ impl Config {
                 Some("--pidfd") => pidfd = descriptor()?,
                 Some("--metrics") => metrics = descriptor()?,
                 Some("--watch") => watch = descriptor()?,
+                // For people who look through a list of processes.
+                Some("--node") => drop(arguments.next()),
                 Some("--state-dir") => state_dir = arguments.next().map(PathBuf::from),
                 _ => return Err(Error::usage(format!("serve does not know {}", argument.display()))),
             }

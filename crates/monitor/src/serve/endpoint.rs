@@ -79,7 +79,7 @@ impl Sheet {
             Err(error) => return Err(Error::at("cannot make", &folder, error)),
         }
         for path in files(state_dir) {
-            if File::open(&path).is_ok_and(|file| !lock::is_held(&file) && is_old(&file)) {
+            if File::open(&path).is_ok_and(|file| is_settled(&file) && !lock::is_held(&file)) {
                 // Another one may have been quicker.
                 let _ = fs::remove_file(path);
             }
@@ -105,6 +105,11 @@ impl Sheet {
                 Err(error) => return Err(Error::at("cannot make", &path, error)),
             }
         }
+    }
+
+    /// Whether it has gone, as with the whole state directory.
+    pub(super) fn is_removed(&self) -> bool {
+        self.lock.is_removed()
     }
 
     /// Asks those who serve in the same place to leave: at once where their node has ended; when it does, where ours is its
@@ -162,10 +167,11 @@ fn files(state_dir: &Path) -> Vec<PathBuf> {
     paths.filter(|path| path.extension().is_some_and(|ending| ending == ENDING)).collect()
 }
 
-/// Whether its writer has had the time to lock it.
-fn is_old(file: &File) -> bool {
-    let age = file.metadata().and_then(|about| about.modified()).ok().and_then(|at| at.elapsed().ok());
-    age.is_some_and(|age| age > UNLOCKED_AGE_MAX)
+/// Whether its writer has locked it by now, or had the time to: it writes nothing before.
+fn is_settled(file: &File) -> bool {
+    let Ok(about) = file.metadata() else { return false };
+    let age = about.modified().ok().and_then(|at| at.elapsed().ok());
+    about.len() > 0 || age.is_some_and(|age| age > UNLOCKED_AGE_MAX)
 }
 
 /// The second number of the file's name.

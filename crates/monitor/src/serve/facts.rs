@@ -12,6 +12,17 @@ use super::scrape::Seen;
 /// What is known is known for so long, seconds.
 const SAMPLE_AGE_MAX: f64 = 60.0;
 
+/// How `watch` is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Monitor {
+    /// It answers in time.
+    Answers,
+    /// It does not, just now.
+    Late,
+    /// Nobody is there who could.
+    Gone,
+}
+
 /// The facts of one moment.
 #[derive(Clone, Copy)]
 pub(super) struct Facts<'f> {
@@ -24,6 +35,8 @@ pub(super) struct Facts<'f> {
     /// What `watch` said last.
     pub(super) sample: Option<&'f Sample>,
     pub(super) sample_age_seconds: Option<f64>,
+    /// How `watch` is.
+    pub(super) monitor: Monitor,
     /// The node's own endpoint, where one is read.
     pub(super) scraped: Option<&'f Seen>,
     pub(super) now_seconds: u64,
@@ -42,6 +55,7 @@ impl<'f> Facts<'f> {
             joined: &[],
             sample: None,
             sample_age_seconds: None,
+            monitor: Monitor::Answers,
             scraped: None,
             now_seconds: now.as_secs(),
         }

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::sample::{ProcessSample, Sample};
 
-use super::facts::Facts;
+use super::facts::{Facts, Monitor};
 use super::node::{Component, Heartbeat, State};
 
 const POINTS_MAX: u32 = 100;
@@ -148,7 +148,10 @@ impl Ledger {
     }
 
     fn sample(&mut self, facts: &Facts<'_>) {
-        if let Some(age) =
+        if facts.monitor == Monitor::Gone {
+            let reason = "its monitor has gone: no death will be reported before the next start";
+            self.deduct(Status::Degraded, 15, reason.into());
+        } else if let Some(age) =
             facts.sample_age_seconds.filter(|_| facts.sample.is_some() && facts.fresh().is_none())
         {
             let reason = format!("the monitor's `watch` has said nothing for {age:.0} s");
@@ -250,6 +253,23 @@ mod tests {
         let judged = judged(&view(State::Alive, &[], &[("main", false)]), Some(&sample));
         assert_eq!((judged.status, judged.score), (Status::Degraded, 60));
         assert_eq!(judged.reason, "database a.db: quick_check: row 1");
+    }
+
+    #[test]
+    fn a_monitor_that_has_gone_is_deducted_once() {
+        let (view, sample) = (view(State::Alive, &[], &[("main", false)]), Sample::default());
+        // Past a minute it is not known any more, besides.
+        for (age, score) in [(59.0, 85), (61.0, 80)] {
+            let facts = Facts {
+                sample: Some(&sample),
+                sample_age_seconds: Some(age),
+                monitor: Monitor::Gone,
+                ..Facts::of(&view)
+            };
+            let judged = assess(&facts);
+            assert_eq!((judged.status, judged.score), (Status::Degraded, score), "{judged:?}");
+            assert!(judged.reason.contains("has gone"), "{}", judged.reason);
+        }
     }
 
     #[test]

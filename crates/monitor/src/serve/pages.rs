@@ -3,28 +3,18 @@
 use lifeboat_recorder::component_state;
 use serde_json::{Value, json};
 
-use super::facts::Facts;
+use super::facts::{Facts, Monitor};
 use super::families::{Families, Kind};
 use super::health::{Assessment, Status, assess};
 use super::http::Response;
 use super::http::negotiate::Format;
 use super::joined::Joined;
 use super::node::State;
-use crate::sample::{Life, ProcessSample, Sample};
+use crate::sample::{Ended, Life, ProcessSample, Sample};
 
-/// Every cause, so that the first death of a kind is an increase and not a new series.
-const CAUSES: [&str; 10] = [
-    "signal",
-    "panic",
-    "nim-exception",
-    "cpp-exception",
-    "exit",
-    "oom-kill",
-    "killed",
-    "hang",
-    "power-loss",
-    "unknown",
-];
+/// The causes that deaths are known by, so that the first of a kind is an increase and not a new series.
+const CAUSES: [&str; 8] =
+    ["signal", "panic", "nim-exception", "cpp-exception", "exit", "oom-kill", "killed", "unknown"];
 const STOPS: [&str; 3] = ["requested", "clean", "hard"];
 /// What there is.
 pub(super) const INDEX: &str = "there is no such page; there are
@@ -46,8 +36,8 @@ pub(super) fn metrics(facts: &Facts<'_>, format: Format) -> String {
     }
     let mut families = Families::new(format, &mut page);
     node(facts, &mut families);
+    health(facts, &mut families);
     if facts.is_up() {
-        health(facts, &mut families);
         if let Some(process) = facts.process() {
             self::process(process, &mut families);
         }
@@ -84,6 +74,11 @@ pub(super) fn metrics(facts: &Facts<'_>, format: Format) -> String {
 
 fn node(facts: &Facts<'_>, families: &mut Families<'_>) {
     families.gauge("lifeboat_node_up", "Whether the node's process lives.").sample(&[], facts.is_up());
+    // Once the node has ended it is done.
+    let is_monitored = facts.is_up().then_some(facts.monitor == Monitor::Answers);
+    families
+        .gauge("lifeboat_monitor_up", "Whether the monitor's part that sees the node's end answers.")
+        .sample(&[], is_monitored);
     let about = facts.about;
     let labels = [
         ("app", about.app.as_str()),
@@ -105,7 +100,7 @@ fn health(facts: &Facts<'_>, families: &mut Families<'_>) {
     families
         .gauge("lifeboat_health_coverage_ratio", "What is known of the node's health, of what should be.")
         .sample(&[], coverage);
-    let Some((components, heartbeats)) = &facts.view.health else { return };
+    let Some((components, heartbeats)) = facts.view.health.as_ref().filter(|_| facts.is_up()) else { return };
     let mut states = families
         .gauge("lifeboat_health_state", "State of a component: 0 ok, 1 degraded, 2 failing, -1 unknown.");
     for component in components {
@@ -179,6 +174,9 @@ fn life(life: &Life, families: &mut Families<'_>) {
     for (cause, count) in with_zeros(&CAUSES, &life.deaths) {
         deaths.sample(&[("cause", cause)], count);
     }
+    families
+        .counter("lifeboat_hangs", "How often a loop gave no proof of life, and that was told.")
+        .sample(&[], life.hangs);
     let mut last = families
         .gauge("lifeboat_last_death_timestamp_seconds", "When the node last died of a cause, since 1970.");
     for (cause, at) in &life.last_deaths {
@@ -341,7 +339,12 @@ pub(super) fn verdict(facts: &Facts<'_>) -> Response {
     let Assessment { status, reason, .. } = assess(facts);
     let document = match status {
         Status::Ok => json!({"status": status}),
-        Status::Degraded | Status::Failing => json!({"status": status, "reason": reason}),
+        Status::Degraded | Status::Failing => {
+            match facts.ended().filter(|ended| !ended.event_id.is_empty()) {
+                Some(ended) => json!({"status": status, "reason": reason, "report": ended.event_id}),
+                None => json!({"status": status, "reason": reason}),
+            }
+        }
     };
     Response::json(if status == Status::Failing { 503 } else { 200 }, &document)
 }
@@ -354,13 +357,15 @@ pub(super) fn checks(facts: &Facts<'_>) -> Response {
         .iter()
         .map(|it| {
             let since = it.since_ms as f64 / 1e3;
-            json!({"name": it.name, "state": word(it.state), "since_seconds": since, "detail": it.detail})
+            let state = if facts.is_up() { word(it.state) } else { "ended" };
+            json!({"name": it.name, "state": state, "since_timestamp_seconds": since, "detail": it.detail})
         })
         .collect();
     let heartbeats: Vec<Value> = heartbeats
         .iter()
         .map(|it| {
             let state = match it.deadline_seconds {
+                _ if !facts.is_up() => "ended",
                 None => "ended",
                 Some(_) if it.is_overdue => "overdue",
                 Some(_) => "ok",
@@ -375,7 +380,7 @@ pub(super) fn checks(facts: &Facts<'_>) -> Response {
         "status": status, "reason": reason, "score": score, "deductions": deductions,
         "coverage": coverage, "unknown": unknown,
         "process": process_document(facts), "components": components, "heartbeats": heartbeats,
-        "databases": facts.sample.map(database_documents), "spool": facts.sample.map(|it| &it.spool),
+        "databases": facts.sample.map(database_documents).unwrap_or_default(), "spool": spool_document(facts.sample),
         "sample_age_seconds": facts.sample_age_seconds,
     });
     Response::json(if status == Status::Failing { 503 } else { 200 }, &document)
@@ -392,9 +397,22 @@ fn process_document(facts: &Facts<'_>) -> Value {
     let process = facts.process().cloned().unwrap_or_default();
     let memory_max = facts.fresh().and_then(|sample| sample.cgroup.as_ref()?.memory_max_bytes);
     json!({
-        "pid": facts.pid, "state": state, "ended": facts.ended(),
+        "pid": facts.pid, "state": state, "ended": facts.ended().map(ended_document),
         "resident_bytes": process.resident_bytes, "memory_max_bytes": memory_max,
         "open_fds": process.open_fds, "max_fds": process.max_fds, "threads": process.threads,
+    })
+}
+
+fn ended_document(ended: &Ended) -> Value {
+    json!({"cause": ended.cause, "at_timestamp_seconds": ended.at_seconds, "detail": ended.detail,
+        "report": ended.event_id})
+}
+
+/// Nothing is known where there is no sample: then it has no members.
+fn spool_document(sample: Option<&Sample>) -> Value {
+    let Some(spool) = sample.map(|sample| &sample.spool) else { return json!({}) };
+    json!({
+        "reports": spool.reports, "oldest_timestamp_seconds": spool.oldest_seconds, "counts": spool.counts,
     })
 }
 
@@ -407,7 +425,7 @@ fn database_documents(sample: &Sample) -> Vec<Value> {
         };
         json!({
             "name": it.name, "state": state, "detail": it.detail, "size_bytes": it.size_bytes,
-            "wal_bytes": it.wal_bytes, "last_good_check_seconds": it.last_whole_seconds,
+            "wal_bytes": it.wal_bytes, "last_good_check_timestamp_seconds": it.last_whole_seconds,
         })
     });
     documents.collect()

@@ -26,6 +26,8 @@ use super::watch::Watch;
 
 /// How long a death is told where no next life comes.
 const LINGER: Duration = Duration::from_secs(60 * 60);
+/// How often somebody who tells of a death looks whether the state directory is still there.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(60);
 /// After a stop that was asked for clients get what they wait for, and no more.
 const LINGER_STOPPED: Duration = Duration::from_millis(200);
 /// When nobody has asked for so long, memory is given back.
@@ -131,7 +133,9 @@ impl Role {
         };
         let is_served = self.server.as_ref().is_some_and(Server::is_bound);
         let is_succeeded = self.successor.as_ref().is_some_and(lives);
-        if self.is_asked_to_leave || is_succeeded || !is_served {
+        // Whoever removed the state directory has done with the node. The thread that knows answers by the next turn.
+        let is_removed = self.sign.is_removed();
+        if self.is_asked_to_leave || is_succeeded || !is_served || is_removed {
             return true;
         }
         let ended = self.watch.last().and_then(|(sample, _)| sample.ended.as_ref());
@@ -190,6 +194,7 @@ impl Role {
             self.busy_at.map(|busy| busy + REST_AFTER),
             self.ended_at.map(|ended| ended + LINGER_STOPPED).filter(|due| *due > now),
             self.ended_at.map(|ended| ended + LINGER),
+            self.ended_at.map(|_| now + BETWEEN_LOOKS),
         ];
         let timeout = due.into_iter().flatten().min().map(|due| due.saturating_duration_since(now));
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
@@ -261,6 +266,7 @@ impl Role {
             joined: self.watch.joined(),
             sample: last.map(|(sample, _)| sample),
             sample_age_seconds: last.map(|(_, at)| now.duration_since(at).as_secs_f64()),
+            monitor: self.watch.state(now),
             scraped: seen.as_ref(),
             ..Facts::of(&view)
         };

@@ -12,6 +12,7 @@ use crate::MetricValue;
 use crate::sample::Sample;
 use crate::talk::{self, Answer, Question};
 
+use super::facts::Monitor;
 use super::joined::{self, Joined};
 
 /// How long somebody who asks us waits for what `watch` says; then its last word must do.
@@ -75,6 +76,15 @@ impl Watch {
             }
             // One that has not answered others in time is not waited for again.
             Some(asked) => now.duration_since(asked.min(waits_since)) >= PATIENCE,
+        }
+    }
+
+    /// How it is.
+    pub(super) fn state(&self, now: Instant) -> Monitor {
+        match self.asked.filter(|asked| now.duration_since(*asked) >= PATIENCE) {
+            _ if self.stream.is_none() => Monitor::Gone,
+            Some(_) => Monitor::Late,
+            None => Monitor::Answers,
         }
     }
 

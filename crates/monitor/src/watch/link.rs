@@ -131,7 +131,7 @@ impl Link {
     /// What `serve` may read of the node.
     pub(crate) fn shown<'a>(&'a self, state_dir: &'a std::path::Path) -> Shown<'a> {
         let metrics = self.metrics.as_ref().map(Metrics::file);
-        Shown { state_dir, recorder: &self.file, pidfd: self.pidfd.as_fd(), metrics }
+        Shown { pid: self.pid, state_dir, recorder: &self.file, pidfd: self.pidfd.as_fd(), metrics }
     }
 
     /// The words that are exchanged with the node.

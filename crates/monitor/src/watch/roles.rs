@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, Write};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -19,8 +20,17 @@ use crate::spool::Spool;
 
 use super::{end, leftovers};
 
+/// The program's name.
+const NAME: &str = "lifeboat-monitor";
 /// This very program, even if its file has been replaced meanwhile.
-pub(crate) const OURSELVES: &str = "/proc/self/exe";
+const OURSELVES: &str = "/proc/self/exe";
+
+/// A command that takes this role. Whoever lists processes is to see the program's name.
+pub(crate) fn command(role: &str) -> Command {
+    let mut command = Command::new(OURSELVES);
+    command.arg0(NAME).arg(role);
+    command
+}
 
 /// Where reports of one node go.
 #[derive(Clone, Debug, Default)]
@@ -70,8 +80,8 @@ impl Destination {
     /// # Errors
     /// Where the role could not be started, says no or takes too long.
     pub(crate) fn report_of(&self, patience: Option<Duration>, capture: File) -> Result<Option<Told>, Error> {
-        let mut role = Command::new(OURSELVES);
-        role.arg("report").arg("--state-dir").arg(&self.state_dir).stdin(capture);
+        let mut role = command("report");
+        role.arg("--state-dir").arg(&self.state_dir).stdin(capture);
         role.stdout(Stdio::piped()).stderr(Stdio::null());
         let failed = |error| Error::system("the role `report` failed", error);
         let mut role = role.spawn().map_err(failed)?;
@@ -125,8 +135,8 @@ impl Destination {
     pub(crate) fn deliver(&self, node: BorrowedFd<'_>, take_over: bool) {
         let Some(dsn) = &self.dsn else { return };
         let Ok(pidfd) = hygiene::inheritable(node) else { return };
-        let mut role = Command::new(OURSELVES);
-        role.arg("post").arg("--state-dir").arg(&self.state_dir);
+        let mut role = command("post");
+        role.arg("--state-dir").arg(&self.state_dir);
         role.arg("--pidfd").arg(pidfd.as_raw_fd().to_string());
         if take_over {
             role.arg("--take-over");

@@ -89,6 +89,8 @@ struct Watch {
     /// This one, and those before it.
     lives: Lives,
     hangs: Hangs,
+    /// Hangs that are not in the record of its lives yet.
+    hung: Arc<AtomicU64>,
     /// The look at one that hangs.
     looking: Option<Looking>,
     sampler: Sampler,
@@ -105,7 +107,7 @@ impl Watch {
         let lives = Lives::new(&destination.state_dir, &node_name(&snapshot, link.module().as_deref()));
         let link = Arc::clone(link);
         let (gone, needed) = (Arc::new(AtomicBool::new(false)), Needed::by(link.pid()));
-        let suppressed = Arc::new(AtomicU64::new(0));
+        let (suppressed, hung) = (Arc::new(AtomicU64::new(0)), Arc::default());
         let errors = Errors::new(&link, &destination, Arc::clone(&suppressed));
         // The monitor of a host serves for its modules, too.
         let (serve, modules) = match host.is_known() {
@@ -121,6 +123,7 @@ impl Watch {
             state_dir: destination.state_dir.clone(),
             lives: lives.clone(),
             suppressed,
+            hung: Arc::clone(&hung),
             modules: modules.clone(),
         };
         let sampler = Sampler::start(subject, serve);
@@ -136,6 +139,7 @@ impl Watch {
             errors,
             lives,
             hangs: Hangs::default(),
+            hung,
             looking: None,
             sampler,
             modules,
@@ -226,6 +230,7 @@ impl Watch {
             return self.hangs.rest();
         }
         if let Some(found) = self.hangs.look(&self.link) {
+            self.hung.fetch_add(1, Ordering::Relaxed);
             self.looking = Looking::start(&self.link, found);
         }
     }
@@ -466,13 +471,13 @@ impl Watch {
     fn died(&self, told: Option<Told>) -> Ended {
         let Some(told) = told else {
             let detail = "died; its report could not be made yet".into();
-            return Ended { cause: "unknown".into(), at_seconds: now_seconds(), detail };
+            return Ended { cause: "unknown".into(), at_seconds: now_seconds(), detail, ..Ended::default() };
         };
         if !told.is_over {
             // It was reported while its end did not come; now it has.
             self.destination.count(&told);
         }
-        Ended { cause: told.cause, at_seconds: told.at_seconds, detail: told.detail }
+        Ended { cause: told.cause, at_seconds: told.at_seconds, event_id: told.event_id, detail: told.detail }
     }
 
     /// What is told of an end that somebody asked for.
@@ -482,7 +487,7 @@ impl Watch {
         let kind = Snapshot::read(&copy).map_or("clean", |copy| verdict::stop_kind(&copy.control(), end));
         // What could not be counted is missing in a number, and nowhere else.
         let _ = self.lives.stop(kind);
-        Ended { cause: String::new(), at_seconds: now_seconds(), detail: format!("stopped ({kind})") }
+        Ended { at_seconds: now_seconds(), detail: format!("stopped ({kind})"), ..Ended::default() }
     }
 
     /// Begins the capture of an end that is no recorded fault's. One that was given up has its report already: left in

@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::check_database::{Checked, File, TIME_MAX, Verdict};
 use crate::sample::DatabaseSample;
 use crate::state_file::{self, now_seconds};
 use crate::watch::end;
-use crate::watch::roles::{OURSELVES, said};
+use crate::watch::roles::{self, said};
 
 const PATHS_VARIABLE: &str = "LIFEBOAT_SQLITE";
 const INTERVAL_VARIABLE: &str = "LIFEBOAT_SQLITE_CHECK_SECONDS";
@@ -186,8 +186,8 @@ impl Databases {
             }
             Ok(_) => {}
         }
-        let mut role = Command::new(OURSELVES);
-        role.arg("check-database").arg(path);
+        let mut role = roles::command("check-database");
+        role.arg(path);
         role.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let Ok(mut role) = role.spawn() else { return undecided("the check could not be started") };
         if !end::comes_within(role.id(), PATIENCE) {

@@ -25,7 +25,9 @@ use crate::sample::{Ended, Life, ProcessSample, Sample};
 use crate::talk::{self, Answer, Question};
 use crate::{MetricValue, rest, serve};
 
-use super::modules::Modules;
+use super::kin;
+use super::modules::{Joined, Modules};
+use super::serving::Serving;
 
 use course::Course;
 use databases::Databases;
@@ -33,8 +35,6 @@ use out_of_memory::{Look, Looks};
 
 /// How often the node is looked at where nobody asks: for the course that its report shows.
 const INTERVAL: Duration = Duration::from_secs(15);
-/// How long `serve` may leave an answer unread, or a question half said.
-const PATIENCE: Duration = Duration::from_secs(1);
 /// After a wait that failed.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -49,6 +49,8 @@ pub(crate) struct Subject {
     pub(crate) lives: Lives,
     /// Handled errors that became no report and are not in the record of its lives yet.
     pub(crate) suppressed: Arc<AtomicU64>,
+    /// Hangs that are not in that record yet.
+    pub(crate) hung: Arc<AtomicU64>,
     /// The node's modules, where they are looked after.
     pub(crate) modules: Option<Arc<Modules>>,
 }
@@ -67,14 +69,14 @@ pub(crate) struct Seen {
 pub(crate) struct Sampler {
     looker: Arc<Looker>,
     seen: Arc<Mutex<Seen>>,
-    serve: Option<Arc<UnixStream>>,
+    serve: Option<Arc<Serving>>,
     /// Its other end sees that this one is closed.
     _stop: Option<PipeWriter>,
 }
 
 impl Sampler {
-    /// Starts to look; `serve` is the role's end of the socket, where there is one.
-    pub(crate) fn start(subject: Subject, serve: Option<UnixStream>) -> Self {
+    /// Starts to look; `serve` is the role that is told, where there is one.
+    pub(crate) fn start(subject: Subject, serve: Option<Arc<Serving>>) -> Self {
         let start_ticks = process::start_ticks(subject.pid);
         let databases = Databases::from_environment(&subject.state_dir, subject.lives.node());
         // Where nobody is told, nobody needs to know: reports say nothing of databases.
@@ -88,14 +90,14 @@ impl Sampler {
             switches: Mutex::default(),
             last: Mutex::default(),
             sending: Mutex::default(),
+            joined: Mutex::default(),
         });
         let seen = Arc::new(Mutex::new(Seen::default()));
-        let serve = serve.map(Arc::new);
-        let (of_thread, told, stream) = (Arc::clone(&looker), Arc::clone(&seen), serve.clone());
+        let (of_thread, told, serving) = (Arc::clone(&looker), Arc::clone(&seen), serve.clone());
         let thread = std::thread::Builder::new().name("sampler".into()).stack_size(256 * 1024);
         // Where there is no thread to be had, or no pipe, the node's numbers are missing, and nothing else.
         let stop = io::pipe().ok().map(|(stopped, stop)| {
-            let _ = thread.spawn(move || look(&of_thread, stream.as_deref(), &stopped, &told));
+            let _ = thread.spawn(move || look(&of_thread, serving.as_deref(), &stopped, &told));
             stop
         });
         Self { looker, seen, serve, _stop: stop }
@@ -117,20 +119,16 @@ impl Sampler {
     /// Tells `serve` that this life is over, and how.
     pub(crate) fn end(&self, ended: Ended) {
         self.looker.note_suppressed();
-        let Some(stream) = self.serve.as_deref() else { return };
+        let Some(stream) = self.serve.as_ref().and_then(|serve| serve.finish()) else { return };
         let sample = Sample { ended: Some(ended), ..self.looker.sample() };
         // One that does not listen any more knows by the node's pidfd.
-        let _ = self.looker.send(stream, sample);
+        let _ = self.looker.send(&stream, sample);
     }
 }
 
-fn look(looker: &Looker, mut serve: Option<&UnixStream>, stopped: &PipeReader, seen: &Mutex<Seen>) {
+fn look(looker: &Looker, serve: Option<&Serving>, stopped: &PipeReader, seen: &Mutex<Seen>) {
     let mut course = Course::default();
     let mut due = Instant::now();
-    if let Some(stream) = serve {
-        let _ = stream.set_write_timeout(Some(PATIENCE));
-        let _ = stream.set_read_timeout(Some(PATIENCE));
-    }
     loop {
         if due <= Instant::now() {
             due = Instant::now() + INTERVAL;
@@ -148,12 +146,39 @@ fn look(looker: &Looker, mut serve: Option<&UnixStream>, stopped: &PipeReader, s
             rest::give_back();
         }
         let left = due.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-        match next(serve, stopped, left) {
-            Next::Stopped => return,
-            Next::Asked(stream) if !goes_on(stream, looker, seen) => serve = None,
-            Next::Asked(_) | Next::Due => {}
+        if !wait(looker, serve, stopped, seen, left) {
+            return;
         }
     }
+}
+
+/// Waits so long, or until there was a question, or `serve` is to be started again; whether there is more to come.
+fn wait(
+    looker: &Looker,
+    serve: Option<&Serving>,
+    stopped: &PipeReader,
+    seen: &Mutex<Seen>,
+    left: Duration,
+) -> bool {
+    let stream = serve.and_then(Serving::stream);
+    let missing = serve.filter(|_| stream.is_none());
+    let left = missing.and_then(Serving::until_due).map_or(left, |due| due.min(left));
+    match next(stream.as_deref(), stopped, left) {
+        Next::Stopped => return false,
+        Next::Asked(stream) => {
+            if !goes_on(stream, looker, seen)
+                && let Some(serve) = serve
+            {
+                serve.has_gone();
+            }
+        }
+        Next::Due => {
+            if missing.is_some_and(Serving::go_on) {
+                looker.forget_told();
+            }
+        }
+    }
+    true
 }
 
 /// What there is to do.
@@ -242,6 +267,8 @@ struct Looker {
     last: Mutex<Last>,
     /// Held by the one of our threads that speaks.
     sending: Mutex<()>,
+    /// Modules that share our watch, each with whether the `serve` of now knows it.
+    joined: Mutex<Vec<(Joined, bool)>>,
 }
 
 impl Looker {
@@ -289,12 +316,22 @@ impl Looker {
     /// Hands over what joined modules count into, so that it is on the page that is being asked for.
     fn send_joined(&self, stream: &UnixStream) -> io::Result<()> {
         let _sending = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
-        let joined = self.subject.modules.iter().flat_map(|modules| modules.take_joined());
-        for one in joined {
+        let mut joined = self.joined.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = self.subject.modules.iter().flat_map(|modules| modules.take_joined());
+        joined.extend(new.map(|one| (one, false)));
+        joined.retain(|(one, _)| !kin::has_ended(&one.pidfd, Duration::ZERO));
+        for (one, is_told) in joined.iter_mut().filter(|(_, is_told)| !is_told) {
             let descriptors = [one.pidfd.as_fd(), one.metrics.as_fd()];
-            talk::send_with(stream, &Answer::Joined(one.module), &descriptors)?;
+            talk::send_with(stream, &Answer::Joined(one.module.clone()), &descriptors)?;
+            *is_told = true;
         }
         Ok(())
+    }
+
+    /// Whoever serves from now on knows of no module.
+    fn forget_told(&self) {
+        let mut joined = self.joined.lock().unwrap_or_else(PoisonError::into_inner);
+        joined.iter_mut().for_each(|(_, is_told)| *is_told = false);
     }
 
     fn process(&self) -> ProcessSample {
@@ -309,11 +346,16 @@ impl Looker {
         sample
     }
 
-    /// Puts what was suppressed on record, so that a later life counts on. What cannot be written now waits.
+    /// Puts what was suppressed, and what hung, on record, so that a later life counts on. What cannot be written now waits.
     fn note_suppressed(&self) {
-        let count = self.subject.suppressed.swap(0, Ordering::Relaxed);
-        if count > 0 && self.subject.lives.suppress(count).is_err() {
-            self.subject.suppressed.fetch_add(count, Ordering::Relaxed);
+        let Subject { lives, suppressed, hung, .. } = &self.subject;
+        let count = suppressed.swap(0, Ordering::Relaxed);
+        if count > 0 && lives.suppress(count).is_err() {
+            suppressed.fetch_add(count, Ordering::Relaxed);
+        }
+        let count = hung.swap(0, Ordering::Relaxed);
+        if count > 0 && lives.hang(count).is_err() {
+            hung.fetch_add(count, Ordering::Relaxed);
         }
     }
 }
@@ -331,6 +373,7 @@ mod tests {
             state_dir: state_dir.into(),
             lives: Lives::new(state_dir, "node"),
             suppressed: Arc::default(),
+            hung: Arc::default(),
             modules: None,
         };
         Looker {
@@ -340,6 +383,7 @@ mod tests {
             switches: Mutex::default(),
             last: Mutex::default(),
             sending: Mutex::default(),
+            joined: Mutex::default(),
         }
     }
 
