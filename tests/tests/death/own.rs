@@ -57,6 +57,8 @@ fn monitor_holds_nothing_of_the_nodes() {
             || *target == "/dev/null"
             || *target == "/memfd:lifeboat (deleted)"
             || target.starts_with("/proc/")
+            // One of its own, by which its threads hear of the end: it holds both sides.
+            || (target.starts_with("pipe:") && targets.iter().filter(|other| other == target).count() == 2)
     };
     let foreign: Vec<_> =
         targets.iter().filter(|target| !own(target) && !below(target, &state_dir)).collect();

@@ -42,7 +42,7 @@ fn switch(variable: &str) -> Option<Switch> {
 }
 
 /// So long a module's monitor waits for its host's to be there.
-const DOOR_PATIENCE: Duration = Duration::from_secs(1);
+const DOOR_PATIENCE: Duration = Duration::from_secs(3);
 const DOOR_PAUSE: Duration = Duration::from_millis(10);
 
 /// The host of a process, if it has one.
