@@ -24,6 +24,8 @@ const FAMILY_BYTES: usize = 2;
 const FEEDINGS: u64 = 3;
 /// Between two lines of status: a component may say something new a thousand times a second.
 const STATUS_PAUSE_NS: u64 = 1_000_000_000;
+/// After a message that nobody took: a loop may beat a hundred thousand times a second, and the service manager be gone.
+const RETRY_PAUSE_NS: u64 = 1_000_000_000;
 /// More than three lines have, of which the longest names a component with its detail.
 const MESSAGE_MAX: usize = 512;
 
@@ -35,6 +37,8 @@ static IS_READY: AtomicU32 = AtomicU32::new(0);
 static FEED_EVERY_NS: AtomicU64 = AtomicU64::new(0);
 static FED_NS: AtomicU64 = AtomicU64::new(0);
 static STATUS_NS: AtomicU64 = AtomicU64::new(0);
+/// When a message last found nobody; 0 for never.
+static REFUSED_NS: AtomicU64 = AtomicU64::new(0);
 /// 1 where a component has spoken since the last line of status.
 static HAS_NEWS: AtomicU32 = AtomicU32::new(0);
 
@@ -51,6 +55,7 @@ pub(crate) fn begin(settings: &Settings) {
     let every_us = environ.number("WATCHDOG_USEC").filter(|_| is_ours).unwrap_or(0) / FEEDINGS;
     FEED_EVERY_NS.store(every_us.saturating_mul(1_000), Ordering::Relaxed);
     FED_NS.store(0, Ordering::Relaxed);
+    REFUSED_NS.store(0, Ordering::Relaxed);
     IS_ON.store(1, Ordering::Release);
 }
 
@@ -71,7 +76,7 @@ fn keep(address: &[u8]) -> bool {
 
 /// A loop gave proof of life. The first makes the service ready; others feed the watchdog, as long as every loop does.
 pub(crate) fn beat(recorder: Recorder, boottime_ns: u64) {
-    if IS_ON.load(Ordering::Acquire) == 0 {
+    if !is_listening(boottime_ns) {
         return;
     }
     let mut message = Message::new();
@@ -90,7 +95,8 @@ pub(crate) fn beat(recorder: Recorder, boottime_ns: u64) {
     }
     let has_status = put_status(&mut message, recorder, boottime_ns);
     if !message.send() {
-        // Nobody took it: the next beat says it again, the status after its pause.
+        // Nobody took it: a beat after the pause says it again.
+        REFUSED_NS.store(boottime_ns, Ordering::Relaxed);
         if has_status {
             HAS_NEWS.store(1, Ordering::Release);
         }
@@ -105,14 +111,21 @@ pub(crate) fn beat(recorder: Recorder, boottime_ns: u64) {
 
 /// A component spoke.
 pub(crate) fn news(recorder: Recorder, boottime_ns: u64) {
-    if IS_ON.load(Ordering::Acquire) == 0 {
+    HAS_NEWS.store(1, Ordering::Release);
+    if !is_listening(boottime_ns) {
         return;
     }
-    HAS_NEWS.store(1, Ordering::Release);
     let mut message = Message::new();
     if put_status(&mut message, recorder, boottime_ns) && !message.send() {
+        REFUSED_NS.store(boottime_ns, Ordering::Relaxed);
         HAS_NEWS.store(1, Ordering::Release);
     }
+}
+
+/// Whether there is a service manager, as far as is known.
+fn is_listening(boottime_ns: u64) -> bool {
+    IS_ON.load(Ordering::Acquire) != 0
+        && is_time(REFUSED_NS.load(Ordering::Relaxed), RETRY_PAUSE_NS, boottime_ns)
 }
 
 const fn is_time(last_ns: u64, every_ns: u64, now_ns: u64) -> bool {

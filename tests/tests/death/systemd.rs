@@ -159,3 +159,17 @@ fn a_socket_that_is_none_hurts_nobody() {
         assert!(node.finish().succeeded(), "{address}");
     }
 }
+
+#[test]
+fn a_fast_loop_does_not_knock_at_a_closed_door() {
+    let bench = Bench::new(FIXTURE);
+    let trace = bench.scratch.join("trace");
+    let tracer = ["strace", "--trace=sendto", "--output", trace.to_str().unwrap()];
+    let run = bench.on(bench.node_behind(&tracer, &["beats-fast"]), &bench.state_dir());
+    let run = run.env("NOTIFY_SOCKET", bench.scratch.join("nowhere")).env("LIFEBOAT_SYSTEMD", "1");
+    assert!(run.env("WATCHDOG_USEC", "1000").finish().succeeded());
+    let trace = std::fs::read_to_string(trace).unwrap();
+    let knocks = trace.lines().filter(|line| line.starts_with("sendto(")).count();
+    // Of a thousand heartbeats; once a second.
+    assert!((1..100).contains(&knocks), "{knocks}: {trace:.2000}");
+}

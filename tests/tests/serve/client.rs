@@ -53,10 +53,12 @@ pub(crate) fn get(address: &str, path: &str, headers: &[(&str, &str)]) -> Answer
 /// Says this, and reads what comes until the other side has no more to say.
 pub(crate) fn say(address: &str, request: &[u8]) -> Answer {
     let mut stream = connect(address);
-    stream.write_all(request).unwrap();
+    // Who refuses may close before all is said: the answer counts.
+    let said = stream.write_all(request);
     let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).unwrap();
-    read(&bytes).unwrap_or_else(|| panic!("no answer: {:?}", String::from_utf8_lossy(&bytes)))
+    let heard = stream.read_to_end(&mut bytes);
+    read(&bytes)
+        .unwrap_or_else(|| panic!("no answer: {:?}, {said:?}, {heard:?}", String::from_utf8_lossy(&bytes)))
 }
 
 /// Reads one answer of a connection that stays open.
