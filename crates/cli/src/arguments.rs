@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand};
 
+use crate::fleet;
 use crate::output::Failure;
 use crate::state;
 
@@ -189,6 +190,11 @@ Exit codes: 0 well (or degraded, which is told), 1 not well, or nobody answers: 
         json: bool,
         #[command(flatten)]
         state: StateDir,
+    },
+    /// A fleet in one file: make dashboards, alerts and runbooks of its inventory
+    Fleet {
+        #[command(subcommand)]
+        command: fleet::Command,
     },
     /// What `doctor` starts in order to read its memory
     #[command(hide = true, name = "doctor-probe")]

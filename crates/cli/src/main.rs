@@ -5,6 +5,7 @@ mod audit;
 mod clean;
 mod doctor;
 mod event;
+mod fleet;
 mod health;
 mod output;
 mod reports;
@@ -50,6 +51,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
             let timeout = std::time::Duration::from_secs(timeout);
             health::run(&health::Wish { address, state_dir: state.named(), timeout, json })
         }
+        Command::Fleet { command } => fleet::run(command),
         Command::Probe => doctor::probe(),
     }
 }

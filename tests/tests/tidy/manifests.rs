@@ -11,7 +11,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("lifeboat", &["lifeboat-abi", "lifeboat-core"]),
     ("lifeboat-ffi", &["lifeboat-abi", "lifeboat-recorder", "lifeboat-core"]),
     ("lifeboat-monitor", &["lifeboat-abi", "lifeboat-recorder"]),
-    ("lifeboat-cli", &["lifeboat-abi", "lifeboat-recorder", "lifeboat-monitor"]),
+    ("lifeboat-fleet", &[]),
+    ("lifeboat-cli", &["lifeboat-abi", "lifeboat-recorder", "lifeboat-monitor", "lifeboat-fleet"]),
 ];
 
 /// What stands outside the house and looks in: it may use every crate, and no crate may use it.

@@ -1,0 +1,60 @@
+//! `lifeboat fleet …`: a fleet's inventory, and what is made of it.
+
+mod render;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use lifeboat_fleet::Inventory;
+
+use crate::output::{Failure, print};
+
+/// What to do with an inventory.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Say whether an inventory is right, and what it holds
+    Check {
+        #[command(flatten)]
+        file: File,
+    },
+    /// Write the configuration of Prometheus, Alertmanager and Grafana
+    Render {
+        #[command(flatten)]
+        file: File,
+        /// The folder to write into; made where it is missing
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// Divide every interval, window and `for` by this: for drills that need not last
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=60))]
+        accelerate: u64,
+    },
+}
+
+/// The inventory.
+#[derive(Debug, Args)]
+pub(crate) struct File {
+    /// The inventory
+    #[arg(value_name = "FILE", default_value = "fleet.toml")]
+    pub(crate) path: PathBuf,
+}
+
+/// Does it.
+pub(crate) fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Check { file } => check(&read(&file.path)?),
+        Command::Render { file, out, accelerate } => render::run(&read(&file.path)?, &out, accelerate),
+    }
+}
+
+/// The inventory that stands in a file.
+pub(crate) fn read(path: &Path) -> Result<Inventory, Failure> {
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::usage(format!("cannot read {name}: {error}")))?;
+    Inventory::read(&name, &text).map_err(|problems| Failure::no(problems.to_string()))
+}
+
+fn check(inventory: &Inventory) -> Result<(), Failure> {
+    let lines = inventory.fleets.iter().map(|fleet| format!("{}: {} nodes\n", fleet.name, fleet.nodes.len()));
+    print(&lines.collect::<String>())
+}

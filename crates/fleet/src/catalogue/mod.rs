@@ -1,0 +1,98 @@
+//! What every fleet is watched for, and shown by, as data: thresholds, alerts, dashboards, all in terms of signals.
+//!
+//! An alert or a panel stands where a fleet's profiles have every signal that it needs, and nowhere else.
+
+mod alert;
+mod dashboard;
+
+use std::collections::BTreeMap;
+
+use include_dir::{Dir, include_dir};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+pub use alert::{Alert, AlertTest, Severity};
+pub use dashboard::{Dashboard, Panel, PanelKind, PanelQuery, Row};
+
+use crate::problem::{Problem, Problems, Source};
+
+static OURS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/catalogue");
+
+/// Thresholds, alerts and dashboards.
+#[derive(Clone, Debug, Default)]
+pub struct Catalogue {
+    /// Thresholds by name.
+    pub thresholds: BTreeMap<String, Threshold>,
+    /// Alerts, in the order of their files' names.
+    pub alerts: Vec<Alert>,
+    /// Dashboards, in the order of their files' names.
+    pub dashboards: Vec<Dashboard>,
+}
+
+/// A figure beyond which somebody is told; an inventory may name another.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Threshold {
+    /// What it bounds.
+    pub help: String,
+    /// Its unit, by Grafana's name.
+    pub unit: String,
+    /// What it is unless the inventory says otherwise.
+    pub default: f64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Thresholds {
+    threshold: BTreeMap<String, Threshold>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Alerts {
+    alert: Vec<Alert>,
+}
+
+impl Catalogue {
+    /// What comes with the program.
+    ///
+    /// # Errors
+    /// Where a file of it cannot be read: a fault of the program.
+    pub fn ours() -> Result<Self, Problems> {
+        let thresholds: Thresholds = read("thresholds.toml", text_of("thresholds.toml"))?;
+        let mut catalogue = Self { thresholds: thresholds.threshold, ..Self::default() };
+        for (name, text) in files_of("alerts") {
+            catalogue.alerts.extend(read::<Alerts>(&name, text)?.alert);
+        }
+        for (name, text) in files_of("dashboards") {
+            catalogue.dashboards.push(read(&name, text)?);
+        }
+        Ok(catalogue)
+    }
+
+    /// The panel that an alert names as `dashboard/panel`.
+    #[must_use]
+    pub fn panel(&self, place: &str) -> Option<(&Dashboard, &Panel)> {
+        let (dashboard, panel) = place.split_once('/')?;
+        let dashboard = self.dashboards.iter().find(|found| found.id == dashboard)?;
+        let mut panels = dashboard.rows.iter().flat_map(|row| &row.panels);
+        panels.find(|found| found.id == panel).map(|panel| (dashboard, panel))
+    }
+}
+
+fn text_of(path: &str) -> &'static str {
+    OURS.get_file(path).and_then(|file| file.contents_utf8()).unwrap_or_default()
+}
+
+/// Name and text of each file of a folder, in the order of their names.
+fn files_of(folder: &str) -> impl Iterator<Item = (String, &'static str)> {
+    let mut files: Vec<_> = OURS.get_dir(folder).into_iter().flat_map(Dir::files).collect();
+    files.sort_by_key(|file| file.path());
+    files
+        .into_iter()
+        .map(|file| (file.path().display().to_string(), file.contents_utf8().unwrap_or_default()))
+}
+
+fn read<T: DeserializeOwned>(name: &str, text: &str) -> Result<T, Problem> {
+    toml::from_str(text).map_err(|error| Source { name, text }.toml_problem(&error))
+}

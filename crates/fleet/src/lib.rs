@@ -1,0 +1,20 @@
+//! A fleet in one file: the inventory that an operator writes, and what is rendered from it for the engines that he
+//! has: Prometheus, Alertmanager, Grafana, exporters. None of those is built again here.
+//!
+//! The way of the data: [`Inventory`] (what there is) takes its [`profile`]s (how such nodes speak: signals as queries)
+//! and the [`catalogue`] (alerts and panels in terms of signals), and [`render()`] writes one [`Tree`] of files.
+
+mod duration;
+mod inventory;
+mod problem;
+mod render;
+mod template;
+
+pub mod catalogue;
+pub mod profile;
+
+pub use duration::Duration;
+pub use inventory::{Fleet, Inventory, Node};
+pub use problem::{Problem, Problems};
+pub use render::tree::{Tree, Written};
+pub use render::{Options, render};

@@ -1,0 +1,88 @@
+//! All profiles that are known: ours, and those that a user wrote.
+
+use std::collections::BTreeMap;
+
+use include_dir::{Dir, include_dir};
+
+use super::{Endpoint, Profile, Signal};
+use crate::problem::{Problem, Problems, Source, nearest};
+
+static OURS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/profiles");
+
+/// Profiles by name.
+#[derive(Clone, Debug, Default)]
+pub struct Book {
+    profiles: BTreeMap<String, Profile>,
+}
+
+impl Book {
+    /// The profiles that come with the program.
+    ///
+    /// # Errors
+    /// Where one of them cannot be read: a fault of the program.
+    pub fn ours() -> Result<Self, Problems> {
+        let mut book = Self::default();
+        let mut problems = Problems::default();
+        for file in OURS.files() {
+            let name = file.path().display().to_string();
+            match book.add(&name, file.contents_utf8().unwrap_or_default()) {
+                Ok(()) => {}
+                Err(problem) => problems.0.push(problem),
+            }
+        }
+        if problems.0.is_empty() { Ok(book) } else { Err(problems) }
+    }
+
+    /// Adds a profile, in place of one of that name.
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn add(&mut self, file: &str, text: &str) -> Result<(), Problem> {
+        let source = Source { name: file, text };
+        let profile: Profile = toml::from_str(text).map_err(|error| source.toml_problem(&error))?;
+        self.profiles.insert(profile.name.clone(), profile);
+        Ok(())
+    }
+
+    /// All of them, by name.
+    pub fn profiles(&self) -> impl Iterator<Item = &Profile> {
+        self.profiles.values()
+    }
+
+    /// What these profiles say together with all that they include. The first that has a name wins.
+    ///
+    /// # Errors
+    /// The name that no profile has, and the nearest that one has.
+    pub fn speech(&self, names: &[String]) -> Result<Speech, (String, Option<String>)> {
+        let mut speech = Speech::default();
+        let mut waiting: Vec<&str> = names.iter().rev().map(String::as_str).collect();
+        let mut seen = Vec::new();
+        while let Some(name) = waiting.pop() {
+            if seen.contains(&name) {
+                continue;
+            }
+            seen.push(name);
+            let Some(profile) = self.profiles.get(name) else {
+                let near = nearest(name, self.profiles.keys().map(String::as_str));
+                return Err((name.to_owned(), near.map(str::to_owned)));
+            };
+            for (name, endpoint) in &profile.endpoints {
+                speech.endpoints.entry(name.clone()).or_insert_with(|| endpoint.clone());
+            }
+            for (name, signal) in &profile.signals {
+                speech.signals.entry(name.clone()).or_insert_with(|| signal.clone());
+            }
+            waiting.extend(profile.includes.iter().rev().map(String::as_str));
+        }
+        Ok(speech)
+    }
+}
+
+/// How the nodes of one fleet speak.
+#[derive(Clone, Debug, Default)]
+pub struct Speech {
+    /// What is asked of each node.
+    pub endpoints: BTreeMap<String, Endpoint>,
+    /// What is known of each node.
+    pub signals: BTreeMap<String, Signal>,
+}

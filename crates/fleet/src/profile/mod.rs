@@ -1,0 +1,88 @@
+//! How a kind of node speaks, as data: its endpoints, and its signals as queries over the metrics that it has.
+//!
+//! Alerts and panels are written in terms of signals ([`crate::catalogue`]), so that a node that speaks otherwise needs a
+//! profile and nothing else.
+
+mod book;
+mod series;
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+pub use book::{Book, Speech};
+pub use series::{Kind, Series};
+
+/// One file of `profiles/`, or a user's own.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// Its name, as an inventory says it.
+    pub name: String,
+    /// Which nodes it is for.
+    pub help: String,
+    /// Profiles whose endpoints and signals it has too; its own come first.
+    #[serde(default)]
+    pub includes: Vec<String>,
+    /// What is asked of each node, by name: that name is the job of what comes.
+    #[serde(default, rename = "endpoint")]
+    pub endpoints: BTreeMap<String, Endpoint>,
+    /// What is known of each node, by name.
+    #[serde(default, rename = "signal")]
+    pub signals: BTreeMap<String, Signal>,
+}
+
+/// Where a node, or something beside it, answers.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Endpoint {
+    /// What answers there.
+    pub help: String,
+    /// Its port on the node's address.
+    pub port: u16,
+    /// The page.
+    #[serde(default = "metrics_path")]
+    pub path: String,
+    /// `http` or `https`.
+    #[serde(default = "http")]
+    pub scheme: String,
+    /// Whether a fleet has it unless its inventory says otherwise.
+    #[serde(default = "yes")]
+    pub is_default: bool,
+    /// The module of the blackbox exporter that asks it from outside; without one Prometheus scrapes it.
+    pub probe: Option<String>,
+}
+
+fn metrics_path() -> String {
+    "/metrics".into()
+}
+
+fn http() -> String {
+    "http".into()
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// One thing that is known of each node: a number over time.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Signal {
+    /// What it tells.
+    pub help: String,
+    /// The endpoint that tells it: the job of its series.
+    pub endpoint: String,
+    /// Its unit, by Grafana's name.
+    pub unit: String,
+    /// The query, with `${select}` for the matchers of its nodes and job, `${range}` for the window of a rate, and `${by}` for
+    /// the labels that tell nodes apart.
+    pub query: String,
+    /// Labels of the result beside those that tell nodes apart.
+    #[serde(default)]
+    pub by: Vec<String>,
+    /// What a node that is well has: for simulated nodes and for rules' tests.
+    pub healthy: f64,
+    /// The metrics that a node tells it by, so that simulated nodes and rules' tests can.
+    pub series: Vec<Series>,
+}

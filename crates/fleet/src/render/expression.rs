@@ -1,0 +1,129 @@
+//! Signals and thresholds in expressions become PromQL.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use minijinja::Environment;
+use serde_json::{Map, Value, json};
+
+use crate::catalogue::Alert;
+use crate::duration::Duration;
+use crate::inventory::Fleet;
+use crate::profile::Signal;
+use crate::template;
+
+/// Labels that tell nodes apart.
+pub(crate) const BY: &str = "fleet, dc, node";
+
+/// Windows of rates in rules: four scrapes fit in, under either generation's rule of where a range begins.
+pub(crate) const RULE_RANGE: Duration = Duration::from_seconds(120);
+
+/// Whose nodes are meant, and over which window.
+#[derive(Clone, Debug)]
+pub(crate) struct View {
+    /// Matchers of the nodes: `fleet="logos.test"`.
+    pub(crate) select: String,
+    /// The window of a rate: `2m`, `$__rate_interval`.
+    pub(crate) range: String,
+}
+
+impl View {
+    /// All nodes of a fleet, as rules see them.
+    pub(crate) fn of_rules(fleet: &Fleet) -> Self {
+        // JSON's quotes and escapes are PromQL's.
+        Self { select: format!("fleet={}", Value::from(fleet.name.as_str())), range: RULE_RANGE.to_string() }
+    }
+
+    /// A signal's query for these nodes.
+    pub(crate) fn query(&self, signal: &Signal, range: Option<&str>) -> Result<String, String> {
+        let mut by = BY.to_owned();
+        for label in &signal.by {
+            by.push_str(", ");
+            by.push_str(label);
+        }
+        let select = format!("job={},{}", Value::from(signal.endpoint.as_str()), self.select);
+        let values = json!({ "select": select, "range": range.unwrap_or(&self.range), "by": by });
+        template::expand(&template::engine()?, signal.query.trim(), values)
+    }
+}
+
+/// What an alert of a fleet asks.
+pub(crate) fn of_alert(alert: &Alert, fleet: &Fleet) -> Result<String, String> {
+    let view = View::of_rules(fleet);
+    let text = of_fleet(&alert.expr, &view, &fleet.speech.signals, &fleet.thresholds);
+    text.map_err(|error| format!("alert {}: {error}", alert.name))
+}
+
+/// An expression over signals of one fleet.
+pub(crate) fn of_fleet(
+    text: &str,
+    view: &View,
+    signals: &BTreeMap<String, Signal>,
+    thresholds: &BTreeMap<String, f64>,
+) -> Result<String, String> {
+    let mut values = Map::new();
+    for (name, signal) in signals {
+        values.insert(name.clone(), in_brackets(&view.query(signal, None)?).into());
+    }
+    values.insert("select".into(), view.select.clone().into());
+    values.insert("by".into(), BY.into());
+    values.insert("threshold".into(), json!(thresholds));
+    let mut engine = template::engine()?;
+    add_signal_over(&mut engine, view.clone(), signals.clone());
+    template::expand(&engine, text.trim(), Value::Object(values))
+}
+
+/// `signal_over('peers', '30m')`: a signal's query over another window.
+fn add_signal_over(engine: &mut Environment<'_>, view: View, signals: BTreeMap<String, Signal>) {
+    let signals = Arc::new(signals);
+    engine.add_function("signal_over", move |name: String, range: String| {
+        let refused = |what: String| minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, what);
+        let signal = signals.get(&name).ok_or_else(|| refused(format!("no signal {name:?}")))?;
+        view.query(signal, Some(&range)).map(|query| in_brackets(&query)).map_err(refused)
+    });
+}
+
+/// In brackets, so that operators around it mean all of it.
+fn in_brackets(query: &str) -> String {
+    format!("({query})")
+}
+
+/// Divides each window, offset and step of a query.
+pub(crate) fn accelerated(query: &str, by: u64) -> String {
+    if by <= 1 {
+        return query.to_owned();
+    }
+    let mut fast = String::with_capacity(query.len());
+    let mut rest = query;
+    while let Some(at) = rest.find(['[', 'o']) {
+        let (before, from) = rest.split_at(at);
+        fast.push_str(before);
+        let opening = if from.starts_with("offset ") { "offset " } else { from.get(..1).unwrap_or_default() };
+        fast.push_str(opening);
+        rest = from.get(opening.len()..).unwrap_or_default();
+        if opening == "o" {
+            continue;
+        }
+        let end = rest.find(|letter: char| !letter.is_ascii_alphanumeric()).unwrap_or(rest.len());
+        let (duration, after) = rest.split_at(end);
+        match duration.parse::<Duration>() {
+            Ok(duration) => fast.push_str(&duration.divided(by).to_string()),
+            Err(_) => fast.push_str(duration),
+        }
+        rest = after;
+    }
+    fast.push_str(rest);
+    fast
+}
+
+#[cfg(test)]
+mod tests {
+    use super::accelerated;
+
+    #[test]
+    fn windows_shrink_and_nothing_else() {
+        let query = r#"rate(a{to="1m"}[2m]) > on(node) b offset 5m and c[30s:15s] and d[1h]"#;
+        let fast = r#"rate(a{to="1m"}[8s]) > on(node) b offset 20s and c[2s:15s] and d[4m]"#;
+        assert_eq!(accelerated(query, 15), fast);
+    }
+}

@@ -1,0 +1,34 @@
+//! From an inventory to files: the same inventory gives the same bytes.
+
+mod expression;
+mod prometheus;
+mod rules;
+pub(crate) mod tree;
+mod yaml;
+
+use crate::inventory::Inventory;
+use tree::Tree;
+
+/// How to render.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Every interval, window and `for` is divided by this: 1 for use, more for drills that need not last.
+    pub accelerate: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { accelerate: 1 }
+    }
+}
+
+/// All files of an inventory.
+///
+/// # Errors
+/// What of the profiles or the catalogue cannot be made into a rule or a page, in one line.
+pub fn render(inventory: &Inventory, options: Options) -> Result<Tree, String> {
+    let mut tree = Tree::default();
+    prometheus::render(inventory, options, &mut tree)?;
+    rules::render(inventory, options, &mut tree)?;
+    Ok(tree)
+}
