@@ -14,6 +14,7 @@ use ureq::Agent;
 
 use crate::MetricValue;
 use course::Course;
+pub use settings::check_url;
 pub(super) use settings::Settings;
 
 const PAGE_BYTES_MAX: u64 = 16 * 1024 * 1024;
