@@ -14,8 +14,8 @@ use ureq::Agent;
 
 use crate::MetricValue;
 use course::Course;
-pub use settings::check_url;
 pub(super) use settings::Settings;
+pub use settings::check_url;
 
 const PAGE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 const HEADER_BYTES_MAX: usize = 16 * 1024;

@@ -293,7 +293,8 @@ impl Named {
     #[must_use]
     pub fn of(text: &OsStr) -> Self {
         let mut named = Self::default();
-        let paths = text.as_bytes().split(|byte| *byte == b':').map(|path| Path::new(OsStr::from_bytes(path)));
+        let paths =
+            text.as_bytes().split(|byte| *byte == b':').map(|path| Path::new(OsStr::from_bytes(path)));
         for path in paths.filter(|path| !path.as_os_str().is_empty()) {
             let list = match path.is_absolute() {
                 false => &mut named.relative,
