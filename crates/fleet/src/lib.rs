@@ -16,5 +16,6 @@ pub mod profile;
 pub use duration::Duration;
 pub use inventory::{Fleet, Inventory, Node};
 pub use problem::{Problem, Problems};
+pub use render::refusal::Refusal;
 pub use render::tree::{Tree, Written};
 pub use render::{Options, render};

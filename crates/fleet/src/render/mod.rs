@@ -1,9 +1,15 @@
 //! From an inventory to files: the same inventory gives the same bytes.
 
 mod expression;
+mod manifest;
+mod plan;
 mod prometheus;
+pub(crate) mod refusal;
+mod relabel;
 mod rules;
+mod targets;
 pub(crate) mod tree;
+mod write;
 mod yaml;
 
 use crate::inventory::Inventory;
