@@ -14,7 +14,10 @@ pub mod catalogue;
 pub mod profile;
 
 pub use duration::Duration;
-pub use inventory::{Fleet, Inventory, Node};
+pub use inventory::{
+    Alertmanager, Channel, Consul, Destination, Exporters, Fleet, Grafana, Intervals, Inventory, Links, Node,
+    Objectives, Place, Prometheus, Secret, Version,
+};
 pub use problem::{Problem, Problems};
 pub use render::tree::{Tree, Written};
 pub use render::{Options, render};

@@ -6,6 +6,8 @@ mod rules;
 pub(crate) mod tree;
 mod yaml;
 
+pub(crate) use expression::RULE_RANGE;
+
 use crate::inventory::Inventory;
 use tree::Tree;
 
