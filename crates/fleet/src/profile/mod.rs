@@ -6,7 +6,6 @@
 mod book;
 mod meter;
 mod pages;
-mod scenario;
 mod series;
 
 use std::collections::BTreeMap;
@@ -17,7 +16,6 @@ use crate::template;
 
 pub use book::{Book, Speech};
 pub use pages::{Pages, Sample};
-pub use scenario::{Clock, InputSeries, Scenario, input_series};
 pub use series::{Kind, Series};
 
 /// One file of `profiles/`, or a user's own.
