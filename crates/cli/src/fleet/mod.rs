@@ -1,6 +1,7 @@
 //! `lifeboat fleet …`: a fleet's inventory, and what is made of it.
 
 mod render;
+mod simulate;
 
 use std::path::{Path, PathBuf};
 
@@ -24,6 +25,13 @@ pub(crate) enum Command {
         #[command(flatten)]
         wish: render::Wish,
     },
+    /// Let a fleet answer that is not there: for tests, demonstrations and drills
+    Simulate {
+        #[command(flatten)]
+        file: File,
+        #[command(flatten)]
+        wish: simulate::Wish,
+    },
 }
 
 /// The inventory.
@@ -39,6 +47,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Check { file } => check(&read(&file.path)?),
         Command::Render { file, wish } => render::run(&read(&file.path)?, &wish),
+        Command::Simulate { file, wish } => simulate::run(&read(&file.path)?, &wish),
     }
 }
 
