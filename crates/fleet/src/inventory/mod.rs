@@ -68,7 +68,7 @@ pub struct Fleet {
 }
 
 /// One node.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Node {
     /// Its name: the label `node`.
     pub name: String,

@@ -1,8 +1,9 @@
 //! From an inventory to files: the same inventory gives the same bytes.
 
-mod expression;
+pub(crate) mod expression;
 mod prometheus;
-mod rules;
+mod rule_tests;
+pub(crate) mod rules;
 pub(crate) mod tree;
 mod yaml;
 
@@ -30,5 +31,8 @@ pub fn render(inventory: &Inventory, options: Options) -> Result<Tree, String> {
     let mut tree = Tree::default();
     prometheus::render(inventory, options, &mut tree)?;
     rules::render(inventory, options, &mut tree)?;
+    if options.accelerate == 1 {
+        rule_tests::render(inventory, &mut tree)?;
+    }
     Ok(tree)
 }
