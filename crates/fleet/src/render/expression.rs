@@ -35,14 +35,7 @@ impl View {
 
     /// A signal's query for these nodes.
     pub(crate) fn query(&self, signal: &Signal, range: Option<&str>) -> Result<String, String> {
-        let mut by = BY.to_owned();
-        for label in &signal.by {
-            by.push_str(", ");
-            by.push_str(label);
-        }
-        let select = format!("job={},{}", Value::from(signal.endpoint.as_str()), self.select);
-        let values = json!({ "select": select, "range": range.unwrap_or(&self.range), "by": by });
-        template::expand(&template::engine()?, signal.query.trim(), values)
+        signal.promql(&self.select, range.unwrap_or(&self.range), BY)
     }
 }
 
@@ -55,20 +48,9 @@ pub(crate) fn of_rule(text: &str, fleet: &Fleet, accelerate: u64) -> Result<Stri
         let duration = text.parse::<Duration>().map_err(refused)?;
         Ok::<_, minijinja::Error>(duration.divided(accelerate).seconds())
     });
-    let view = View::of_rules(fleet);
-    let query = expanded(text, engine, values, &view, &fleet.speech.signals, &fleet.thresholds)?;
+    let query = expanded(text, engine, values, &View::of_rules(fleet), fleet)?;
     let lines = query.lines().map(str::trim).filter(|line| !line.is_empty());
     Ok(accelerated(&lines.collect::<Vec<_>>().join("\n"), accelerate))
-}
-
-/// An expression over signals of one fleet.
-pub(crate) fn of_fleet(
-    text: &str,
-    view: &View,
-    signals: &BTreeMap<String, Signal>,
-    thresholds: &BTreeMap<String, f64>,
-) -> Result<String, String> {
-    expanded(text, template::engine()?, Map::new(), view, signals, thresholds)
 }
 
 /// The endpoints by which a node tells that it lives, as a matcher's pattern: not those of its host, nor of its database.
@@ -83,15 +65,15 @@ fn expanded(
     mut engine: Environment<'_>,
     mut values: Map<String, Value>,
     view: &View,
-    signals: &BTreeMap<String, Signal>,
-    thresholds: &BTreeMap<String, f64>,
+    fleet: &Fleet,
 ) -> Result<String, String> {
+    let signals = &fleet.speech.signals;
     for (name, signal) in signals {
         values.insert(name.clone(), in_brackets(&view.query(signal, None)?).into());
     }
     values.insert("select".into(), view.select.clone().into());
     values.insert("by".into(), BY.into());
-    values.insert("threshold".into(), json!(thresholds));
+    values.insert("threshold".into(), json!(fleet.thresholds));
     add_signal_over(&mut engine, view.clone(), signals.clone());
     template::expand(&engine, text.trim(), Value::Object(values))
 }

@@ -1,11 +1,20 @@
 //! From an inventory to files: the same inventory gives the same bytes.
 
 pub(crate) mod expression;
+mod grafana;
+mod manifest;
+mod plan;
 mod prometheus;
+pub(crate) mod refusal;
+mod relabel;
 mod rule_tests;
 pub(crate) mod rules;
+mod targets;
 pub(crate) mod tree;
+mod write;
 mod yaml;
+
+pub(crate) use expression::RULE_RANGE;
 
 use crate::inventory::Inventory;
 use tree::Tree;
@@ -34,5 +43,6 @@ pub fn render(inventory: &Inventory, options: Options) -> Result<Tree, String> {
     if options.accelerate == 1 {
         rule_tests::render(inventory, &mut tree)?;
     }
+    grafana::render(inventory, options, &mut tree)?;
     Ok(tree)
 }

@@ -74,13 +74,18 @@ pub(crate) fn path_of(inventory: &Inventory) -> Result<Option<Fleet>, String> {
     let Some(fleet) = inventory.fleets.first() else { return Ok(None) };
     let book = Book::ours().map_err(|problems| problems.to_string())?;
     let speech = book.speech(&["alert-path".into()]).map_err(|(name, _)| format!("no profile {name}"))?;
-    Ok(Some(Fleet { name: PATH.into(), speech, nodes: Vec::new(), ..fleet.clone() }))
+    Ok(Some(Fleet { name: PATH.into(), speech, nodes: Vec::new(), consul: None, ..fleet.clone() }))
+}
+
+/// Whether this is no fleet but the engines that alerts pass through.
+pub(super) fn is_path(fleet: &Fleet) -> bool {
+    fleet.nodes.is_empty() && fleet.consul.is_none()
 }
 
 /// The alerts for which a fleet has every signal.
 pub(crate) fn alerts_of<'a>(catalogue: &'a Catalogue, fleet: &'a Fleet) -> impl Iterator<Item = &'a Alert> {
     let has = |signal: &String| fleet.speech.signals.contains_key(signal);
-    let is_path = fleet.nodes.is_empty();
+    let is_path = is_path(fleet);
     catalogue.alerts.iter().filter(move |alert| {
         (alert.scope == Scope::Path) == is_path
             && alert.needs.iter().all(has)
@@ -158,7 +163,18 @@ fn expected(fleet: &Fleet) -> Vec<Rule> {
             labels: labels.into(),
         }
     });
-    nodes.collect()
+    let known = nodes.chain(fleet.consul.as_ref().map(|_| expected_of_consul(fleet)));
+    known.collect()
+}
+
+/// Of the nodes that Consul knows, those that Prometheus has seen within the hour.
+fn expected_of_consul(fleet: &Fleet) -> Rule {
+    let select = expression::View::of_rules(fleet).select;
+    Rule::Record {
+        record: "fleet:node_expected:info".into(),
+        expr: format!("group by ({BY}, role) (last_over_time(up{{{select}}}[1h]))"),
+        labels: BTreeMap::from([("version", fleet.version.clone().unwrap_or_default())]),
+    }
 }
 
 fn alert_rule(alert: &Alert, fleet: &Fleet, inventory: &Inventory, options: Options) -> Result<Rule, String> {

@@ -94,7 +94,7 @@ impl<'a> Plot<'a> {
         speech.signals.retain(|name, _| signals.contains(name.as_str()));
         let mut nodes: Vec<Node> = fleet.nodes.clone();
         if nodes.is_empty() {
-            nodes.push(engines(fleet));
+            nodes.push(some_node(fleet));
         }
         // The first that has all endpoints goes first; the sort is stable.
         nodes.sort_by_key(|node| !endpoints.iter().all(|name| node.endpoints.contains_key(*name)));
@@ -238,11 +238,16 @@ impl<'a> Plot<'a> {
     }
 }
 
-/// The engines that alerts pass through, as one node without labels.
-fn engines(fleet: &Fleet) -> Node {
+/// A node where none is known by name: one that Consul knows, or the engines that alerts pass through.
+fn some_node(fleet: &Fleet) -> Node {
     let endpoints = fleet.speech.endpoints.iter();
     Node {
-        endpoints: endpoints.map(|(name, endpoint)| (name.clone(), format!("localhost:{}", endpoint.port))).collect(),
+        name: "node-01".into(),
+        role: "node".into(),
+        dc: "dc-01".into(),
+        endpoints: endpoints
+            .map(|(name, endpoint)| (name.clone(), format!("localhost:{}", endpoint.port)))
+            .collect(),
         ..Node::default()
     }
 }
@@ -261,7 +266,7 @@ fn of_others(phase: &Phase) -> Phase {
 }
 
 fn target(node: &Node, fleet: &Fleet) -> BTreeMap<String, String> {
-    if fleet.nodes.is_empty() {
+    if rules::is_path(fleet) {
         return BTreeMap::new();
     }
     let labels = [("fleet", &fleet.name), ("dc", &node.dc), ("node", &node.name), ("role", &node.role)];
