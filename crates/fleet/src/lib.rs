@@ -4,6 +4,7 @@
 //! The way of the data: [`Inventory`] (what there is) takes its [`profile`]s (how such nodes speak: signals as queries)
 //! and the [`catalogue`] (alerts and panels in terms of signals), and [`render()`] writes one [`Tree`] of files. [`simulate`] lets a fleet be watched that is not there.
 
+pub mod budget;
 mod duration;
 mod inventory;
 mod problem;

@@ -1,13 +1,14 @@
 //! From an inventory to files: the same inventory gives the same bytes.
 
-mod expression;
+pub(crate) mod expression;
 mod grafana;
 mod manifest;
 mod plan;
 mod prometheus;
 pub(crate) mod refusal;
 mod relabel;
-mod rules;
+mod rule_tests;
+pub(crate) mod rules;
 mod targets;
 pub(crate) mod tree;
 mod write;
@@ -39,6 +40,9 @@ pub fn render(inventory: &Inventory, options: Options) -> Result<Tree, String> {
     let mut tree = Tree::default();
     prometheus::render(inventory, options, &mut tree)?;
     rules::render(inventory, options, &mut tree)?;
+    if options.accelerate == 1 {
+        rule_tests::render(inventory, &mut tree)?;
+    }
     grafana::render(inventory, options, &mut tree)?;
     Ok(tree)
 }
