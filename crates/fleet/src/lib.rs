@@ -8,6 +8,7 @@ mod duration;
 mod inventory;
 mod problem;
 mod render;
+mod survey;
 mod template;
 
 pub mod catalogue;
@@ -21,3 +22,4 @@ pub use inventory::{
 pub use problem::{Problem, Problems};
 pub use render::tree::{Tree, Written};
 pub use render::{Options, render};
+pub use survey::Gap;

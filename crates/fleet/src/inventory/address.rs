@@ -93,7 +93,7 @@ pub(super) fn wrong_url(text: &str) -> Option<&'static str> {
         return Some("leave user name and password out");
     }
     let is_right = host(authority).is_ok() || host_and_port(authority).is_ok();
-    (!is_right || text.contains(['"', '\'', '<', '>', '`', '\\']))
+    (!is_right || text.contains(['"', '<', '>', '`', '\\']))
         .then_some("write it whole, as \"https://grafana.example.org\"")
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod tree;
 mod yaml;
 
 pub(crate) use expression::RULE_RANGE;
+pub(crate) use rules::alerts_of;
 
 use crate::inventory::Inventory;
 use tree::Tree;

@@ -79,18 +79,18 @@ impl Reader {
             nodes.iter().any(|node| node.endpoints.contains_key(endpoint))
                 || consul.as_ref().is_some_and(|consul| consul.ports.contains_key(endpoint))
         };
-        let mut told = speech?;
-        let without = told.endpoints.iter().filter(|(name, _)| !has(name));
-        let without = without.map(|(name, endpoint)| (name.clone(), endpoint.help.clone())).collect();
+        let (mut told, mut off) = (speech.clone()?, speech?);
         told.endpoints.retain(|name, _| has(name));
         told.signals.retain(|_, signal| has(&signal.endpoint));
+        off.endpoints.retain(|name, _| !has(name));
+        off.signals.retain(|_, signal| !has(&signal.endpoint));
         Some(Fleet {
             name: defaults.fleet.clone(),
             owner,
             version,
             profiles,
             speech: told,
-            without,
+            off,
             thresholds,
             objectives,
             nodes,
