@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv6Addr};
 const NAME_MAX: usize = 253;
 
 /// Why this is no name for a fleet, node, role, data centre or owner: those become labels, matchers and file names.
-pub(super) fn wrong_name(text: &str) -> Option<&'static str> {
+pub(crate) fn wrong_name(text: &str) -> Option<&'static str> {
     const LETTERS: &str = "use letters, digits and . _ : - only";
     if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte)) {
         return Some(LETTERS);

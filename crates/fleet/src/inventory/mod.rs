@@ -15,6 +15,7 @@ use crate::duration::Duration;
 use crate::problem::Problem;
 use crate::profile::Speech;
 
+pub(crate) use address::wrong_name;
 pub use consul::Consul;
 pub use destination::{Channel, Destination, Place, Secret};
 pub use engines::{Alertmanager, Blackbox, Engines, Grafana, Prometheus, Version};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use include_dir::{Dir, include_dir};
 
+use super::check::check;
 use super::{Endpoint, Profile, Signal};
 use crate::problem::{Problems, Source, nearest};
 
@@ -40,6 +41,10 @@ impl Book {
     pub fn add(&mut self, file: &str, text: &str) -> Result<String, Problems> {
         let source = Source { name: file, text };
         let profile: Profile = toml::from_str(text).map_err(|error| source.toml_problem(&error))?;
+        let problems = check(source, &profile);
+        if !problems.is_empty() {
+            return Err(Problems(problems));
+        }
         let name = profile.name.clone();
         self.profiles.insert(name.clone(), profile);
         Ok(name)

@@ -4,6 +4,7 @@
 //! profile and nothing else.
 
 mod book;
+mod check;
 mod series;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 pub use book::{Book, Speech};
+pub(crate) use check::place;
 pub use series::{Kind, Series};
 
 /// One file of `profiles/`, or a user's own.

@@ -47,6 +47,11 @@ impl View {
     }
 }
 
+/// A signal's query for the nodes of some fleet.
+pub(crate) fn query_of(signal: &Signal) -> Result<String, String> {
+    View { select: "fleet=\"\"".into(), range: RULE_RANGE.to_string() }.query(signal, None)
+}
+
 /// What an alert of a fleet asks.
 pub(crate) fn of_alert(alert: &Alert, fleet: &Fleet) -> Result<String, String> {
     let view = View::of_rules(fleet);

@@ -6,7 +6,7 @@ mod rules;
 pub(crate) mod tree;
 mod yaml;
 
-pub(crate) use expression::RULE_RANGE;
+pub(crate) use expression::{RULE_RANGE, query_of};
 pub(crate) use rules::alerts_of;
 
 use crate::inventory::Inventory;
