@@ -20,6 +20,7 @@ pub use inventory::{
     Links, Node, Objectives, Place, Prometheus, Secret, Version,
 };
 pub use problem::{Problem, Problems};
+pub use render::refusal::Refusal;
 pub use render::tree::{Tree, Written};
 pub use render::{Options, render};
 pub use survey::Gap;

@@ -6,13 +6,15 @@ mod alert;
 mod dashboard;
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use include_dir::{Dir, include_dir};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 pub use alert::{Alert, AlertTest, Severity};
-pub use dashboard::{Dashboard, Panel, PanelKind, PanelQuery, Row};
+pub(crate) use dashboard::number_of;
+pub use dashboard::{Annotation, Dashboard, Panel, PanelKind, PanelQuery, Row};
 
 use crate::problem::{Problem, Problems, Source};
 
@@ -27,6 +29,8 @@ pub struct Catalogue {
     pub alerts: Vec<Alert>,
     /// Dashboards, in the order of their files' names.
     pub dashboards: Vec<Dashboard>,
+    /// What is marked on every dashboard.
+    pub annotations: Vec<Annotation>,
 }
 
 /// A figure beyond which somebody is told; an inventory may name another.
@@ -67,12 +71,23 @@ struct Alerts {
     alert: Vec<Alert>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Annotations {
+    annotation: Vec<Annotation>,
+}
+
 impl Catalogue {
     /// What comes with the program.
     ///
     /// # Errors
     /// Where a file of it cannot be read: a fault of the program.
     pub fn ours() -> Result<Self, Problems> {
+        static READ: OnceLock<Result<Catalogue, Problems>> = OnceLock::new();
+        READ.get_or_init(Self::read_ours).clone()
+    }
+
+    fn read_ours() -> Result<Self, Problems> {
         let thresholds: Thresholds = read("thresholds.toml", text_of("thresholds.toml"))?;
         let mut catalogue = Self { thresholds: thresholds.threshold, ..Self::default() };
         for (name, text) in files_of("alerts") {
@@ -81,6 +96,8 @@ impl Catalogue {
         for (name, text) in files_of("dashboards") {
             catalogue.dashboards.push(read(&name, text)?);
         }
+        let annotations: Annotations = read("annotations.toml", text_of("annotations.toml"))?;
+        catalogue.annotations = annotations.annotation;
         Ok(catalogue)
     }
 

@@ -1,6 +1,7 @@
 //! All profiles that are known: ours, and those that a user wrote.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use include_dir::{Dir, include_dir};
 
@@ -22,6 +23,11 @@ impl Book {
     /// # Errors
     /// Where one of them cannot be read: a fault of the program.
     pub fn ours() -> Result<Self, Problems> {
+        static READ: OnceLock<Result<Book, Problems>> = OnceLock::new();
+        READ.get_or_init(Self::read_ours).clone()
+    }
+
+    fn read_ours() -> Result<Self, Problems> {
         let mut book = Self::default();
         let mut problems = Problems::default();
         for file in OURS.files() {

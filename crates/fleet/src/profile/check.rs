@@ -7,7 +7,6 @@ use toml::de::{DeTable, DeValue};
 use super::{Endpoint, Profile, Signal};
 use crate::inventory::wrong_name;
 use crate::problem::{Problem, Source};
-use crate::render::query_of;
 
 /// All that is wrong with it.
 pub(super) fn check(source: Source<'_>, profile: &Profile) -> Vec<Problem> {
@@ -107,7 +106,7 @@ impl Checker<'_> {
                 "write it among the matchers, as metric{${select}}: else it takes the series of all fleets";
             self.refuse(&key("query"), format!("query of `{name}` has no ${{select}}"), remedy);
         }
-        if let Err(error) = query_of(signal) {
+        if let Err(error) = signal.promql("fleet=\"\"", "2m", "node") {
             let error = error.replace('\n', ", ");
             let remedy = "it may hold ${select}, ${range} and ${by}";
             self.refuse(&key("query"), format!("query of `{name}`: {error}"), remedy);

@@ -36,20 +36,8 @@ impl View {
 
     /// A signal's query for these nodes.
     pub(crate) fn query(&self, signal: &Signal, range: Option<&str>) -> Result<String, String> {
-        let mut by = BY.to_owned();
-        for label in &signal.by {
-            by.push_str(", ");
-            by.push_str(label);
-        }
-        let select = format!("job={},{}", Value::from(signal.endpoint.as_str()), self.select);
-        let values = json!({ "select": select, "range": range.unwrap_or(&self.range), "by": by });
-        template::expand(&template::engine()?, signal.query.trim(), values)
+        signal.promql(&self.select, range.unwrap_or(&self.range), BY)
     }
-}
-
-/// A signal's query for the nodes of some fleet.
-pub(crate) fn query_of(signal: &Signal) -> Result<String, String> {
-    View { select: "fleet=\"\"".into(), range: RULE_RANGE.to_string() }.query(signal, None)
 }
 
 /// What an alert of a fleet asks.

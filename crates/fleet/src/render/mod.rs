@@ -1,12 +1,19 @@
 //! From an inventory to files: the same inventory gives the same bytes.
 
 mod expression;
+mod grafana;
+mod manifest;
+mod plan;
 mod prometheus;
+pub(crate) mod refusal;
+mod relabel;
 mod rules;
+mod targets;
 pub(crate) mod tree;
+mod write;
 mod yaml;
 
-pub(crate) use expression::{RULE_RANGE, query_of};
+pub(crate) use expression::RULE_RANGE;
 pub(crate) use rules::alerts_of;
 
 use crate::inventory::Inventory;
@@ -33,5 +40,6 @@ pub fn render(inventory: &Inventory, options: Options) -> Result<Tree, String> {
     let mut tree = Tree::default();
     prometheus::render(inventory, options, &mut tree)?;
     rules::render(inventory, options, &mut tree)?;
+    grafana::render(inventory, options, &mut tree)?;
     Ok(tree)
 }
