@@ -15,6 +15,7 @@ mod write;
 mod yaml;
 
 pub(crate) use expression::RULE_RANGE;
+pub(crate) use rules::alerts_of;
 
 use crate::inventory::Inventory;
 use tree::Tree;
