@@ -44,10 +44,11 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
 
 /// The inventory that stands in a file.
 pub(crate) fn read(path: &Path) -> Result<Inventory, Failure> {
-    let name = path.display().to_string();
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::usage(format!("cannot read {name}: {error}")))?;
-    Inventory::read(&name, &text).map_err(|problems| Failure::no(problems.to_string()))
+    // A file that is not there is wrong use; one that says something wrong is an answer.
+    if let Err(error) = std::fs::metadata(path) {
+        return Err(Failure::usage(format!("cannot read {}: {error}", path.display())));
+    }
+    Inventory::load(path).map_err(|problems| Failure::no(problems.to_string()))
 }
 
 fn check(inventory: &Inventory) -> Result<(), Failure> {

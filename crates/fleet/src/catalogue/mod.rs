@@ -39,6 +39,20 @@ pub struct Threshold {
     pub unit: String,
     /// What it is unless the inventory says otherwise.
     pub default: f64,
+    /// The least that an inventory may say; 0 unless told.
+    #[serde(default)]
+    pub min: f64,
+    /// The most that an inventory may say; of a share 1 unless told.
+    pub max: Option<f64>,
+}
+
+impl Threshold {
+    /// The least and the most that an inventory may say.
+    #[must_use]
+    pub fn range(&self) -> (f64, f64) {
+        let most = if self.unit == "percentunit" { 1.0 } else { f64::INFINITY };
+        (self.min, self.max.unwrap_or(most))
+    }
 }
 
 #[derive(Deserialize)]

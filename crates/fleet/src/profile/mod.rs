@@ -49,6 +49,9 @@ pub struct Endpoint {
     /// Whether a fleet has it unless its inventory says otherwise.
     #[serde(default = "yes")]
     pub is_default: bool,
+    /// Whether it is not one node's alone: several nodes of a machine, or of a data centre, name the same.
+    #[serde(default)]
+    pub is_shared: bool,
     /// The module of the blackbox exporter that asks it from outside; without one Prometheus scrapes it.
     pub probe: Option<String>,
 }

@@ -12,6 +12,8 @@ pub(crate) mod tree;
 mod write;
 mod yaml;
 
+pub(crate) use expression::RULE_RANGE;
+
 use crate::inventory::Inventory;
 use tree::Tree;
 
