@@ -49,7 +49,7 @@ struct Route {
 pub(super) fn render(inventory: &Inventory, options: Options, tree: &mut Tree) -> Result<(), String> {
     let mut receivers = vec![receivers::Receiver::nobody(NOBODY)];
     for destination in &inventory.destinations {
-        receivers.push(receivers::Receiver::of(destination, &inventory.alertmanager)?);
+        receivers.push(receivers::Receiver::of(destination, &inventory.engines.alertmanager)?);
     }
     let config = Config {
         templates: ["templates/*.tmpl"],
@@ -68,7 +68,10 @@ fn notes(inventory: &Inventory) -> Vec<String> {
     if inventory.destinations.is_empty() {
         notes.push("NOBODY IS TOLD: the inventory names no [[destination]].".to_owned());
     } else if !inventory.destinations.iter().any(|destination| destination.is_watchdog) {
-        notes.push("Nobody hears it when this path itself is broken: no [[destination]] has is_watchdog = true.".into());
+        notes.push(
+            "Nobody hears it when this path itself is broken: no [[destination]] has is_watchdog = true."
+                .into(),
+        );
     }
     for destination in &inventory.destinations {
         if let Some(what) = receivers::asks_for_newer(&destination.channel) {
@@ -118,10 +121,12 @@ fn watchdog(inventory: &Inventory, options: Options) -> Route {
 }
 
 fn of_destination(destination: &Destination, inventory: &Inventory, options: Options) -> Route {
-    let severities: Vec<String> = destination.severities.iter().map(|severity| format!("{severity:?}")).collect();
+    let severities: Vec<String> =
+        destination.severities.iter().map(|severity| format!("{severity:?}")).collect();
     let filters = [("severity", &severities), ("fleet", &destination.fleets), ("owner", &destination.owners)];
     let matchers = filters.into_iter().filter(|(_, names)| !names.is_empty());
-    let is_wanted = |severity| destination.severities.is_empty() || destination.severities.contains(&severity);
+    let is_wanted =
+        |severity| destination.severities.is_empty() || destination.severities.contains(&severity);
     let severities = [Severity::P0, Severity::P1, Severity::P2, Severity::P3].into_iter();
     let routes = severities.filter(|severity| is_wanted(*severity)).map(|severity| Route {
         matchers: vec![format!("severity={}", quoted(&format!("{severity:?}")))],

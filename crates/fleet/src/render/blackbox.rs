@@ -15,8 +15,10 @@ struct Config {
 pub(super) fn render(inventory: &Inventory, tree: &mut Tree) -> Result<(), String> {
     let modules = modules();
     for (name, endpoint) in inventory.fleets.iter().flat_map(|fleet| &fleet.speech.endpoints) {
-        if let Some(module) = endpoint.probe.as_ref().filter(|module| modules.get(module.as_str()).is_none()) {
-            let known: Vec<&str> = modules.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+        if let Some(module) = endpoint.probe.as_ref().filter(|module| modules.get(module.as_str()).is_none())
+        {
+            let known: Vec<&str> =
+                modules.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
             return Err(format!("endpoint {name:?}: no probe {module:?}: one of {}", known.join(", ")));
         }
     }

@@ -31,7 +31,11 @@ const SILENCES: [Silence; 14] = [
     Silence { causes: &["MemoryNearLimit"], silenced: &["MemoryLeak", "SwapPressure"], equal: NODE },
     Silence { causes: &["FdsNearLimit"], silenced: &["FdLeak"], equal: NODE },
     Silence { causes: &["DatabaseTooLarge"], silenced: &["DatabaseGrowsFast"], equal: NODE },
-    Silence { causes: &["DatabaseCorrupt"], silenced: &["DatabaseErrors", "DatabaseCheckStale"], equal: NODE },
+    Silence {
+        causes: &["DatabaseCorrupt"],
+        silenced: &["DatabaseErrors", "DatabaseCheckStale"],
+        equal: NODE,
+    },
     Silence {
         causes: &["DatabaseDown"],
         silenced: &["DatabaseErrors", "DatabaseQueriesSlow", "DatabaseInsertsSlow", "ComponentFailing"],
@@ -121,7 +125,8 @@ mod tests {
             for other in &SILENCES {
                 let back = |name: &&&str| other.causes.contains(*name);
                 let forth = |name: &&&str| other.silenced.contains(*name);
-                let loops = one.silenced.iter().any(|name| back(&name)) && one.causes.iter().any(|name| forth(&name));
+                let loops =
+                    one.silenced.iter().any(|name| back(&name)) && one.causes.iter().any(|name| forth(&name));
                 assert!(!loops, "{:?} and {:?}", one.causes, other.causes);
             }
         }

@@ -6,17 +6,20 @@ use super::yaml;
 /// How many alerts of a group one message tells in full.
 const ALERTS_MAX: &str = "10";
 
-/// Text of one line: neither line breaks nor what turns the direction of writing.
+/// Text of one line: neither line breaks nor what turns the direction of writing; nor braces that begin an action, since
+/// Alertmanager's PagerDuty takes what a template gave for a template again.
 const PLAIN: &str = r#"{{ define "lifeboat.plain" -}}
-{{- . | reReplaceAll "[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]+" " " | reReplaceAll "^(.{400}).+$" "${1}…" -}}
+{{- . | CLEAN -}}
 {{- end }}
 "#;
 
 /// The same, without Slack's markup: `<!channel>` would wake everybody, `<https://…|runbook>` would lie.
 const SLACK: &str = r#"{{ define "lifeboat.slack.plain" -}}
-{{- . | reReplaceAll "[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]+" " " | reReplaceAll "^(.{400}).+$" "${1}…" | reReplaceAll "&" "&amp;" | reReplaceAll "<" "&lt;" | reReplaceAll ">" "&gt;" -}}
+{{- . | CLEAN | reReplaceAll "&" "&amp;" | reReplaceAll "<" "&lt;" | reReplaceAll ">" "&gt;" -}}
 {{- end }}
 "#;
+
+const CLEAN: &str = r#"reReplaceAll "[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]+" " " | reReplaceAll "[{]{2,}" "{ {" | reReplaceAll "^(.{400}).+$" "${1}…""#;
 
 const SMALL: &str = r#"{{ define "lifeboat.alert" }}{{ template "lifeboat.plain" .GroupLabels.alertname }}{{ end }}
 {{ define "lifeboat.fleet" }}{{ template "lifeboat.plain" .GroupLabels.fleet }}{{ end }}
@@ -33,7 +36,7 @@ const SMALL: &str = r#"{{ define "lifeboat.alert" }}{{ template "lifeboat.plain"
 {{- end }}
 "#;
 
-/// One line, and the whole message, once for each way of writing plain text.
+/// The title, what stands below it, and both, once for each way of writing plain text.
 const MESSAGE: &str = r#"{{ define "NAME.title" -}}
 {{- with .CommonLabels.severity }}{{ template "NAME.plain" . }} {{ end -}}
 {{- if .Alerts.Firing }}FIRING{{ if gt (len .Alerts.Firing) 1 }} x{{ len .Alerts.Firing }}{{ end }}{{ else }}RESOLVED{{ end -}}
@@ -43,14 +46,19 @@ const MESSAGE: &str = r#"{{ define "NAME.title" -}}
 {{- if .Alerts.Firing }}{{ with index .Alerts.Firing 0 }}{{ with .Annotations.summary }}: {{ template "NAME.plain" . }}{{ end }}{{ end }}
 {{- else }}{{ with index .Alerts.Resolved 0 }}{{ with .Annotations.summary }}: was: {{ template "NAME.plain" . }}{{ end }}{{ end }}{{ end -}}
 {{- end }}
-{{ define "NAME.one" }}
+{{ define "NAME.body" -}}
+{{- if .Alerts.Firing }}{{ with .CommonLabels.severity }}{{ template "lifeboat.targets" . }}{{ end }}{{ end }}
+{{- with .CommonLabels.owner }}
+Owner: {{ template "NAME.plain" . }}{{ end }}
+{{ range $number, $alert := .Alerts.Firing }}{{ if lt $number MAX }}
+{{- if gt (len $.Alerts.Firing) 1 }}
 {{ with .Annotations.summary }}{{ template "NAME.plain" . }}{{ else }}{{ template "NAME.plain" .Labels.alertname }}{{ end }}
+{{- end }}
 {{- with .Annotations.description }}
 {{ template "NAME.plain" . }}
 {{- end }}
 {{- with .Labels.node }}
-Node: {{ template "NAME.plain" . }}{{ end }}
-{{- with .Labels.dc }} in {{ template "NAME.plain" . }}{{ end }}
+Node: {{ template "NAME.plain" . }}{{ with $alert.Labels.dc }} in {{ template "NAME.plain" . }}{{ end }}{{ end }}
 Since: {{ .StartsAt.UTC.Format "2006-01-02 15:04:05 UTC" }}
 {{- with .Annotations.runbook_url }}
 Runbook: {{ template "NAME.plain" . }}{{ end }}
@@ -60,27 +68,30 @@ Dashboard: {{ template "NAME.plain" . }}{{ end }}
 Logs: {{ template "NAME.plain" . }}{{ end }}
 {{- with .Annotations.reports_url }}
 Reports: {{ template "NAME.plain" . }}{{ end }}
-{{ end }}
-{{ define "NAME.text" -}}
-{{ template "NAME.title" . }}
-{{- if .Alerts.Firing }}{{ with .CommonLabels.severity }}
-{{ template "lifeboat.targets" . }}{{ end }}{{ end }}
-{{- with .CommonLabels.owner }}
-Owner: {{ template "NAME.plain" . }}{{ end }}
-{{ range $number, $alert := .Alerts.Firing }}{{ if lt $number MAX }}{{ template "NAME.one" $alert }}{{ end }}{{ end -}}
+{{ end }}{{ end -}}
 {{- if gt (len .Alerts.Firing) MAX }}
 And more: {{ len .Alerts.Firing }} in all.
 {{ end -}}
 {{- if .Alerts.Resolved }}
-Resolved:
+Over:
 {{ range $number, $alert := .Alerts.Resolved }}{{ if lt $number MAX }}{{ with $alert.Annotations.summary }}{{ template "NAME.plain" . }}{{ else }}{{ template "NAME.plain" $alert.Labels.alertname }}{{ end }}
 {{ end }}{{ end }}{{ end -}}
 {{- end }}
+{{ define "NAME.text" }}{{ template "NAME.title" . }}
+{{ template "NAME.body" . }}{{ end }}
 "#;
 
 /// The text of `lifeboat.tmpl`.
 pub(super) fn templates() -> String {
     let head = format!("{{{{/* {} */}}}}\n", yaml::HEAD.trim_start_matches("# ").trim_end());
     let message = |name: &str| MESSAGE.replace("NAME", name).replace("MAX", ALERTS_MAX);
-    [head.as_str(), PLAIN, SLACK, SMALL, &message("lifeboat"), &message("lifeboat.slack")].concat()
+    [
+        head.as_str(),
+        &PLAIN.replace("CLEAN", CLEAN),
+        &SLACK.replace("CLEAN", CLEAN),
+        SMALL,
+        &message("lifeboat"),
+        &message("lifeboat.slack"),
+    ]
+    .concat()
 }

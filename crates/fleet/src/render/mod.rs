@@ -1,9 +1,15 @@
 //! From an inventory to files: the same inventory gives the same bytes.
 
+mod alertmanager;
+mod blackbox;
+mod consul;
 mod expression;
+mod inhibitions;
 mod manifest;
+mod message;
 mod plan;
 mod prometheus;
+mod receivers;
 pub(crate) mod refusal;
 mod relabel;
 mod rules;
@@ -38,5 +44,7 @@ pub fn render(inventory: &Inventory, options: Options) -> Result<Tree, String> {
     let mut tree = Tree::default();
     prometheus::render(inventory, options, &mut tree)?;
     rules::render(inventory, options, &mut tree)?;
+    alertmanager::render(inventory, options, &mut tree)?;
+    blackbox::render(inventory, &mut tree)?;
     Ok(tree)
 }

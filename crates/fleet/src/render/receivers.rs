@@ -28,12 +28,17 @@ impl Receiver {
             && version < SINCE
         {
             let remedy = "install a newer one, or choose another type";
-            return Err(format!("destination {name:?}: {what} asks for Alertmanager {SINCE}, not {version}: {remedy}"));
+            return Err(format!(
+                "destination {name:?}: {what} asks for Alertmanager {SINCE}, not {version}: {remedy}"
+            ));
         }
         let (key, mut way) = way(channel, &alertmanager.secrets_dir);
         if let Some(way) = way.as_object_mut() {
             // A dead man's switch would take the end of the alert for a sign of life.
-            way.insert("send_resolved".into(), (destination.send_resolved && !destination.is_watchdog).into());
+            way.insert(
+                "send_resolved".into(),
+                (destination.send_resolved && !destination.is_watchdog).into(),
+            );
         }
         Ok(Self { name: name.clone(), ways: Map::from_iter([(key.to_owned(), Value::from(vec![way]))]) })
     }
@@ -67,8 +72,9 @@ fn way(channel: &Channel, secrets: &str) -> (&'static str, Value) {
                 "title": "{{ template \"lifeboat.slack.title\" . }}",
                 "title_link": "{{ template \"lifeboat.runbook\" . }}",
                 "fallback": "{{ template \"lifeboat.slack.title\" . }}",
-                "text": "{{ template \"lifeboat.slack.text\" . }}",
-                "mrkdwn_in": [],
+                "text": "{{ template \"lifeboat.slack.body\" . }}",
+                // No markup in the text; a list without a name would mean all of them.
+                "mrkdwn_in": ["pretext"],
             });
             add(&mut way, "channel", channel.clone().map(Value::from));
             ("slack_configs", way)
@@ -82,7 +88,8 @@ fn way(channel: &Channel, secrets: &str) -> (&'static str, Value) {
                 "group": "{{ template \"lifeboat.fleet\" . }}",
                 "client": "Lifeboat",
                 "client_url": "{{ template \"lifeboat.runbook\" . }}",
-                "details": { "message": TEXT },
+                // In place of those that Alertmanager adds: they show labels as they are.
+                "details": { "firing": TEXT, "resolved": "" },
             });
             add(&mut way, "url", url.clone().map(Value::from));
             ("pagerduty_configs", way)
@@ -109,9 +116,11 @@ fn way(channel: &Channel, secrets: &str) -> (&'static str, Value) {
                 Place::Plain(url) => json!({ "url": url }),
                 Place::Secret(secret) => json!({ "url_file": secret.path(secrets) }),
             };
-            let authorization = bearer.as_ref().map(|secret| json!({ "credentials_file": secret.path(secrets) }));
+            let authorization =
+                bearer.as_ref().map(|secret| json!({ "credentials_file": secret.path(secrets) }));
             let basic = basic.as_ref();
-            let basic = basic.map(|(user, secret)| json!({ "username": user, "password_file": secret.path(secrets) }));
+            let basic = basic
+                .map(|(user, secret)| json!({ "username": user, "password_file": secret.path(secrets) }));
             let mut http = json!({});
             add(&mut http, "authorization", authorization);
             add(&mut http, "basic_auth", basic);

@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 /// First lines of each file.
-pub(super) const HEAD: &str = "# Rendered by `lifeboat fleet render`: the next rendering writes this file anew.\n";
+pub(super) const HEAD: &str =
+    "# Rendered by `lifeboat fleet render`: the next rendering writes this file anew.\n";
 
 /// The text of a file.
 pub(super) fn file(value: &impl Serialize) -> Result<String, String> {
@@ -15,6 +16,7 @@ pub(super) fn file(value: &impl Serialize) -> Result<String, String> {
 pub(super) fn file_with_notes(value: &impl Serialize, notes: &[String]) -> Result<String, String> {
     let text = file(value)?;
     let body = text.strip_prefix(HEAD).unwrap_or(&text);
-    let notes: String = notes.iter().map(|note| format!("# {}\n", note.replace(char::is_control, " "))).collect();
+    let notes: String =
+        notes.iter().map(|note| format!("# {}\n", note.replace(char::is_control, " "))).collect();
     Ok(format!("{HEAD}{notes}{body}"))
 }
