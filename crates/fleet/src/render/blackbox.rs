@@ -51,11 +51,11 @@ fn modules() -> Value {
         "http_2xx": { "prober": "http", "timeout": "5s", "http": page_with(any_certificate.clone()) },
         "http_2xx_verified": { "prober": "http", "timeout": "5s", "http": page_with(json!({})) },
         "tcp_connect": { "prober": "tcp", "timeout": "5s", "tcp": with(json!({})) },
-        "tls": {
+        "tcp_connect_tls": {
             "prober": "tcp",
             "timeout": "5s",
             "tcp": with(json!({ "tls": true, "tls_config": { "insecure_skip_verify": true } })),
         },
-        "tls_verified": { "prober": "tcp", "timeout": "5s", "tcp": with(json!({ "tls": true })) },
+        "tcp_connect_tls_verified": { "prober": "tcp", "timeout": "5s", "tcp": with(json!({ "tls": true })) },
     })
 }

@@ -4,6 +4,7 @@ mod alertmanager;
 mod blackbox;
 mod consul;
 mod expression;
+mod grafana;
 mod inhibitions;
 mod manifest;
 mod message;
@@ -46,5 +47,6 @@ pub fn render(inventory: &Inventory, options: Options) -> Result<Tree, String> {
     rules::render(inventory, options, &mut tree)?;
     alertmanager::render(inventory, options, &mut tree)?;
     blackbox::render(inventory, &mut tree)?;
+    grafana::render(inventory, options, &mut tree)?;
     Ok(tree)
 }
