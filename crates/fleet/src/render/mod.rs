@@ -1,6 +1,7 @@
 //! From an inventory to files: the same inventory gives the same bytes.
 
 mod expression;
+mod grafana;
 mod prometheus;
 mod rules;
 pub(crate) mod tree;
@@ -30,5 +31,6 @@ pub fn render(inventory: &Inventory, options: Options) -> Result<Tree, String> {
     let mut tree = Tree::default();
     prometheus::render(inventory, options, &mut tree)?;
     rules::render(inventory, options, &mut tree)?;
+    grafana::render(inventory, options, &mut tree)?;
     Ok(tree)
 }
