@@ -3,6 +3,7 @@
 mod expression;
 mod prometheus;
 mod rules;
+mod runbooks;
 pub(crate) mod tree;
 mod yaml;
 
@@ -30,5 +31,6 @@ pub fn render(inventory: &Inventory, options: Options) -> Result<Tree, String> {
     let mut tree = Tree::default();
     prometheus::render(inventory, options, &mut tree)?;
     rules::render(inventory, options, &mut tree)?;
+    runbooks::render(inventory, options, &mut tree)?;
     Ok(tree)
 }
