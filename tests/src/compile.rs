@@ -16,6 +16,18 @@ pub fn repository(path: &str) -> PathBuf {
     if path.is_empty() { root.to_path_buf() } else { root.join(path) }
 }
 
+/// A file of what `scripts/build` makes.
+///
+/// # Panics
+/// When it is not there.
+#[must_use]
+pub fn delivered(file: &str) -> PathBuf {
+    let dist = std::env::var_os("LIFEBOAT_DIST").map_or_else(|| repository("dist"), PathBuf::from);
+    let path = dist.join(file);
+    assert!(path.is_file(), "{} is not there: run scripts/build", path.display());
+    path
+}
+
 /// A compiler that users build nodes with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compiler {

@@ -183,6 +183,12 @@ impl Running {
         }
     }
 
+    /// Whether it has ended; does not wait.
+    #[must_use]
+    pub fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// Waits for its end. A grandchild that keeps a pipe open does not prolong it.
     ///
     /// # Panics

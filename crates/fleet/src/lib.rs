@@ -14,7 +14,11 @@ pub mod catalogue;
 pub mod profile;
 
 pub use duration::Duration;
-pub use inventory::{Fleet, Inventory, Node};
+pub use inventory::{
+    Alertmanager, Blackbox, Channel, Consul, Destination, Engines, Fleet, Grafana, Intervals, Inventory,
+    Links, Node, Objectives, Place, Prometheus, Secret, Version,
+};
 pub use problem::{Problem, Problems};
+pub use render::refusal::Refusal;
 pub use render::tree::{Tree, Written};
 pub use render::{Options, render};

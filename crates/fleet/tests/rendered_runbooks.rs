@@ -6,6 +6,7 @@ use lifeboat_fleet::{Inventory, Options, render};
 
 const ONE: &str = r#"
 [links]
+prometheus = "https://prometheus.example.org/"
 grafana = "https://grafana.example.org"
 logs = "https://logs.example.org/?fleet={fleet}&node={node}"
 
@@ -57,6 +58,9 @@ fn a_page_holds_what_is_true_of_the_fleet() {
     assert!(page.contains("`https://logs.example.org/?fleet={fleet}&node={node}`"), "{page}");
     assert!(page.contains(r#"fleet="logos.test",node="NODE""#), "{page}");
     assert!(!page.contains(r#"fleet="FLEET""#), "{page}");
+    if let Some(missing) = pages.get("NodeMissing.md") {
+        assert!(missing.contains("curl -s https://prometheus.example.org/api/v1/targets"), "{missing}");
+    }
     let (before, rule) = page.split_once("\n## The rule\n").unwrap();
     assert!(rule.contains("< 7"), "{rule}");
     assert!(before.find("## In your fleets").unwrap() < before.find("## Meaning").unwrap(), "{before}");

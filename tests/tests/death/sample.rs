@@ -248,12 +248,16 @@ fn read(state_dir: &Path) -> Option<String> {
     Some(answer.split_once("\r\n\r\n")?.1.to_owned())
 }
 
-/// What tells of a death stays for the next life to come; here none does.
+/// What tells of a death stays for the next life to come; here none does. As long as `watch` is there it puts another
+/// in its place.
 fn leave(bench: &Bench) {
-    for process in processes_below(bench.scratch.path()) {
-        if process.command().get(1).is_some_and(|role| role == "serve") {
-            process.signal(Signal::KILL);
+    wait_until("nothing of this bench runs", || {
+        let processes = processes_below(bench.scratch.path());
+        for process in &processes {
+            if process.command().get(1).is_some_and(|role| role == "serve") {
+                process.signal(Signal::KILL);
+            }
         }
-    }
-    bench.settle();
+        processes.is_empty()
+    });
 }

@@ -4,18 +4,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+pub(crate) use lifeboat_tests::delivered;
+use lifeboat_tests::http::{Answer, get};
+pub(crate) use lifeboat_tests::wait_until;
 use lifeboat_tests::{Compile, Compiler, Run, Running, Scratch, repository};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde_json::Value;
 
-use crate::client::{Answer, get};
-
 /// Only bounds a test that hangs.
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// Between two looks where no event tells.
-const NAP: Duration = Duration::from_millis(5);
 const LOCAL: &str = "127.0.0.1:0";
 
 /// The program, compiled once.
@@ -158,21 +157,4 @@ pub(crate) fn endpoints(state_dir: &Path) -> Vec<Value> {
 pub(crate) fn sample(page: &str, name: &str) -> Option<String> {
     let of = |line: &str| Some(line.strip_prefix(name)?.strip_prefix(' ')?.to_owned());
     page.lines().find_map(of)
-}
-
-/// A file of what `scripts/build` makes.
-pub(crate) fn delivered(file: &str) -> PathBuf {
-    let dist = std::env::var_os("LIFEBOAT_DIST").map_or_else(|| repository("dist"), PathBuf::from);
-    let path = dist.join(file);
-    assert!(path.is_file(), "{} is not there: run scripts/build", path.display());
-    path
-}
-
-/// Looks until it is so, where nothing tells.
-pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let until = Instant::now() + TIMEOUT;
-    while !is_so() {
-        assert!(Instant::now() < until, "in vain waited until {what}");
-        std::thread::sleep(NAP);
-    }
 }

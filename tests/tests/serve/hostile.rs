@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use crate::bench::{Bench, Node};
-use crate::client::{connect, get, next, say};
+use lifeboat_tests::http::{connect, get, next, say};
 
 fn is_served(node: &Node) {
     let answer = node.get("/metrics");

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal};
 use serde_json::Value;
 
 use crate::bench::{Bench, Node, endpoints, wait_until};
-use crate::client::get;
+use lifeboat_tests::http::get;
 
 /// A port that is free now.
 fn free_address() -> String {

@@ -9,7 +9,7 @@ use lifeboat_tests::{Run, repository};
 use serde_json::Value;
 
 use crate::bench::{Bench, sample, wait_until};
-use crate::client::{Answer, get};
+use lifeboat_tests::http::{Answer, get};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";

@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::bench::{Bench, Node, delivered, sample, wait_until};
-use crate::client::get;
+use lifeboat_tests::http::get;
 
 /// With the faults of its writer: a raw line feed in a label, no end, samples under others' types.
 const PAGE: &str = "# HELP waku_peers Peers.\n# TYPE waku_peers gauge\nwaku_peers 7.0\n\n\

@@ -2,11 +2,11 @@
 //! of a value that it cannot read, and says nothing.
 
 use std::ffi::{OsStr, OsString};
-use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use lifeboat_monitor::serve::scrape::check_url;
 use lifeboat_monitor::switch::Switch;
+use lifeboat_monitor::watch::NamedDatabases;
 
 use crate::doctor::Finding;
 
@@ -41,8 +41,6 @@ const KNOWN: [&str; 24] = [
 ];
 /// A typing mistake changes no more letters than this.
 const MISTAKES_MAX: usize = 4;
-/// The monitor looks after no more.
-const DATABASES_MAX: usize = 16;
 /// Memory for metrics ends there.
 const SERIES_MAX: u32 = 1 << 20;
 const WORDS: &str = "write on, 1, yes or true, or off, 0, no or false";
@@ -79,6 +77,9 @@ fn of_variable(name: &str, value: &OsStr) -> Vec<Finding> {
         return databases(value);
     }
     let text = value.to_string_lossy();
+    if name == "LIFEBOAT_SCRAPE" {
+        return scrape(&text);
+    }
     let wrong = wrong(name, &text);
     wrong
         .map(|(what, remedy)| Finding::failed(CHECK, format!("{name}={text} {what}"), remedy))
@@ -90,7 +91,6 @@ fn of_variable(name: &str, value: &OsStr) -> Vec<Finding> {
 fn wrong(name: &str, text: &str) -> Option<Wrong> {
     let number = |text: &str| text.trim().parse::<u64>().ok();
     match name {
-        "LIFEBOAT_SCRAPE" => scrape(text),
         "LIFEBOAT_SCRAPE_INTERVAL" => {
             let is_right = number(text).is_some_and(|seconds| (1..=3600).contains(&seconds));
             (!is_right).then(|| ("is no number of seconds: 15 is taken", "write one from 1 to 3600".into()))
@@ -125,47 +125,34 @@ fn wrong(name: &str, text: &str) -> Option<Wrong> {
     }
 }
 
-/// The node's own endpoint: an address of this machine, by number or as `localhost`.
-fn scrape(text: &str) -> Option<Wrong> {
-    let wrong = || Some(("is no address", "write http://127.0.0.1:8008/metrics".to_owned()));
-    let Some(rest) = text.trim().strip_prefix("http://") else { return wrong() };
-    let host = rest.split('/').next().unwrap_or_default();
-    let is_plain = rest.bytes().all(|byte| byte.is_ascii_graphic());
-    let parsed = |host: &str| {
-        let port = host.strip_prefix("localhost:").and_then(|port| port.parse().ok());
-        port.map(|port| SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port)).or_else(|| host.parse().ok())
+/// The node's own endpoint, as its monitor reads it.
+fn scrape(text: &str) -> Vec<Finding> {
+    let refused = check_url(text).err();
+    let finding = |sentence: String| {
+        let (what, remedy) = sentence.rsplit_once(": ").unwrap_or((&sentence, ""));
+        Finding::failed(CHECK, what, remedy)
     };
-    let address = parsed(host).or_else(|| parsed(&format!("{host}:80")));
-    let Some(address) = address.filter(|_| is_plain) else { return wrong() };
-    let allowed = std::env::var_os("LIFEBOAT_METRICS_PUBLIC").unwrap_or_default();
-    let is_allowed = Switch::of(allowed.to_string_lossy().trim().as_bytes()) == Some(Switch::On);
-    let is_foreign = !address.ip().to_canonical().is_loopback() && !is_allowed;
-    is_foreign.then(|| {
-        ("is another machine's", "name the node's own endpoint, or set LIFEBOAT_METRICS_PUBLIC=1".to_owned())
-    })
+    refused.map(finding).into_iter().collect()
 }
 
 /// Each of the paths.
 fn databases(value: &OsStr) -> Vec<Finding> {
-    let paths = value.as_bytes().split(|byte| *byte == b':').map(|path| Path::new(OsStr::from_bytes(path)));
-    let mut paths: Vec<&Path> = paths.filter(|path| !path.as_os_str().is_empty()).collect();
-    paths.sort_unstable();
-    paths.dedup();
+    let named = NamedDatabases::of(value);
     let told = |path: &Path, what: &str| format!("LIFEBOAT_SQLITE: {} {what}", path.display());
     let mut findings = Vec::new();
-    for path in &paths {
-        if !path.is_absolute() {
-            let detail = told(path, "is not absolute: nobody looks after it");
-            findings.push(Finding::failed(CHECK, detail, "write it from the root on"));
-        } else if !path.is_file() {
-            // A node may make it at its first start.
-            let detail = told(path, "is no file, or cannot be seen by this user");
-            findings.push(Finding::warning(CHECK, detail, "correct the path, or let the node make it"));
-        }
+    for path in &named.relative {
+        let detail = told(path, "is not absolute: nobody looks after it");
+        findings.push(Finding::failed(CHECK, detail, "write it from the root on"));
     }
-    if paths.len() > DATABASES_MAX {
+    for path in named.watched.iter().filter(|path| !path.is_file()) {
+        // A node may make it at its first start.
+        let detail = told(path, "is no file, or cannot be seen by this user");
+        findings.push(Finding::warning(CHECK, detail, "correct the path, or let the node make it"));
+    }
+    if !named.beyond.is_empty() {
+        let most = named.watched.len();
         let detail =
-            format!("LIFEBOAT_SQLITE names {} databases: {DATABASES_MAX} are looked after", paths.len());
+            format!("LIFEBOAT_SQLITE names {} databases: {most} are looked after", most + named.beyond.len());
         findings.push(Finding::failed(CHECK, detail, "leave out those that matter least"));
     }
     findings
@@ -173,24 +160,6 @@ fn databases(value: &OsStr) -> Vec<Finding> {
 
 /// The known name that was most likely meant.
 fn nearest(name: &str) -> Option<&'static str> {
-    let near = KNOWN.into_iter().map(|known| (distance(name, known), known)).min()?;
+    let near = KNOWN.into_iter().map(|known| (strsim::levenshtein(name, known), known)).min()?;
     (near.0 <= MISTAKES_MAX).then_some(near.1)
-}
-
-/// How many letters are to be added, taken away or changed.
-fn distance(left: &str, right: &str) -> usize {
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (at, letter) in left.bytes().enumerate() {
-        let mut above_left = at;
-        let mut before = at + 1;
-        let mut next = vec![before];
-        for (other, above) in right.bytes().zip(row.iter().skip(1)) {
-            let changed = above_left + usize::from(letter != other);
-            before = changed.min(before + 1).min(above + 1);
-            above_left = *above;
-            next.push(before);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
 }

@@ -12,7 +12,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 pub use alert::{Alert, AlertTest, Severity};
-pub use dashboard::{Dashboard, Panel, PanelKind, PanelQuery, Row};
+pub(crate) use dashboard::number_of;
+pub use dashboard::{Annotation, Dashboard, Panel, PanelKind, PanelQuery, Row};
 
 use crate::problem::{Problem, Problems, Source};
 
@@ -27,6 +28,8 @@ pub struct Catalogue {
     pub alerts: Vec<Alert>,
     /// Dashboards, in the order of their files' names.
     pub dashboards: Vec<Dashboard>,
+    /// What is marked on every dashboard.
+    pub annotations: Vec<Annotation>,
 }
 
 /// A figure beyond which somebody is told; an inventory may name another.
@@ -39,6 +42,20 @@ pub struct Threshold {
     pub unit: String,
     /// What it is unless the inventory says otherwise.
     pub default: f64,
+    /// The least that an inventory may say; 0 unless told.
+    #[serde(default)]
+    pub min: f64,
+    /// The most that an inventory may say; of a share 1 unless told.
+    pub max: Option<f64>,
+}
+
+impl Threshold {
+    /// The least and the most that an inventory may say.
+    #[must_use]
+    pub fn range(&self) -> (f64, f64) {
+        let most = if self.unit == "percentunit" { 1.0 } else { f64::INFINITY };
+        (self.min, self.max.unwrap_or(most))
+    }
 }
 
 #[derive(Deserialize)]
@@ -51,6 +68,12 @@ struct Thresholds {
 #[serde(deny_unknown_fields)]
 struct Alerts {
     alert: Vec<Alert>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Annotations {
+    annotation: Vec<Annotation>,
 }
 
 impl Catalogue {
@@ -67,6 +90,8 @@ impl Catalogue {
         for (name, text) in files_of("dashboards") {
             catalogue.dashboards.push(read(&name, text)?);
         }
+        let annotations: Annotations = read("annotations.toml", text_of("annotations.toml"))?;
+        catalogue.annotations = annotations.annotation;
         Ok(catalogue)
     }
 

@@ -1,13 +1,23 @@
 //! The inventory: fleets, their nodes, and who is told. One file that an operator writes.
 
-mod raw;
+mod address;
+mod consul;
+mod destination;
+mod engines;
+mod file;
+mod form;
 mod read;
 
 use std::collections::BTreeMap;
 
 use crate::catalogue::Catalogue;
 use crate::duration::Duration;
+use crate::problem::Problem;
 use crate::profile::Speech;
+
+pub use consul::Consul;
+pub use destination::{Channel, Destination, Place, Secret};
+pub use engines::{Alertmanager, Blackbox, Engines, Grafana, Prometheus, Version};
 
 /// A file of fleets, read and found right.
 #[derive(Clone, Debug)]
@@ -16,12 +26,18 @@ pub struct Inventory {
     pub file: String,
     /// At least one.
     pub fleets: Vec<Fleet>,
+    /// Who is told; where there is none, Prometheus and its page still tell who looks.
+    pub destinations: Vec<Destination>,
     /// How often things happen.
     pub intervals: Intervals,
     /// Where things are, for links.
     pub links: Links,
+    /// Where the engines are.
+    pub engines: Engines,
     /// What is watched for and shown.
     pub catalogue: Catalogue,
+    /// What is allowed, and yet likely not what was meant.
+    pub hints: Vec<Problem>,
 }
 
 /// How often things happen: a death is told within scrape + evaluation + group interval.
@@ -44,10 +60,16 @@ pub struct Intervals {
 pub struct Links {
     /// Of Grafana, without a slash at its end.
     pub grafana: Option<String>,
+    /// Of Prometheus, without a slash at its end.
+    pub prometheus: Option<String>,
+    /// Of Alertmanager, without a slash at its end.
+    pub alertmanager: Option<String>,
     /// Of the rendered runbooks, without a slash at its end.
     pub runbooks: Option<String>,
     /// Of a node's logs, with `{fleet}` and `{node}` in it.
     pub logs: Option<String>,
+    /// Of a node's crash reports, with `{fleet}` and `{node}` in it.
+    pub reports: Option<String>,
 }
 
 /// Nodes that are run together.
@@ -59,12 +81,35 @@ pub struct Fleet {
     pub owner: String,
     /// The version that its nodes should run, where there is one.
     pub version: Option<String>,
+    /// The profiles that it names.
+    pub profiles: Vec<String>,
     /// How its nodes speak; only endpoints that they have, and signals that those tell.
     pub speech: Speech,
+    /// Endpoints that its profiles have and none of its nodes does, with what answers there.
+    pub without: BTreeMap<String, String>,
     /// Every threshold by name.
     pub thresholds: BTreeMap<String, f64>,
-    /// Its nodes.
+    /// What it is to keep.
+    pub objectives: Objectives,
+    /// Its nodes that are known by name; none where Consul knows them all.
     pub nodes: Vec<Node>,
+    /// How Prometheus asks Consul for nodes, where it does.
+    pub consul: Option<Consul>,
+    /// How many nodes there are at least: those that are known by name, unless the inventory says otherwise.
+    pub nodes_min: u64,
+}
+
+/// What a fleet is to keep over a window.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Objectives {
+    /// The share of time that its nodes are up, from 0 to 1.
+    pub availability: Option<f64>,
+    /// The share of messages that are delivered, from 0 to 1.
+    pub delivery: Option<f64>,
+    /// The longest that 95 of 100 messages take, in seconds.
+    pub latency_seconds: Option<f64>,
+    /// Over which time.
+    pub window: Duration,
 }
 
 /// One node.
@@ -72,7 +117,7 @@ pub struct Fleet {
 pub struct Node {
     /// Its name: the label `node`.
     pub name: String,
-    /// Host name or IP address.
+    /// Host name or IP address, without brackets.
     pub address: String,
     /// What it is there for: the label `role`.
     pub role: String,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use include_dir::{Dir, include_dir};
 
 use super::{Endpoint, Profile, Signal};
-use crate::problem::{Problem, Problems, Source, nearest};
+use crate::problem::{Problems, Source, nearest};
 
 static OURS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/profiles");
 
@@ -26,22 +26,23 @@ impl Book {
         for file in OURS.files() {
             let name = file.path().display().to_string();
             match book.add(&name, file.contents_utf8().unwrap_or_default()) {
-                Ok(()) => {}
-                Err(problem) => problems.0.push(problem),
+                Ok(_) => {}
+                Err(wrong) => problems.0.extend(wrong.0),
             }
         }
         if problems.0.is_empty() { Ok(book) } else { Err(problems) }
     }
 
-    /// Adds a profile, in place of one of that name.
+    /// Adds a profile, in place of one of that name, and says its name.
     ///
     /// # Errors
     /// What is wrong with the text.
-    pub fn add(&mut self, file: &str, text: &str) -> Result<(), Problem> {
+    pub fn add(&mut self, file: &str, text: &str) -> Result<String, Problems> {
         let source = Source { name: file, text };
         let profile: Profile = toml::from_str(text).map_err(|error| source.toml_problem(&error))?;
-        self.profiles.insert(profile.name.clone(), profile);
-        Ok(())
+        let name = profile.name.clone();
+        self.profiles.insert(name.clone(), profile);
+        Ok(name)
     }
 
     /// All of them, by name.

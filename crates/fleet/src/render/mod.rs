@@ -1,11 +1,20 @@
 //! From an inventory to files: the same inventory gives the same bytes.
 
 mod expression;
+mod grafana;
+mod manifest;
+mod plan;
 mod prometheus;
+pub(crate) mod refusal;
+mod relabel;
 mod rules;
 mod runbooks;
+mod targets;
 pub(crate) mod tree;
+mod write;
 mod yaml;
+
+pub(crate) use expression::RULE_RANGE;
 
 use crate::inventory::Inventory;
 use tree::Tree;
@@ -32,5 +41,6 @@ pub fn render(inventory: &Inventory, options: Options) -> Result<Tree, String> {
     prometheus::render(inventory, options, &mut tree)?;
     rules::render(inventory, options, &mut tree)?;
     runbooks::render(inventory, options, &mut tree)?;
+    grafana::render(inventory, options, &mut tree)?;
     Ok(tree)
 }

@@ -28,3 +28,4 @@ pub mod threads;
 pub(crate) mod verdict;
 
 pub use run::run;
+pub use sampler::NamedDatabases;

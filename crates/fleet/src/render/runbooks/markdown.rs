@@ -49,6 +49,12 @@ pub(super) fn url(address: &str) -> String {
     safe
 }
 
+/// Whether an address can stand in a command as it is.
+pub(super) fn is_plain(address: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._:/-".contains(&byte);
+    (address.starts_with("https://") || address.starts_with("http://")) && address.bytes().all(is_plain)
+}
+
 /// The text with a word replaced where it stands alone: `FLEET`, and not the end of `LIFEBOAT_FLEET`.
 pub(super) fn with_word(text: &str, word: &str, by: &str) -> String {
     let is_part = |letter: Option<char>| letter.is_some_and(|it| it.is_alphanumeric() || it == '_');
@@ -127,6 +133,8 @@ mod tests {
         assert_eq!(code("a`b|c\n"), "`ab\\|c`");
         assert_eq!(url("https://g.example/a b)|<"), "https://g.example/a%20b%29%7C%3C");
         assert_eq!(url("javascript:alert(1)"), "#");
+        assert!(is_plain("https://p.example.org:9090/prometheus"));
+        assert!(!is_plain("https://p.example.org/$(reboot)") && !is_plain("-oProxyCommand"));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use include_dir::{Dir, include_dir};
 use super::tree::Tree;
 use super::{Options, expression, rules};
 use crate::catalogue::Alert;
-use crate::inventory::{Fleet, Inventory};
+use crate::inventory::{Fleet, Inventory, Links};
 use markdown::{code, escaped, url};
 
 static OURS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../docs/runbooks");
@@ -69,6 +69,7 @@ fn page(
         [fleet] => markdown::with_word(&text, FLEET, &fleet.name),
         _ => text,
     };
+    let text = with_engines(text, &inventory.links);
     let (head, rest) = match text.find("\n## ") {
         Some(at) => text.split_at(at + 1),
         None => (text.as_str(), ""),
@@ -77,6 +78,15 @@ fn page(
     let rule = rule(found, options)?;
     let rest = if rest.is_empty() { String::new() } else { format!("\n{}\n", rest.trim_end()) };
     Ok(format!("{}\n\n{block}{rest}\n{rule}", head.trim_end()))
+}
+
+/// The text with the addresses of Prometheus and Alertmanager, where they are known and a shell takes them as they are.
+fn with_engines(text: String, links: &Links) -> String {
+    let known = [("http://PROMETHEUS", &links.prometheus), ("http://ALERTMANAGER", &links.alertmanager)];
+    known.into_iter().fold(text, |text, (word, link)| match link {
+        Some(link) if markdown::is_plain(link) => text.replace(word, link),
+        _ => text,
+    })
 }
 
 /// For an alert that is not ours: what it says of itself.
@@ -91,10 +101,10 @@ fn in_your_fleets(found: &Standing<'_>, inventory: &Inventory, options: Options)
         "## In your fleets\n\n| Fleet | Owner | Nodes | Figures in force | Holds for |\n|---|---|---|---|---|\n",
     );
     for fleet in &found.fleets {
-        let (name, owner) = (escaped(&fleet.name), escaped(&fleet.owner));
+        let (name, owner, nodes) = (escaped(&fleet.name), escaped(&fleet.owner), nodes::count(fleet));
         let figures = figures(found.alert, fleet);
         let hold = found.alert.hold.divided(options.accelerate);
-        lines.push_str(&format!("| {name} | {owner} | {} | {figures} | {hold} |\n", fleet.nodes.len()));
+        lines.push_str(&format!("| {name} | {owner} | {nodes} | {figures} | {hold} |\n"));
     }
     lines.push_str(&format!("\nAddresses, ports and owners of nodes: [{0}]({0}).", nodes::PAGE));
     let (dashboard, panel) = found.alert.panel.split_once('/').unwrap_or((&found.alert.panel, ""));
@@ -102,9 +112,9 @@ fn in_your_fleets(found: &Standing<'_>, inventory: &Inventory, options: Options)
         let there = url(&format!("{grafana}/d/lifeboat-{dashboard}"));
         lines.push_str(&format!(" Dashboard: [{dashboard}]({there}), panel `{panel}`."));
     }
-    if let Some(logs) = &inventory.links.logs {
+    for (what, link) in [("Logs", &inventory.links.logs), ("Crash reports", &inventory.links.reports)] {
         // A link with holes in it would lead nowhere: it is shown, to be filled in.
-        lines.push_str(&format!(" Logs: {}.", code(logs)));
+        lines.extend(link.as_ref().map(|link| format!(" {what}: {}.", code(link))));
     }
     lines.push('\n');
     lines
@@ -141,7 +151,7 @@ fn index(inventory: &Inventory, pages: &BTreeSet<String>) -> String {
     let kept: Vec<&str> = ours.lines().filter(stands).collect();
     let text = markdown::with_links_among(&kept.join("\n"), pages);
     let fleets = inventory.fleets.iter().map(|fleet| {
-        format!("| {} | {} | {} |\n", escaped(&fleet.name), escaped(&fleet.owner), fleet.nodes.len())
+        format!("| {} | {} | {} |\n", escaped(&fleet.name), escaped(&fleet.owner), nodes::count(fleet))
     });
     let fleets: String = fleets.collect();
     let (head, rest) = match text.find("\n## ") {

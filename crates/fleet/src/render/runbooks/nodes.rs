@@ -15,7 +15,19 @@ pub(super) fn page(inventory: &Inventory) -> String {
     )
 }
 
+/// How many nodes a fleet has.
+pub(super) fn count(fleet: &Fleet) -> String {
+    match &fleet.consul {
+        Some(_) => format!("at least {}, told by Consul", fleet.nodes_min),
+        None => fleet.nodes.len().to_string(),
+    }
+}
+
 fn of_fleet(fleet: &Fleet) -> String {
+    if fleet.nodes.is_empty() {
+        let known = "Consul knows its nodes: ask Prometheus for its targets.";
+        return format!("\n## {}\n\n{known}\n", escaped(&fleet.name));
+    }
     let endpoints: BTreeSet<&str> =
         fleet.nodes.iter().flat_map(|node| node.endpoints.keys().map(String::as_str)).collect();
     let mut text =

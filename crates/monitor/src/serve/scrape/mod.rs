@@ -15,6 +15,7 @@ use ureq::Agent;
 use crate::MetricValue;
 use course::Course;
 pub(super) use settings::Settings;
+pub use settings::check_url;
 
 const PAGE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 const HEADER_BYTES_MAX: usize = 16 * 1024;

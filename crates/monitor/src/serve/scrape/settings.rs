@@ -68,6 +68,14 @@ impl Settings {
     }
 }
 
+/// Whether this is an address that may be read, in this environment.
+///
+/// # Errors
+/// A sentence for the operator.
+pub fn check_url(url: &str) -> Result<(), String> {
+    Settings::parse(url, is_public_allowed()).map(|_| ())
+}
+
 /// A host with or without a port.
 fn with_port(host: &str) -> Option<SocketAddr> {
     let is_bare_port = host.bytes().all(|byte| byte.is_ascii_digit());

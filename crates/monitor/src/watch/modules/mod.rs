@@ -179,14 +179,15 @@ impl Keeper {
             return;
         }
         self.have_oom_kills_risen();
+        // Before anybody is told that it is there: it may end at once.
+        let program = fs::read_link(format!("/proc/{}/exe", found.pid)).unwrap_or_default();
+        let program = program.to_string_lossy().into_owned();
         let mut past = lock(&self.past);
         let Some(label) = past.begin(&found.name, found.pid) else { return };
         past.look(|pid| if pid == found.pid { process_sample(pid) } else { ProcessSample::default() });
         drop(past);
-        let program = fs::read_link(format!("/proc/{}/exe", found.pid)).unwrap_or_default();
         let own_reporter =
             OwnReporter::LookAt(Instant::now() + FIRST_LOOK_AT_REPORTER, FIRST_LOOK_AT_REPORTER);
-        let program = program.to_string_lossy().into_owned();
         self.living.push(Living { found, label, pidfd, program, own_reporter });
     }
 

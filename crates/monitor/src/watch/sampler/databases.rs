@@ -85,7 +85,7 @@ impl Databases {
         Self {
             state_dir: state_dir.to_owned(),
             node: node.to_owned(),
-            paths: paths(&std::env::var_os(PATHS_VARIABLE).unwrap_or_default()),
+            paths: Named::of(&std::env::var_os(PATHS_VARIABLE).unwrap_or_default()).watched,
             interval_seconds: number(INTERVAL_VARIABLE, INTERVAL_SECONDS),
             bytes_max: number(BYTES_MAX_VARIABLE, BYTES_MAX),
             last: Arc::default(),
@@ -277,15 +277,38 @@ fn take_over(record: &mut Record, Outcome { checked, inode }: Outcome, now: u64)
     }
 }
 
-/// Absolute paths, each once.
-fn paths(text: &OsStr) -> Vec<PathBuf> {
-    let mut paths: Vec<PathBuf> = Vec::new();
-    for path in text.as_bytes().split(|byte| *byte == b':').map(|path| Path::new(OsStr::from_bytes(path))) {
-        if path.is_absolute() && !paths.iter().any(|known| known == path) && paths.len() < DATABASES_MAX {
-            paths.push(path.to_owned());
+/// Whom a value of `LIFEBOAT_SQLITE` names, each once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Named {
+    /// Those that are looked after.
+    pub watched: Vec<PathBuf>,
+    /// Those that are not absolute.
+    pub relative: Vec<PathBuf>,
+    /// Those beyond the most that are looked after.
+    pub beyond: Vec<PathBuf>,
+}
+
+impl Named {
+    /// Reads the value: paths, separated by colons.
+    #[must_use]
+    pub fn of(text: &OsStr) -> Self {
+        let mut named = Self::default();
+        let paths =
+            text.as_bytes().split(|byte| *byte == b':').map(|path| Path::new(OsStr::from_bytes(path)));
+        for path in paths.filter(|path| !path.as_os_str().is_empty()) {
+            let list = match path.is_absolute() {
+                false => &mut named.relative,
+                true if named.watched.len() < DATABASES_MAX || named.watched.iter().any(|it| it == path) => {
+                    &mut named.watched
+                }
+                true => &mut named.beyond,
+            };
+            if !list.iter().any(|known| known == path) {
+                list.push(path.to_owned());
+            }
         }
+        named
     }
-    paths
 }
 
 /// The file's name, with as much of its folder as tells it from the others.
@@ -310,7 +333,7 @@ mod tests {
         Databases {
             state_dir: state_dir.into(),
             node: "node".into(),
-            paths: paths(OsStr::new(text)),
+            paths: Named::of(OsStr::new(text)).watched,
             interval_seconds: 21_600,
             bytes_max: BYTES_MAX,
             last: Arc::default(),
@@ -328,13 +351,16 @@ mod tests {
 
     #[test]
     fn names_tell_databases_apart() {
-        let all = paths(OsStr::new(
+        let all = Named::of(OsStr::new(
             "/data/store.sqlite3::relative.db:/data/a/x.db:/data/b/x.db:/data/store.sqlite3:/x.db",
-        ));
+        ))
+        .watched;
         let names: Vec<_> = all.iter().map(|path| name(path, &all)).collect();
         assert_eq!(names, ["store.sqlite3", "a/x.db", "b/x.db", "/x.db"]);
         let many: String = (0..100).map(|number| format!("/{number}:")).collect();
-        assert_eq!(paths(OsStr::new(&many)).len(), DATABASES_MAX);
+        let named = Named::of(OsStr::new(&many));
+        assert_eq!(named.watched.len(), DATABASES_MAX);
+        assert!(!named.beyond.is_empty());
     }
 
     #[test]

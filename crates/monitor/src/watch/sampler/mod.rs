@@ -31,6 +31,7 @@ use super::serving::Serving;
 
 use course::Course;
 use databases::Databases;
+pub use databases::Named as NamedDatabases;
 use out_of_memory::{Look, Looks};
 
 /// How often the node is looked at where nobody asks: for the course that its report shows.

@@ -1,0 +1,134 @@
+//! How often things happen, where the engines are, and what people open.
+
+use toml::Spanned;
+
+use super::{absolute, address_of, host_and_port, plain_name};
+use crate::duration::Duration;
+use crate::inventory::form::Form;
+use crate::inventory::{Alertmanager, Engines, Intervals, Links, Prometheus, Version, address};
+
+/// Prometheus forgets a series that was not scraped for five minutes.
+const SCRAPE_MAX: Duration = Duration::from_seconds(120);
+const WAIT_MAX: Duration = Duration::from_seconds(3600);
+const SECOND: Duration = Duration::from_seconds(1);
+
+pub(super) fn intervals(form: &Form<'_>) -> Intervals {
+    let mut intervals = Intervals {
+        scrape: Duration::from_seconds(15),
+        evaluation: Duration::from_seconds(15),
+        group_wait: Duration::from_seconds(5),
+        group_interval: Duration::from_seconds(20),
+        repeat: Duration::from_seconds(4 * 3600),
+    };
+    let Some(form) = form.table("intervals", "[intervals]") else { return intervals };
+    let set = |key, place: &mut Duration, most: Duration| {
+        let Some(said) = form.duration(key) else { return };
+        if !(SECOND..=most).contains(said.get_ref()) {
+            let what = format!("`{key}` = {} is out of range", said.get_ref());
+            form.paper.refuse(said.span(), what, format!("write a duration from 1s to {most}"));
+        }
+        *place = said.into_inner();
+    };
+    set("scrape", &mut intervals.scrape, SCRAPE_MAX);
+    set("evaluation", &mut intervals.evaluation, SCRAPE_MAX);
+    set("group_wait", &mut intervals.group_wait, WAIT_MAX);
+    set("group_interval", &mut intervals.group_interval, WAIT_MAX);
+    set("repeat", &mut intervals.repeat, Duration::from_seconds(7 * 86_400));
+    form.finish();
+    intervals
+}
+
+pub(super) fn links(form: &Form<'_>) -> Links {
+    let Some(form) = form.table("links", "[links]") else { return Links::default() };
+    let link = |key| {
+        let text = form.text(key)?;
+        if let Some(remedy) = address::wrong_url(text.get_ref()) {
+            form.paper.refuse(text.span(), format!("`{key}` is no web address"), remedy);
+        }
+        Some(text.get_ref().trim_end_matches('/').to_owned())
+    };
+    let links = Links {
+        grafana: link("grafana"),
+        prometheus: link("prometheus"),
+        alertmanager: link("alertmanager"),
+        runbooks: link("runbooks"),
+        logs: link("logs"),
+        reports: link("reports"),
+    };
+    form.finish();
+    links
+}
+
+pub(super) fn read(form: &Form<'_>) -> Engines {
+    let mut engines = Engines::default();
+    if let Some(form) = form.table("prometheus", "[prometheus]") {
+        prometheus(form, &mut engines.prometheus);
+    }
+    if let Some(form) = form.table("alertmanager", "[alertmanager]") {
+        alertmanager(form, &mut engines.alertmanager);
+    }
+    if let Some(form) = form.table("exporters", "[exporters]") {
+        replace(&mut engines.blackbox.address, host_and_port(&form, "blackbox"));
+        form.finish();
+    }
+    if let Some(form) = form.table("grafana", "[grafana]") {
+        replace(&mut engines.grafana.folder, form.plain("folder"));
+        engines.grafana.datasource = plain_name(&form, "datasource");
+        form.finish();
+    }
+    engines
+}
+
+fn prometheus(form: Form<'_>, prometheus: &mut Prometheus) {
+    replace(&mut prometheus.address, host_and_port(&form, "address"));
+    prometheus.version = version(&form, Version { major: 2, minor: 42 });
+    if let Some(retention) = form.duration("retention") {
+        if retention.get_ref().ms < 86_400_000 {
+            form.paper.refuse(retention.span(), "`retention` is shorter than a day", "write it as \"30d\"");
+        }
+        prometheus.retention = retention.into_inner();
+    }
+    let files = form.texts("scrape_files");
+    let since = Version { major: 2, minor: 43 };
+    if let Some(first) = files.first().filter(|_| prometheus.version.is_some_and(|version| version < since)) {
+        let what = format!("`scrape_files` asks for Prometheus {since}");
+        form.paper.refuse(first.span(), what, "leave it out, or install a newer one");
+    }
+    prometheus.scrape_files = files.iter().filter_map(|path| absolute(&form, path)).collect();
+    form.finish();
+}
+
+fn alertmanager(form: Form<'_>, alertmanager: &mut Alertmanager) {
+    let addresses = form.texts("address");
+    let addresses: Vec<_> = addresses.iter().filter_map(|text| address_of(&form, "address", text)).collect();
+    if !addresses.is_empty() {
+        alertmanager.addresses = addresses;
+    }
+    alertmanager.version = version(&form, Version { major: 0, minor: 25 });
+    let folder = form.text("secrets_dir").and_then(|path| absolute(&form, &path));
+    replace(&mut alertmanager.secrets_dir, folder);
+    form.finish();
+}
+
+fn replace(place: &mut String, said: Option<String>) {
+    if let Some(said) = said {
+        *place = said;
+    }
+}
+
+fn version(form: &Form<'_>, least: Version) -> Option<Version> {
+    let text = form.text("version")?;
+    let version: Option<Version> = text.get_ref().parse().ok();
+    match version {
+        Some(version) if version < least => {
+            let what = format!("version {version} is older than {least}");
+            form.paper.refuse(text.span(), what, "install a newer one");
+        }
+        Some(_) => {}
+        None => {
+            let what = format!("{:?} is no version", text.get_ref());
+            form.paper.refuse(Spanned::span(&text), what, format!("write it as \"{least}\""));
+        }
+    }
+    version
+}

@@ -1,0 +1,249 @@
+//! One fleet.
+
+use std::collections::BTreeMap;
+
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::nodes::Defaults;
+use super::{Reader, Seen, consul, name, plain_name, version};
+use crate::duration::Duration;
+use crate::inventory::form::{Form, Paper, integer, number, remedy_among};
+use crate::inventory::{Fleet, Objectives, address, file};
+use crate::profile::Speech;
+
+/// Where an endpoint answers, as an operator wishes it.
+#[derive(Clone, Debug)]
+pub(super) enum Wish {
+    /// At its own port, or not at all.
+    Is(bool),
+    /// At this port of the node.
+    Port(u16),
+    /// There.
+    Address(String),
+}
+
+pub(super) type Wishes = BTreeMap<String, Wish>;
+
+impl Reader {
+    pub(super) fn fleet(&mut self, form: Form<'_>, seen: &mut Seen) -> Option<Fleet> {
+        let name = name(&form, "name");
+        if !form.has("name") {
+            form.refuse_missing("name", "\"logos.test\"");
+        }
+        if let Some(name) = &name
+            && seen.fleets.insert(name.get_ref().clone(), ()).is_some()
+        {
+            let what = format!("fleet {:?} stands twice", name.get_ref());
+            form.paper.refuse(name.span(), what, "give one of them another name");
+        }
+        let (profiles, speech) = self.speech(&form);
+        let wishes = form.table("endpoints", "[fleet.endpoints]");
+        let wishes = wishes.map(|form| of_endpoints(&form, speech.as_ref())).unwrap_or_default();
+        let defaults = Defaults {
+            fleet: name.as_ref().map(|name| name.get_ref().clone()).unwrap_or_default(),
+            role: plain_name(&form, "role"),
+            dc: plain_name(&form, "dc"),
+        };
+        let fallback = Speech::default();
+        let known = speech.as_ref();
+        let nodes = self.nodes(&form, &defaults, &wishes, known.unwrap_or(&fallback), seen);
+        let consul = form.table("consul", "[fleet.consul]");
+        let consul = consul.and_then(|form| consul::read(form, &defaults, &wishes, known));
+        let fleet = self.put_together(&form, &defaults, speech, profiles, nodes, consul);
+        form.finish();
+        // Of a fleet without a name, or with a profile that nobody knows, there is nothing more to say.
+        fleet.filter(|_| name.is_some())
+    }
+
+    fn put_together(
+        &self,
+        form: &Form<'_>,
+        defaults: &Defaults,
+        speech: Option<Speech>,
+        profiles: Vec<String>,
+        nodes: Vec<crate::inventory::Node>,
+        consul: Option<crate::inventory::Consul>,
+    ) -> Option<Fleet> {
+        let thresholds = self.thresholds(form);
+        let objectives = objectives(form);
+        let owner = plain_name(form, "owner").unwrap_or_else(|| "operators".into());
+        let version = version(form);
+        let nodes_min = nodes_min(form).unwrap_or(nodes.len() as u64);
+        let has_source = ["node", "nodes", "nodes_file", "consul"].iter().any(|key| form.has(key));
+        if nodes.is_empty() && !has_source {
+            let what = format!("fleet {:?} has no nodes", defaults.fleet);
+            form.refuse(what, "add [fleet.nodes] with lines such as \"node-01\" = \"10.1.0.1\"");
+        }
+        let has = |endpoint: &str| {
+            nodes.iter().any(|node| node.endpoints.contains_key(endpoint))
+                || consul.as_ref().is_some_and(|consul| consul.ports.contains_key(endpoint))
+        };
+        let mut told = speech?;
+        let without = told.endpoints.iter().filter(|(name, _)| !has(name));
+        let without = without.map(|(name, endpoint)| (name.clone(), endpoint.help.clone())).collect();
+        told.endpoints.retain(|name, _| has(name));
+        told.signals.retain(|_, signal| has(&signal.endpoint));
+        Some(Fleet {
+            name: defaults.fleet.clone(),
+            owner,
+            version,
+            profiles,
+            speech: told,
+            without,
+            thresholds,
+            objectives,
+            nodes,
+            consul,
+            nodes_min,
+        })
+    }
+
+    /// The fleet's profiles, by name, and what they say together.
+    fn speech(&mut self, form: &Form<'_>) -> (Vec<String>, Option<Speech>) {
+        if !form.has("profile") {
+            form.refuse_missing("profile", "\"logos-delivery\"");
+        }
+        let said = form.texts("profile");
+        let mut names = Vec::new();
+        for text in &said {
+            let wanted = *text.get_ref();
+            let is_file = wanted.contains('/') || wanted.to_ascii_lowercase().ends_with(".toml");
+            let name = if is_file { self.own_profile(form.paper, text) } else { Some(wanted.to_owned()) };
+            let Some(name) = name else { continue };
+            if !self.book.profiles().any(|profile| profile.name == name) {
+                let known: Vec<&str> = self.book.profiles().map(|profile| profile.name.as_str()).collect();
+                let remedy = remedy_among(&name, known.iter().copied());
+                form.paper.refuse(text.span(), format!("no profile {name:?}"), remedy);
+                continue;
+            }
+            names.push(name);
+        }
+        if names.is_empty() || names.len() < said.len() {
+            return (names, None);
+        }
+        let speech = self.book.speech(&names).map_err(|(missing, near)| {
+            let remedy = near.map_or_else(String::new, |near| format!("did you mean {near:?}?"));
+            form.refuse(format!("a profile includes {missing:?}, which there is not"), remedy);
+        });
+        (names, speech.ok())
+    }
+
+    /// Takes a profile of the operator's own into the book, and says its name.
+    fn own_profile(&mut self, paper: Paper<'_>, path: &Spanned<&str>) -> Option<String> {
+        let place = self.folder.join(path.get_ref());
+        let shown = place.display().to_string();
+        let text = file::text(&place).map_err(|(what, remedy)| {
+            paper.refuse(path.span(), format!("profile {shown} {what}"), remedy);
+        });
+        match self.book.add(&shown, &text.ok()?) {
+            Ok(name) => Some(name),
+            Err(problems) => {
+                problems.0.into_iter().for_each(|problem| paper.log.push(problem));
+                None
+            }
+        }
+    }
+
+    fn thresholds(&self, form: &Form<'_>) -> BTreeMap<String, f64> {
+        let known = self.catalogue.thresholds.iter();
+        let mut thresholds: BTreeMap<String, f64> =
+            known.map(|(name, threshold)| (name.clone(), threshold.default)).collect();
+        let Some(form) = form.table("thresholds", "[fleet.thresholds]") else { return thresholds };
+        for (name, value) in form.entries() {
+            let Some(threshold) = self.catalogue.thresholds.get(*name.get_ref()) else {
+                let names = self.catalogue.thresholds.keys().map(String::as_str);
+                let remedy = remedy_among(name.get_ref(), names);
+                form.paper.refuse(name.span(), format!("no threshold {:?}", name.get_ref()), remedy);
+                continue;
+            };
+            let (least, most) = threshold.range();
+            match number(value.get_ref())
+                .filter(|number| number.is_finite() && (least..=most).contains(number))
+            {
+                Some(number) => drop(thresholds.insert(name.get_ref().to_string(), number)),
+                None => {
+                    let end = if most.is_finite() { format!(" to {most}") } else { " on".into() };
+                    let what = format!("threshold `{}` is no such figure", name.get_ref());
+                    let remedy = format!("write a number from {least}{end}: {}", threshold.help);
+                    form.paper.refuse(value.span(), what, remedy);
+                }
+            }
+        }
+        thresholds
+    }
+}
+
+/// The wishes for endpoints that there are.
+pub(super) fn of_endpoints(form: &Form<'_>, speech: Option<&Speech>) -> Wishes {
+    let mut wishes = BTreeMap::new();
+    // Whoever has no profile yet is told that first.
+    let Some(speech) = speech else { return wishes };
+    for (name, value) in form.entries() {
+        if !speech.endpoints.contains_key(*name.get_ref()) {
+            let remedy = remedy_among(name.get_ref(), speech.endpoints.keys().map(String::as_str));
+            form.paper.refuse(name.span(), format!("no endpoint {:?}", name.get_ref()), remedy);
+        } else if let Some(wish) = wish(form.paper, value) {
+            wishes.insert(name.get_ref().to_string(), wish);
+        }
+    }
+    wishes
+}
+
+/// `8008`, `"10.0.0.1:8008"`, `true` or `false`.
+fn wish(paper: Paper<'_>, value: &Spanned<DeValue<'_>>) -> Option<Wish> {
+    let refused = |remedy: &str| {
+        paper.refuse(value.span(), "that is no place for an endpoint", remedy);
+        None
+    };
+    match value.get_ref() {
+        DeValue::Boolean(is) => Some(Wish::Is(*is)),
+        DeValue::String(text) => match address::host_and_port(text) {
+            Ok(address) => Some(Wish::Address(address)),
+            Err(remedy) => refused(&remedy),
+        },
+        other => match integer(other).and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0) {
+            Some(port) => Some(Wish::Port(port)),
+            None => refused("write a port from 1 to 65535, an address as \"10.1.0.1:8008\", true or false"),
+        },
+    }
+}
+
+fn nodes_min(form: &Form<'_>) -> Option<u64> {
+    let number = form.integer("nodes_min")?;
+    let least = u64::try_from(*number.get_ref()).ok().filter(|least| *least > 0);
+    if least.is_none() {
+        form.paper.refuse(number.span(), "`nodes_min` is no number of nodes", "write a number from 1 on");
+    }
+    least
+}
+
+fn objectives(form: &Form<'_>) -> Objectives {
+    let mut objectives =
+        Objectives { availability: None, delivery: None, latency_seconds: None, window: MONTH };
+    let Some(form) = form.table("objectives", "[fleet.objectives]") else { return objectives };
+    let figure = |key: &'static str, range: (f64, f64), remedy: &str| {
+        let value = form.value(key)?;
+        let number = number(value.get_ref()).filter(|number| *number > range.0 && *number < range.1);
+        if number.is_none() {
+            form.paper.refuse(value.span(), format!("`{key}` is no such figure"), remedy);
+        }
+        number
+    };
+    const SHARE: &str = "write a share between 0 and 1, as 0.999";
+    objectives.availability = figure("availability", (0.0, 1.0), SHARE);
+    objectives.delivery = figure("delivery", (0.0, 1.0), SHARE);
+    let seconds = "write seconds, as 2.5";
+    objectives.latency_seconds = figure("latency_seconds", (0.0, f64::INFINITY), seconds);
+    if let Some(window) = form.duration("window") {
+        if window.get_ref().ms < DAY.ms {
+            form.paper.refuse(window.span(), "`window` is shorter than a day", "write it as \"30d\"");
+        }
+        objectives.window = window.into_inner();
+    }
+    form.finish();
+    objectives
+}
+
+const DAY: Duration = Duration::from_seconds(86_400);
+const MONTH: Duration = Duration::from_seconds(30 * 86_400);

@@ -1,0 +1,108 @@
+//! What is allowed, and yet likely not what was meant: nobody is told, or too late.
+
+use std::collections::BTreeSet;
+
+use crate::catalogue::Severity;
+use crate::duration::Duration;
+use crate::inventory::form::Paper;
+use crate::inventory::{Fleet, Inventory};
+
+/// What we promise for a death at the shipped intervals.
+const DEATH_MAX: Duration = Duration::from_seconds(60);
+/// What we promise for every alert.
+const ALERT_MAX: Duration = Duration::from_seconds(300);
+/// Four scrapes have to fit into the window of a rate.
+const SCRAPE_MAX: Duration = Duration::from_seconds(30);
+
+pub(super) fn give(inventory: &Inventory, paper: Paper<'_>) {
+    of_destinations(inventory, paper);
+    of_intervals(inventory, paper);
+    for fleet in &inventory.fleets {
+        if fleet.consul.is_some() && fleet.nodes_min == 0 {
+            let what = format!("fleet {:?} does not say how many nodes it has", fleet.name);
+            paper.hint(None, what, "add nodes_min: else nobody misses a node that Consul has forgotten");
+        }
+    }
+}
+
+fn of_destinations(inventory: &Inventory, paper: Paper<'_>) {
+    let told: Vec<_> = inventory.destinations.iter().filter(|destination| !destination.is_watchdog).collect();
+    if told.is_empty() {
+        let remedy = "add [[destination]] with type = \"telegram\", \"slack\", \"pagerduty\", \"email\" or \"webhook\"";
+        return paper.hint(None, "nobody is told of an alert", remedy);
+    }
+    for fleet in &inventory.fleets {
+        for owner in owners(fleet) {
+            let missed = [Severity::P0, Severity::P1].into_iter().filter(|severity| {
+                !told.iter().any(|destination| destination.gets(*severity, &fleet.name, owner))
+            });
+            let missed: Vec<String> = missed.map(|severity| format!("{severity:?}")).collect();
+            if !missed.is_empty() {
+                let missed = missed.join(" and ");
+                let what =
+                    format!("alerts {missed} of fleet {:?} with owner {owner:?} reach nobody", fleet.name);
+                paper.hint(None, what, "add a [[destination]] that gets them, or widen the filters of one");
+            }
+        }
+    }
+    if !inventory.destinations.iter().any(|destination| destination.is_watchdog) {
+        let what = "nobody notices when Prometheus or Alertmanager themselves are down";
+        let remedy = "add a [[destination]] with type = \"webhook\" and is_watchdog = true at a service that alarms when it hears nothing";
+        paper.hint(None, what, remedy);
+    }
+}
+
+/// Everybody whom an alert of the fleet is for.
+fn owners(fleet: &Fleet) -> BTreeSet<&str> {
+    let of_nodes = fleet.nodes.iter().filter_map(|node| node.owner.as_deref());
+    of_nodes.chain([fleet.owner.as_str()]).collect()
+}
+
+fn of_intervals(inventory: &Inventory, paper: Paper<'_>) {
+    let intervals = &inventory.intervals;
+    if intervals.scrape > SCRAPE_MAX {
+        let what =
+            format!("{} between two scrapes are too long for rates over two minutes", intervals.scrape);
+        paper.hint(None, what, "let intervals.scrape be 30s or less");
+    }
+    if intervals.evaluation < intervals.scrape {
+        let what = "rules are evaluated more often than nodes are scraped, which tells nothing sooner";
+        paper.hint(None, what, "let intervals.evaluation be intervals.scrape or more");
+    }
+    let grouped = intervals.group_wait.max(intervals.group_interval);
+    let death = Duration { ms: intervals.scrape.ms + intervals.evaluation.ms + grouped.ms };
+    if death > DEATH_MAX {
+        let what = format!("a death is told after up to {death}");
+        paper.hint(
+            None,
+            what,
+            "shorten scrape, evaluation or group_interval of [intervals]: 60s are possible",
+        );
+    }
+    let slowest = inventory.fleets.iter().flat_map(|fleet| slowest(inventory, fleet)).max();
+    if let Some((latency, alert)) = slowest.filter(|(latency, _)| *latency > ALERT_MAX) {
+        let latency = Duration { ms: latency.ms };
+        let what = format!("{alert} is told after up to {latency}, which is more than five minutes");
+        paper.hint(None, what, "shorten scrape, evaluation or group_interval of [intervals]");
+    }
+}
+
+/// How long the fleet's slowest alert takes, and its name.
+fn slowest<'a>(inventory: &'a Inventory, fleet: &Fleet) -> Option<(Duration, &'a str)> {
+    let intervals = &inventory.intervals;
+    let signal = |name: &String| fleet.speech.signals.get(name);
+    let stands = inventory
+        .catalogue
+        .alerts
+        .iter()
+        .filter(|alert| alert.needs.iter().all(|need| signal(need).is_some()));
+    let latencies = stands.map(|alert| {
+        let is_rate = alert.needs.iter().filter_map(signal).any(|signal| signal.query.contains("${range}"));
+        let window = if is_rate { crate::render::RULE_RANGE } else { Duration::default() };
+        let grouped = intervals.group_wait.max(intervals.group_interval);
+        let evaluations = intervals.evaluation.ms * 2;
+        let ms = intervals.scrape.ms + window.ms + evaluations + alert.hold.ms + grouped.ms;
+        (Duration { ms }, alert.name.as_str())
+    });
+    latencies.max()
+}
