@@ -16,6 +16,8 @@ pub(crate) mod refusal;
 mod relabel;
 mod rule_tests;
 pub(crate) mod rules;
+mod rules;
+mod runbooks;
 mod targets;
 pub(crate) mod tree;
 mod write;
@@ -53,6 +55,7 @@ pub fn render(inventory: &Inventory, options: Options) -> Result<Tree, String> {
     }
     alertmanager::render(inventory, options, &mut tree)?;
     blackbox::render(inventory, &mut tree)?;
+    runbooks::render(inventory, options, &mut tree)?;
     grafana::render(inventory, options, &mut tree)?;
     Ok(tree)
 }
