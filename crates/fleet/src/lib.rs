@@ -15,9 +15,10 @@ pub mod profile;
 
 pub use duration::Duration;
 pub use inventory::{
-    Alertmanager, Channel, Consul, Destination, Exporters, Fleet, Grafana, Intervals, Inventory, Links, Node,
-    Objectives, Place, Prometheus, Secret, Version,
+    Alertmanager, Blackbox, Channel, Consul, Destination, Engines, Fleet, Grafana, Intervals, Inventory,
+    Links, Node, Objectives, Place, Prometheus, Secret, Version,
 };
 pub use problem::{Problem, Problems};
+pub use render::refusal::Refusal;
 pub use render::tree::{Tree, Written};
 pub use render::{Options, render};

@@ -21,12 +21,8 @@ pub(crate) enum Command {
     Render {
         #[command(flatten)]
         file: File,
-        /// The folder to write into; made where it is missing
-        #[arg(long, value_name = "DIR")]
-        out: PathBuf,
-        /// Divide every interval, window and `for` by this: for drills that need not last
-        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=60))]
-        accelerate: u64,
+        #[command(flatten)]
+        wish: render::Wish,
     },
 }
 
@@ -42,7 +38,7 @@ pub(crate) struct File {
 pub(crate) fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Check { file } => check(&read(&file.path)?),
-        Command::Render { file, out, accelerate } => render::run(&read(&file.path)?, &out, accelerate),
+        Command::Render { file, wish } => render::run(&read(&file.path)?, &wish),
     }
 }
 

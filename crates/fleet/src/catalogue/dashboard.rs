@@ -1,5 +1,7 @@
 //! One dashboard: rows of panels, each of which shows signals.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 /// One file of `catalogue/dashboards/`.
@@ -12,9 +14,16 @@ pub struct Dashboard {
     pub title: String,
     /// What it is for.
     pub description: String,
+    /// How far it looks back, as Grafana says it: `6h`.
+    #[serde(default = "six_hours")]
+    pub since: String,
     /// From top to bottom.
     #[serde(rename = "row")]
     pub rows: Vec<Row>,
+}
+
+fn six_hours() -> String {
+    "6h".into()
 }
 
 /// A row of panels.
@@ -46,10 +55,28 @@ pub struct Panel {
     /// Columns of 24.
     #[serde(default = "half")]
     pub width: u32,
-    /// The signals without which it does not stand.
+    /// Rows of 30 pixels, where that is not what its kind has.
+    pub height: Option<u32>,
+    /// The signals without which it does not stand; beside them, a query whose signals nobody has is left out.
+    #[serde(default)]
     pub needs: Vec<String>,
-    /// The threshold that is drawn as a line.
-    pub threshold: Option<String>,
+    /// The thresholds that are drawn as lines, or that colour a figure. A name that ends in `_min` is a floor.
+    #[serde(default)]
+    pub thresholds: Vec<String>,
+    /// Figures that are bad from here on without anybody being told: `1` for a count of deaths.
+    pub bad_from: Option<f64>,
+    /// The least value of its axis.
+    pub min: Option<f64>,
+    /// The greatest value of its axis.
+    pub max: Option<f64>,
+    /// Digits behind the point.
+    pub decimals: Option<u32>,
+    /// Whether lines stand upon each other.
+    #[serde(default)]
+    pub is_stacked: bool,
+    /// Words and colours in place of numbers: `"0" = ["down", "red"]`.
+    #[serde(default)]
+    pub states: BTreeMap<String, [String; 2]>,
     /// What it asks.
     #[serde(rename = "query")]
     pub queries: Vec<PanelQuery>,
@@ -57,6 +84,21 @@ pub struct Panel {
 
 const fn half() -> u32 {
     12
+}
+
+impl Panel {
+    /// Its number in a dashboard's addresses, `viewPanel=N`: the same whatever stands beside it.
+    #[must_use]
+    pub fn number(&self) -> u32 {
+        number_of(&self.id)
+    }
+}
+
+/// FNV-1a, folded to what a person can still read: 1 to 999,999.
+pub(crate) fn number_of(id: &str) -> u32 {
+    let hash =
+        id.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    1 + hash % 999_999
 }
 
 /// How a panel is drawn.
@@ -82,6 +124,31 @@ pub enum PanelKind {
 pub struct PanelQuery {
     /// PromQL, with `${signal}` for a signal's query over `$__rate_interval`, and `${select}` for the matchers of what is chosen.
     pub expr: String,
-    /// The legend, with Grafana's `{{label}}`.
+    /// The legend, with Grafana's `{{label}}`; of a table, the column's head.
     pub legend: String,
+    /// Its unit, where that is not the panel's.
+    pub unit: Option<String>,
+    /// Whether it is drawn below zero: what goes out beside what comes in.
+    #[serde(default)]
+    pub is_below: bool,
+    /// Words and colours in place of numbers, where they are not the panel's.
+    #[serde(default)]
+    pub states: BTreeMap<String, [String; 2]>,
+}
+
+/// Something that happened, marked on every panel: one entry of `catalogue/annotations.toml`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Annotation {
+    /// What it marks.
+    pub name: String,
+    /// Its colour, by Grafana's name.
+    pub color: String,
+    /// The mark's head, with Grafana's `{{label}}`.
+    pub title: String,
+    /// What stands below it.
+    pub text: String,
+    /// PromQL of which each value is the time of what happened, in milliseconds since 1970. Fleets that have not the signals
+    /// of the first have those of the next.
+    pub queries: Vec<String>,
 }

@@ -12,7 +12,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 pub use alert::{Alert, AlertTest, Severity};
-pub use dashboard::{Dashboard, Panel, PanelKind, PanelQuery, Row};
+pub(crate) use dashboard::number_of;
+pub use dashboard::{Annotation, Dashboard, Panel, PanelKind, PanelQuery, Row};
 
 use crate::problem::{Problem, Problems, Source};
 
@@ -27,6 +28,8 @@ pub struct Catalogue {
     pub alerts: Vec<Alert>,
     /// Dashboards, in the order of their files' names.
     pub dashboards: Vec<Dashboard>,
+    /// What is marked on every dashboard.
+    pub annotations: Vec<Annotation>,
 }
 
 /// A figure beyond which somebody is told; an inventory may name another.
@@ -67,6 +70,12 @@ struct Alerts {
     alert: Vec<Alert>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Annotations {
+    annotation: Vec<Annotation>,
+}
+
 impl Catalogue {
     /// What comes with the program.
     ///
@@ -81,6 +90,8 @@ impl Catalogue {
         for (name, text) in files_of("dashboards") {
             catalogue.dashboards.push(read(&name, text)?);
         }
+        let annotations: Annotations = read("annotations.toml", text_of("annotations.toml"))?;
+        catalogue.annotations = annotations.annotation;
         Ok(catalogue)
     }
 

@@ -5,6 +5,19 @@ use std::str::FromStr;
 
 use crate::duration::Duration;
 
+/// The engines, as the machine sees them on which Prometheus runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Engines {
+    /// What scrapes and evaluates.
+    pub prometheus: Prometheus,
+    /// What tells people.
+    pub alertmanager: Alertmanager,
+    /// What asks nodes from outside.
+    pub blackbox: Blackbox,
+    /// What shows.
+    pub grafana: Grafana,
+}
+
 /// Prometheus.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prometheus {
@@ -21,12 +34,19 @@ pub struct Prometheus {
 /// Alertmanager.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alertmanager {
-    /// Where it answers, as `host:port`.
-    pub address: String,
-    /// Its version, where that is known; else what is rendered suits 0.25 and later.
+    /// Where each of a cluster answers, as `host:port`; at least one.
+    pub addresses: Vec<String>,
+    /// Its version, where that is known; else what is newer than 0.25 is written only where a destination needs it.
     pub version: Option<Version>,
     /// The folder to which `lifeboat fleet secrets` writes secrets of the environment, without a slash at its end.
     pub secrets_dir: String,
+}
+
+/// The blackbox exporter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blackbox {
+    /// Where it answers, as `host:port`.
+    pub address: String,
 }
 
 /// Grafana.
@@ -38,11 +58,32 @@ pub struct Grafana {
     pub datasource: Option<String>,
 }
 
-/// Exporters that serve the whole fleet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Exporters {
-    /// The blackbox exporter, which asks nodes from outside, as `host:port`.
-    pub blackbox: String,
+impl Default for Engines {
+    fn default() -> Self {
+        Self {
+            prometheus: Prometheus {
+                address: "127.0.0.1:9090".into(),
+                version: None,
+                retention: Duration::from_seconds(30 * 86_400),
+                scrape_files: Vec::new(),
+            },
+            alertmanager: Alertmanager {
+                addresses: vec!["127.0.0.1:9093".into()],
+                version: None,
+                secrets_dir: "/etc/alertmanager/secrets".into(),
+            },
+            blackbox: Blackbox { address: "127.0.0.1:9115".into() },
+            grafana: Grafana { folder: "Lifeboat".into(), datasource: None },
+        }
+    }
+}
+
+impl Alertmanager {
+    /// Its version as two numbers.
+    #[must_use]
+    pub fn release(&self) -> Option<(u32, u32)> {
+        self.version.map(|version| (version.major, version.minor))
+    }
 }
 
 /// A program's version, as far as it matters here.

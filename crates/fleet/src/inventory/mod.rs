@@ -17,7 +17,7 @@ use crate::profile::Speech;
 
 pub use consul::Consul;
 pub use destination::{Channel, Destination, Place, Secret};
-pub use engines::{Alertmanager, Exporters, Grafana, Prometheus, Version};
+pub use engines::{Alertmanager, Blackbox, Engines, Grafana, Prometheus, Version};
 
 /// A file of fleets, read and found right.
 #[derive(Clone, Debug)]
@@ -32,14 +32,8 @@ pub struct Inventory {
     pub intervals: Intervals,
     /// Where things are, for links.
     pub links: Links,
-    /// Prometheus, as the others reach it.
-    pub prometheus: Prometheus,
-    /// Alertmanager, as the others reach it.
-    pub alertmanager: Alertmanager,
-    /// Grafana.
-    pub grafana: Grafana,
-    /// Exporters that serve the whole fleet.
-    pub exporters: Exporters,
+    /// Where the engines are.
+    pub engines: Engines,
     /// What is watched for and shown.
     pub catalogue: Catalogue,
     /// What is allowed, and yet likely not what was meant.

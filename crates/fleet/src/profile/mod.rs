@@ -4,13 +4,20 @@
 //! profile and nothing else.
 
 mod book;
+mod meter;
+mod pages;
+mod scenario;
 mod series;
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::template;
+
 pub use book::{Book, Speech};
+pub use pages::{Pages, Sample};
+pub use scenario::{Clock, InputSeries, Scenario, input_series};
 pub use series::{Kind, Series};
 
 /// One file of `profiles/`, or a user's own.
@@ -88,4 +95,19 @@ pub struct Signal {
     pub healthy: f64,
     /// The metrics that a node tells it by, so that simulated nodes and rules' tests can.
     pub series: Vec<Series>,
+}
+
+impl Signal {
+    /// Its query for the nodes that the matchers in `select` choose, over the window `range`, with a result for each value of
+    /// the labels `by` and of its own.
+    ///
+    /// # Errors
+    /// What is wrong with the query's template, in one line.
+    pub fn promql(&self, select: &str, range: &str, by: &str) -> Result<String, String> {
+        let by = self.by.iter().fold(by.to_owned(), |by, label| format!("{by}, {label}"));
+        // JSON's quotes and escapes are PromQL's.
+        let select = format!("job={},{select}", serde_json::Value::from(self.endpoint.as_str()));
+        let values = serde_json::json!({ "select": select, "range": range, "by": by });
+        template::expand(&template::engine()?, self.query.trim(), values)
+    }
 }

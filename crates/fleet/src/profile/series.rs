@@ -8,7 +8,7 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Series {
-    /// The metric's name as a scrape has it, with `_total` where it ends so.
+    /// The metric's name as a scrape has it, with `_total` where it ends so; of a histogram without `_bucket`.
     pub name: String,
     /// Labels that the node itself gives.
     #[serde(default)]
@@ -28,6 +28,20 @@ pub struct Series {
     pub buckets: Vec<f64>,
 }
 
+impl Series {
+    /// What the metric shows, grows by or observes while the signal has this number.
+    #[must_use]
+    pub fn number(&self, value: f64) -> f64 {
+        self.factor.mul_add(value, self.constant)
+    }
+
+    /// Whether nodes of this generation have it.
+    #[must_use]
+    pub fn is_of(&self, generation: Option<&str>) -> bool {
+        generation.is_none() || self.generation.is_none() || self.generation.as_deref() == generation
+    }
+}
+
 const fn one() -> f64 {
     1.0
 }
@@ -38,9 +52,12 @@ const fn one() -> f64 {
 pub enum Kind {
     /// Shows the number.
     Gauge,
-    /// Grows by the number each second.
+    /// A counter that grows by the number each second: the query is a rate.
     Counter,
-    /// Shows the time of now minus the number, in seconds since 1970.
+    /// A counter that grows by the number at once, and again in each window of rules for as long: the query is an increase.
+    Event,
+    /// Shows a moment in seconds since 1970: the number is how many seconds before the signal took that number it lies. A
+    /// signal that is such a moment has a unit of Grafana's that begins with `dateTime`, and numbers that are ages.
     Timestamp,
     /// Observes the number, ten times a second.
     Histogram,

@@ -36,14 +36,7 @@ impl View {
 
     /// A signal's query for these nodes.
     pub(crate) fn query(&self, signal: &Signal, range: Option<&str>) -> Result<String, String> {
-        let mut by = BY.to_owned();
-        for label in &signal.by {
-            by.push_str(", ");
-            by.push_str(label);
-        }
-        let select = format!("job={},{}", Value::from(signal.endpoint.as_str()), self.select);
-        let values = json!({ "select": select, "range": range.unwrap_or(&self.range), "by": by });
-        template::expand(&template::engine()?, signal.query.trim(), values)
+        signal.promql(&self.select, range.unwrap_or(&self.range), BY)
     }
 }
 

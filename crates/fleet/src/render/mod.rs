@@ -1,9 +1,16 @@
 //! From an inventory to files: the same inventory gives the same bytes.
 
 mod expression;
+mod grafana;
+mod manifest;
+mod plan;
 mod prometheus;
+pub(crate) mod refusal;
+mod relabel;
 mod rules;
+mod targets;
 pub(crate) mod tree;
+mod write;
 mod yaml;
 
 pub(crate) use expression::RULE_RANGE;
@@ -32,5 +39,6 @@ pub fn render(inventory: &Inventory, options: Options) -> Result<Tree, String> {
     let mut tree = Tree::default();
     prometheus::render(inventory, options, &mut tree)?;
     rules::render(inventory, options, &mut tree)?;
+    grafana::render(inventory, options, &mut tree)?;
     Ok(tree)
 }

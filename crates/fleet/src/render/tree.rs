@@ -1,9 +1,10 @@
 //! A tree of files, and how it gets to a folder in which others write too.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
+
+use super::refusal::Refusal;
+use super::{plan, write};
 
 /// Files by their path in the folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -11,13 +12,27 @@ pub struct Tree {
     files: BTreeMap<PathBuf, String>,
 }
 
-/// What became of a rendering.
+/// What became of a rendering, or would.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Written {
     /// Files that were made or changed.
     pub changed: Vec<PathBuf>,
     /// Files that were so already.
     pub unchanged: Vec<PathBuf>,
+    /// Files of an earlier rendering that this one no longer has.
+    pub removed: Vec<PathBuf>,
+    /// Files that somebody else changed or made; each is also among those that are changed or removed.
+    pub by_hand: Vec<PathBuf>,
+    /// Where those were put, by `force`.
+    pub kept: Vec<PathBuf>,
+}
+
+impl Written {
+    /// Whether the folder was right as it stood.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.changed.is_empty() && self.removed.is_empty()
+    }
 }
 
 impl Tree {
@@ -31,26 +46,34 @@ impl Tree {
         self.files.iter().map(|(path, text)| (path.as_path(), text.as_str()))
     }
 
-    /// Writes them below a folder; a file that is so already is not touched.
+    /// The text of a file.
+    #[must_use]
+    pub fn text(&self, path: impl AsRef<Path>) -> Option<&str> {
+        self.files.get(path.as_ref()).map(String::as_str)
+    }
+
+    /// What [`Tree::write`] would do; nothing is touched.
     ///
     /// # Errors
-    /// Of the file system.
-    pub fn write(&self, folder: &Path) -> io::Result<Written> {
-        let mut written = Written::default();
-        for (path, text) in &self.files {
-            let place = folder.join(path);
-            if fs::read(&place).is_ok_and(|there| there == text.as_bytes()) {
-                written.unchanged.push(path.clone());
-                continue;
-            }
-            if let Some(parent) = place.parent() {
-                fs::create_dir_all(parent)?;
-            }
-            let fresh = place.with_extension("lifeboat-new");
-            fs::write(&fresh, text)?;
-            fs::rename(&fresh, &place)?;
-            written.changed.push(path.clone());
-        }
-        Ok(written)
+    /// What in the folder stands in the way.
+    pub fn compare(&self, folder: &Path) -> Result<Written, Refusal> {
+        Ok(plan::Plan::of(self, folder)?.written)
+    }
+
+    /// Writes them below a folder. A file that is so already is not touched, what others wrote beside them stays, and what
+    /// an earlier rendering wrote and this one lacks goes. All of it is done, or as good as nothing.
+    ///
+    /// # Errors
+    /// What in the folder stands in the way; a file that somebody changed by hand does.
+    pub fn write(&self, folder: &Path) -> Result<Written, Refusal> {
+        write::write(self, folder, false)
+    }
+
+    /// The same, but what somebody changed by hand is kept as `NAME.orig`, and does not stand in the way.
+    ///
+    /// # Errors
+    /// What in the folder stands in the way.
+    pub fn write_with_force(&self, folder: &Path) -> Result<Written, Refusal> {
+        write::write(self, folder, true)
     }
 }

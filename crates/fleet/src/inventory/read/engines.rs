@@ -2,10 +2,10 @@
 
 use toml::Spanned;
 
-use super::{absolute, host_and_port};
+use super::{absolute, address_of, host_and_port, plain_name};
 use crate::duration::Duration;
 use crate::inventory::form::Form;
-use crate::inventory::{Alertmanager, Exporters, Grafana, Intervals, Links, Prometheus, Version, address};
+use crate::inventory::{Alertmanager, Engines, Intervals, Links, Prometheus, Version, address};
 
 /// Prometheus forgets a series that was not scraped for five minutes.
 const SCRAPE_MAX: Duration = Duration::from_seconds(120);
@@ -59,17 +59,28 @@ pub(super) fn links(form: &Form<'_>) -> Links {
     links
 }
 
-pub(super) fn prometheus(form: &Form<'_>) -> Prometheus {
-    let mut prometheus = Prometheus {
-        address: "127.0.0.1:9090".into(),
-        version: None,
-        retention: Duration::from_seconds(30 * 86_400),
-        scrape_files: Vec::new(),
-    };
-    let Some(form) = form.table("prometheus", "[prometheus]") else { return prometheus };
-    if let Some(address) = host_and_port(&form, "address") {
-        prometheus.address = address;
+pub(super) fn read(form: &Form<'_>) -> Engines {
+    let mut engines = Engines::default();
+    if let Some(form) = form.table("prometheus", "[prometheus]") {
+        prometheus(form, &mut engines.prometheus);
     }
+    if let Some(form) = form.table("alertmanager", "[alertmanager]") {
+        alertmanager(form, &mut engines.alertmanager);
+    }
+    if let Some(form) = form.table("exporters", "[exporters]") {
+        replace(&mut engines.blackbox.address, host_and_port(&form, "blackbox"));
+        form.finish();
+    }
+    if let Some(form) = form.table("grafana", "[grafana]") {
+        replace(&mut engines.grafana.folder, form.plain("folder"));
+        engines.grafana.datasource = plain_name(&form, "datasource");
+        form.finish();
+    }
+    engines
+}
+
+fn prometheus(form: Form<'_>, prometheus: &mut Prometheus) {
+    replace(&mut prometheus.address, host_and_port(&form, "address"));
     prometheus.version = version(&form, Version { major: 2, minor: 42 });
     if let Some(retention) = form.duration("retention") {
         if retention.get_ref().ms < 86_400_000 {
@@ -85,46 +96,24 @@ pub(super) fn prometheus(form: &Form<'_>) -> Prometheus {
     }
     prometheus.scrape_files = files.iter().filter_map(|path| absolute(&form, path)).collect();
     form.finish();
-    prometheus
 }
 
-pub(super) fn alertmanager(form: &Form<'_>) -> Alertmanager {
-    let mut alertmanager = Alertmanager {
-        address: "127.0.0.1:9093".into(),
-        version: None,
-        secrets_dir: "/etc/alertmanager/secrets".into(),
-    };
-    let Some(form) = form.table("alertmanager", "[alertmanager]") else { return alertmanager };
-    if let Some(address) = host_and_port(&form, "address") {
-        alertmanager.address = address;
+fn alertmanager(form: Form<'_>, alertmanager: &mut Alertmanager) {
+    let addresses = form.texts("address");
+    let addresses: Vec<_> = addresses.iter().filter_map(|text| address_of(&form, "address", text)).collect();
+    if !addresses.is_empty() {
+        alertmanager.addresses = addresses;
     }
     alertmanager.version = version(&form, Version { major: 0, minor: 25 });
-    if let Some(folder) = form.text("secrets_dir").and_then(|path| absolute(&form, &path)) {
-        alertmanager.secrets_dir = folder;
-    }
+    let folder = form.text("secrets_dir").and_then(|path| absolute(&form, &path));
+    replace(&mut alertmanager.secrets_dir, folder);
     form.finish();
-    alertmanager
 }
 
-pub(super) fn grafana(form: &Form<'_>) -> Grafana {
-    let mut grafana = Grafana { folder: "Lifeboat".into(), datasource: None };
-    let Some(form) = form.table("grafana", "[grafana]") else { return grafana };
-    if let Some(folder) = form.plain("folder") {
-        grafana.folder = folder;
+fn replace(place: &mut String, said: Option<String>) {
+    if let Some(said) = said {
+        *place = said;
     }
-    grafana.datasource = super::plain_name(&form, "datasource");
-    form.finish();
-    grafana
-}
-
-pub(super) fn exporters(form: &Form<'_>) -> Exporters {
-    let mut exporters = Exporters { blackbox: "127.0.0.1:9115".into() };
-    let Some(form) = form.table("exporters", "[exporters]") else { return exporters };
-    if let Some(address) = host_and_port(&form, "blackbox") {
-        exporters.blackbox = address;
-    }
-    form.finish();
-    exporters
 }
 
 fn version(form: &Form<'_>, least: Version) -> Option<Version> {

@@ -72,10 +72,7 @@ fn whole(paper: Paper<'_>) -> Result<Option<Inventory>, Problems> {
         destinations: destinations::read(&form, &fleets),
         intervals: engines::intervals(&form),
         links: engines::links(&form),
-        prometheus: engines::prometheus(&form),
-        alertmanager: engines::alertmanager(&form),
-        grafana: engines::grafana(&form),
-        exporters: engines::exporters(&form),
+        engines: engines::read(&form),
         fleets,
         catalogue: reader.catalogue,
         hints: Vec::new(),
@@ -119,7 +116,10 @@ fn version(form: &Form<'_>) -> Option<String> {
 
 /// `host:port`; what is wrong with it is told.
 fn host_and_port(form: &Form<'_>, key: &'static str) -> Option<String> {
-    let text = form.text(key)?;
+    address_of(form, key, &form.text(key)?)
+}
+
+fn address_of(form: &Form<'_>, key: &str, text: &Spanned<&str>) -> Option<String> {
     match address::host_and_port(text.get_ref()) {
         Ok(address) => Some(address),
         Err(remedy) => {

@@ -151,7 +151,7 @@ impl Desk<'_> {
         let host = host.ok()?;
         let endpoints = self.endpoints(&host, own);
         for (endpoint, target) in &endpoints {
-            if self.speech.endpoints.get(endpoint).is_some_and(|endpoint| endpoint.is_shared) {
+            if !self.is_own(endpoint) {
                 continue;
             }
             let here = format!("{} of {}", name.get_ref(), self.defaults.fleet);
@@ -174,6 +174,14 @@ impl Desk<'_> {
             owner: None,
             endpoints,
         })
+    }
+
+    /// Whether each node has an endpoint of its own: not its machine's, nor its database's. What is asked from outside
+    /// may be a door that several share.
+    fn is_own(&self, name: &str) -> bool {
+        let endpoint = self.speech.endpoints.get(name);
+        let is_shared = endpoint.is_some_and(|endpoint| endpoint.is_shared || endpoint.probe.is_some());
+        !is_shared && !["host", "postgres"].contains(&name)
     }
 
     fn endpoints(&self, host: &str, own: &Wishes) -> BTreeMap<String, String> {

@@ -1,0 +1,117 @@
+//! A panel's expressions become PromQL for all fleets of an inventory, with Grafana's variables in it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use crate::inventory::{Fleet, Inventory};
+use crate::profile::Signal;
+use crate::render::expression::{BY, View};
+use crate::template;
+
+/// Matchers of what is chosen at the head of a dashboard.
+pub(super) const CHOSEN: &str = r#"fleet=~"$fleet",dc=~"$dc",node=~"$node""#;
+
+/// The window of rates: Grafana takes four scrapes at least, and more where a point stands for more.
+const RANGE: &str = "$__rate_interval";
+
+/// Names in expressions that are no signals.
+const WORDS: [&str; 4] = ["select", "by", "range", "signal_over"];
+
+/// The expression for those fleets that have all its signals; none where no fleet has.
+pub(super) fn of_fleets(text: &str, inventory: &Inventory) -> Result<Option<String>, String> {
+    let names = signals_in(text)?;
+    let fleets: Vec<&Fleet> = inventory.fleets.iter().filter(|fleet| has_all(fleet, &names)).collect();
+    if fleets.is_empty() {
+        return Ok(None);
+    }
+    let mut told = BTreeMap::new();
+    for name in names {
+        let signals = Signals::of(&name, &fleets);
+        told.insert(name, signals);
+    }
+    expand(text, told).map(Some)
+}
+
+/// Whether a fleet has every one of these signals.
+pub(super) fn has_all<'a>(fleet: &Fleet, names: impl IntoIterator<Item = &'a String>) -> bool {
+    names.into_iter().all(|name| fleet.speech.signals.contains_key(name))
+}
+
+/// The signals that an expression names.
+fn signals_in(text: &str) -> Result<BTreeSet<String>, String> {
+    let engine = template::engine()?;
+    let template = engine.template_from_str(text).map_err(|error| error.to_string())?;
+    let mut names: BTreeSet<String> = template.undeclared_variables(false).into_iter().collect();
+    for word in WORDS {
+        names.remove(word);
+    }
+    let over = text.split("signal_over(").skip(1).filter_map(|rest| rest.split(['\'', '"']).nth(1));
+    names.extend(over.map(str::to_owned));
+    Ok(names)
+}
+
+/// The ways in which fleets define one signal, each with the fleets that do.
+#[derive(Clone, Debug)]
+struct Signals(Vec<(Signal, Vec<String>)>);
+
+impl Signals {
+    fn of(name: &str, fleets: &[&Fleet]) -> Self {
+        let mut ways: Vec<(Signal, Vec<String>)> = Vec::new();
+        for fleet in fleets {
+            let Some(signal) = fleet.speech.signals.get(name) else { continue };
+            let is_same = |other: &Signal| {
+                (&other.query, &other.endpoint, &other.by) == (&signal.query, &signal.endpoint, &signal.by)
+            };
+            match ways.iter_mut().find(|(other, _)| is_same(other)) {
+                Some((_, named)) => named.push(fleet.name.clone()),
+                None => ways.push((signal.clone(), vec![fleet.name.clone()])),
+            }
+        }
+        Self(ways)
+    }
+
+    /// `(a)`, or `((a) or (b))` with each for its own fleets: what the one calls peers may be something else to the other.
+    fn query(&self, range: &str) -> Result<String, String> {
+        let view = |select: String| View { select, range: range.to_owned() };
+        if let [(signal, _)] = self.0.as_slice() {
+            return view(CHOSEN.to_owned()).query(signal, None).map(|query| format!("({query})"));
+        }
+        let one = |(signal, fleets): &(Signal, Vec<String>)| {
+            let fleets = Value::from(fleets.iter().map(|name| escaped(name)).collect::<Vec<_>>().join("|"));
+            view(format!("{CHOSEN},fleet=~{fleets}")).query(signal, None).map(|query| format!("({query})"))
+        };
+        let ways: Vec<String> = self.0.iter().map(one).collect::<Result<_, _>>()?;
+        Ok(format!("({})", ways.join(" or ")))
+    }
+}
+
+/// A name as a regular expression that means it and nothing else.
+fn escaped(name: &str) -> String {
+    name.chars().fold(String::new(), |mut text, letter| {
+        if !letter.is_alphanumeric() && !"_-:".contains(letter) {
+            text.push('\\');
+        }
+        text.push(letter);
+        text
+    })
+}
+
+fn expand(text: &str, signals: BTreeMap<String, Signals>) -> Result<String, String> {
+    let mut values = Map::new();
+    for (name, signal) in &signals {
+        values.insert(name.clone(), signal.query(RANGE)?.into());
+    }
+    values.insert("select".into(), CHOSEN.into());
+    values.insert("by".into(), BY.into());
+    values.insert("range".into(), RANGE.into());
+    let mut engine = template::engine()?;
+    let signals = Arc::new(signals);
+    engine.add_function("signal_over", move |name: String, range: String| {
+        let refused = |what: String| minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, what);
+        let signal = signals.get(&name).ok_or_else(|| refused(format!("no signal {name:?}")))?;
+        signal.query(&range).map_err(refused)
+    });
+    template::expand(&engine, text.trim(), json!(values))
+}
