@@ -287,4 +287,3 @@ def free_ports(count):
     finally:
         for each in held:
             each.close()
-

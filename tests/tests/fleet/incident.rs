@@ -30,13 +30,15 @@ impl Host {
         let dist = delivered("bin/lifeboat").ancestors().nth(2).unwrap().to_owned();
         let option = |name: &str, path: &Path| format!("{name}={}", path.display());
         let nim = std::env::var("LIFEBOAT_TEST_NIM").unwrap_or_else(|_| "nim".to_owned());
-        let made = Run::new("make").args(["--silent", "-j2", "-C"]).arg(repository("tests/fixtures/incident"));
+        let made =
+            Run::new("make").args(["--silent", "-j2", "-C"]).arg(repository("tests/fixtures/incident"));
         let made = made.args([option("OUT", scratch.path()), option("DIST", &dist), format!("NIM={nim}")]);
         drop(made.inherit_environment().finish().output());
         let pipes = ["commands".to_owned()].into_iter().chain(MODULES.map(|name| format!("{name}/commands")));
         assert!(Run::new("mkfifo").args(pipes.map(|pipe| scratch.join(pipe))).finish().succeeded());
         let run = Run::new(scratch.join("host")).arg(scratch.join("commands"));
-        let run = run.args(MODULES.map(|name| scratch.join(name))).folder(scratch.path()).timeout(PATIENCE * 2);
+        let run =
+            run.args(MODULES.map(|name| scratch.join(name))).folder(scratch.path()).timeout(PATIENCE * 2);
         let run = run.env("LOGOS_HOST_PATH", scratch.join("logos_host_qt"));
         let run = run.env("LIFEBOAT_REPORTER", dist.join("lib/liblifeboat_reporter.so"));
         let run = run.env("LIFEBOAT_STATE_DIR", scratch.join("state")).env("LIFEBOAT_METRICS", metrics);
@@ -94,8 +96,7 @@ fn a_module_that_dies_alone_is_told_of() {
     let config = out.join("alertmanager/alertmanager.yml");
     let _alertmanager = Alertmanager::start(Generation::Three, &config, &hosts.address(2, 9093));
     let config = out.join("prometheus/prometheus.yml");
-    let prometheus =
-        Prometheus::start_with(Generation::Three, &config, &hosts.address(1, 9090), &QUICK);
+    let prometheus = Prometheus::start_with(Generation::Three, &config, &hosts.address(1, 9090), &QUICK);
     for name in MODULES {
         prometheus.wait_for(&format!("logos_module_up{{fleet=\"logos.test\",module=\"{name}\"}} == 1"));
     }
@@ -121,7 +122,8 @@ fn a_module_that_dies_alone_is_told_of() {
         let summary = alert["annotations"]["summary"].as_str().unwrap();
         assert!(summary.contains(name) && summary.contains("host-01"), "{summary}");
         let runbook = out.join(alert["annotations"]["runbook_url"].as_str().unwrap());
-        let text = fs::read_to_string(&runbook).unwrap_or_else(|error| panic!("{}: {error}", runbook.display()));
+        let text =
+            fs::read_to_string(&runbook).unwrap_or_else(|error| panic!("{}: {error}", runbook.display()));
         assert!(text.starts_with("# ModuleDied"), "{text}");
     }
     // Docker, and everybody who asks the process, sees a container that is well.
