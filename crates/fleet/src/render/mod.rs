@@ -1,10 +1,16 @@
 //! From an inventory to files: the same inventory gives the same bytes.
 
+mod alertmanager;
+mod blackbox;
+mod consul;
 mod expression;
 mod grafana;
+mod inhibitions;
 mod manifest;
+mod message;
 mod plan;
 mod prometheus;
+mod receivers;
 pub(crate) mod refusal;
 mod relabel;
 mod rules;
@@ -39,6 +45,8 @@ pub fn render(inventory: &Inventory, options: Options) -> Result<Tree, String> {
     let mut tree = Tree::default();
     prometheus::render(inventory, options, &mut tree)?;
     rules::render(inventory, options, &mut tree)?;
+    alertmanager::render(inventory, options, &mut tree)?;
+    blackbox::render(inventory, &mut tree)?;
     grafana::render(inventory, options, &mut tree)?;
     Ok(tree)
 }
