@@ -6,12 +6,12 @@ scripts/demo --fleet builds the programs and runs this; --fast divides every int
 import argparse
 import signal
 import sys
-import textwrap
 import time
 from pathlib import Path
 
-from fleet_lab import HOST, RESTART_SECONDS, Lab, LabError, free_ports, make_webhook, wait_until
-from webhook import card, has_colour
+from fleet_lab import HOST, RESTART_SECONDS, Lab, LabError, free_ports
+from fleet_screen import Screen
+from webhook import Webhook, card
 
 FLEET, DOOMED, ALERT = "harbor.demo", "amsterdam", "NodeDied"
 # Name, program, how it is built, data centre.
@@ -28,56 +28,6 @@ TOLD_SECONDS = 120
 CLEAR_SECONDS = 60
 DIE_AFTER_MS = 3000
 FAST = 15
-
-
-class Screen:
-    """What is printed. What takes long says how long; on a terminal in one line that stays."""
-
-    def __init__(self):
-        self.is_terminal = sys.stdout.isatty()
-        self.colour = has_colour(sys.stdout)
-        self.begin = time.monotonic()
-        self.said_at = 0.0
-
-    def paint(self, code, text):
-        return f"\x1b[{code}m{text}\x1b[0m" if self.colour else text
-
-    def title(self, text):
-        self.line(f"\n{self.paint('1', f'── {text}')}\n")
-
-    def command(self, text):
-        self.line(self.paint("2", f"$ {text}"))
-
-    def line(self, text=""):
-        self.clear()
-        print(text, flush=True)
-
-    def indented(self, text, by=2):
-        self.line(textwrap.indent(text.rstrip("\n"), " " * by))
-
-    def clear(self):
-        if self.is_terminal:
-            print("\r\x1b[2K", end="")
-
-    def progress(self, seconds, text):
-        if self.is_terminal:
-            print(f"\r\x1b[2K{self.paint('2', f'{seconds:5.1f} s  {text}'[:100])}", end="", flush=True)
-        elif time.monotonic() - self.said_at >= 10:
-            self.said_at = time.monotonic()
-            print(f"{seconds:5.0f} s  {text}", flush=True)
-
-    def wait(self, what, is_so, seconds):
-        """Shows how long it takes; a sentence says what did not come."""
-        begin = time.monotonic()
-
-        def look():
-            self.progress(time.monotonic() - begin, what)
-            return is_so()
-
-        if not wait_until(look, seconds, 0.2):
-            raise LabError(f"in vain waited {seconds} s for this: {what}")
-        self.clear()
-        return time.monotonic() - begin
 
 
 class Demo:
@@ -103,7 +53,7 @@ class Demo:
     def render(self):
         screen, lab = self.screen, self.lab
         screen.title("A fleet in one file")
-        lab.webhook = make_webhook()
+        lab.webhook = Webhook()
         prometheus, alertmanager = self.ports[-2:]
         lab.prometheus_url, lab.alertmanager_url = f"http://{HOST}:{prometheus}", f"http://{HOST}:{alertmanager}"
         (lab.folder / "fleet.toml").write_text(self.inventory())

@@ -15,7 +15,7 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from webhook import HOST, Webhook
+from webhook import HOST
 
 STOP_SECONDS = 5
 READY_SECONDS = 60
@@ -287,7 +287,3 @@ def free_ports(count):
     finally:
         for each in held:
             each.close()
-
-
-def make_webhook(on_alert=None):
-    return Webhook(0, on_alert)
