@@ -1,9 +1,9 @@
 //! From an inventory to files: the same inventory gives the same bytes.
 
-pub(crate) mod expression;
 mod alertmanager;
 mod blackbox;
 mod consul;
+pub(crate) mod expression;
 mod expression;
 mod grafana;
 mod inhibitions;
