@@ -66,7 +66,8 @@ pub fn latencies(inventory: &Inventory) -> Result<Vec<(&Alert, Latency)>, String
     let path = rules::path_of(inventory)?;
     let mut latencies: Vec<(&Alert, Latency)> = Vec::new();
     for alert in &inventory.catalogue.alerts {
-        let has = |fleet: &&Fleet| rules::alerts_of(&inventory.catalogue, fleet).any(|had| had.name == alert.name);
+        let has =
+            |fleet: &&Fleet| rules::alerts_of(&inventory.catalogue, fleet).any(|had| had.name == alert.name);
         let fleets = inventory.fleets.iter().chain(path.as_ref()).filter(has);
         let of = fleets.map(|fleet| Latency::of(alert, fleet, &inventory.intervals));
         if let Some(greatest) = of.max_by_key(|latency| latency.whole()) {

@@ -1,10 +1,16 @@
 //! From an inventory to files: the same inventory gives the same bytes.
 
+mod alertmanager;
+mod blackbox;
+mod consul;
 pub(crate) mod expression;
 mod grafana;
+mod inhibitions;
 mod manifest;
+mod message;
 mod plan;
 mod prometheus;
+mod receivers;
 pub(crate) mod refusal;
 mod relabel;
 mod rule_tests;
@@ -43,6 +49,8 @@ pub fn render(inventory: &Inventory, options: Options) -> Result<Tree, String> {
     if options.accelerate == 1 {
         rule_tests::render(inventory, &mut tree)?;
     }
+    alertmanager::render(inventory, options, &mut tree)?;
+    blackbox::render(inventory, &mut tree)?;
     grafana::render(inventory, options, &mut tree)?;
     Ok(tree)
 }

@@ -55,7 +55,8 @@ pub(super) fn render(inventory: &Inventory, options: Options, tree: &mut Tree) -
     let interval = inventory.intervals.evaluation.divided(options.accelerate);
     for fleet in &inventory.fleets {
         let group = |what: &str, rules| Group { name: format!("{} {what}", fleet.name), interval, rules };
-        let groups = vec![group("nodes", expected(fleet)), group("alerts", rules(fleet, inventory, options)?)];
+        let groups =
+            vec![group("nodes", expected(fleet)), group("alerts", rules(fleet, inventory, options)?)];
         let path = format!("prometheus/rules/{}.rules.yml", fleet.name);
         tree.add(path, yaml::file(&RuleFile { groups })?);
     }

@@ -88,8 +88,10 @@ impl<'a> Plot<'a> {
                 known.filter(|name| wanted.contains(name) || *name == "node_up").collect()
             }
         };
-        let endpoints: BTreeSet<&str> =
-            signals.iter().filter_map(|name| Some(fleet.speech.signals.get(*name)?.endpoint.as_str())).collect();
+        let endpoints: BTreeSet<&str> = signals
+            .iter()
+            .filter_map(|name| Some(fleet.speech.signals.get(*name)?.endpoint.as_str()))
+            .collect();
         let mut speech = fleet.speech.clone();
         speech.signals.retain(|name, _| signals.contains(name.as_str()));
         let mut nodes: Vec<Node> = fleet.nodes.clone();
@@ -121,14 +123,22 @@ impl<'a> Plot<'a> {
         let samples: Vec<Sample> = expected.iter().map(|labels| sample(alert, labels)).collect();
         let mut entry = self.entry(alert_name(alert, scenario, generation), scenario, generation);
         entry.promql_expr_test.push(never(&alert.name, earliest.minus(evaluation)));
-        entry.promql_expr_test.push(Asked { expr: firing(&alert.name), eval_time: latest, exp_samples: samples });
+        entry.promql_expr_test.push(Asked {
+            expr: firing(&alert.name),
+            eval_time: latest,
+            exp_samples: samples,
+        });
         entry.promql_expr_test.push(Asked {
             expr: firing(&alert.name),
             eval_time: well.plus(clears),
             exp_samples: Vec::new(),
         });
         let says = expected.into_iter().map(|labels| self.says(alert, labels)).collect::<Result<_, _>>()?;
-        entry.alert_rule_test.push(Told { eval_time: latest, alertname: alert.name.clone(), exp_alerts: says });
+        entry.alert_rule_test.push(Told {
+            eval_time: latest,
+            alertname: alert.name.clone(),
+            exp_alerts: says,
+        });
         Ok(entry)
     }
 
@@ -136,7 +146,11 @@ impl<'a> Plot<'a> {
     pub(super) fn fires(&self, alert: &Alert, scenario: &Scenario, generation: Option<&str>) -> Entry {
         let mut entry = self.entry(alert_name(alert, scenario, generation), scenario, generation);
         let exp_samples = self.expected(alert).iter().map(|labels| sample(alert, labels)).collect();
-        entry.promql_expr_test.push(Asked { expr: firing(&alert.name), eval_time: end(scenario), exp_samples });
+        entry.promql_expr_test.push(Asked {
+            expr: firing(&alert.name),
+            eval_time: end(scenario),
+            exp_samples,
+        });
         entry
     }
 
@@ -318,7 +332,9 @@ fn sample(alert: &Alert, labels: &BTreeMap<String, String>) -> Sample {
     let mut labels = labels.clone();
     labels.insert("alertname".into(), alert.name.clone());
     labels.insert("alertstate".into(), "firing".into());
-    let labels: Vec<String> =
-        labels.iter().map(|(name, value)| format!("{name}={}", serde_json::Value::from(value.as_str()))).collect();
+    let labels: Vec<String> = labels
+        .iter()
+        .map(|(name, value)| format!("{name}={}", serde_json::Value::from(value.as_str())))
+        .collect();
     Sample { labels: format!("ALERTS{{{}}}", labels.join(",")), value: 1.0 }
 }

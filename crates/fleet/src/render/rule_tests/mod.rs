@@ -80,8 +80,7 @@ fn of_alert(plot: &Plot<'_>, alert: &Alert, generation: Option<&str>) -> Result<
         restarted: false,
     };
     let clears = test.clears_within.unwrap_or_else(|| plot.clears(alert));
-    let phases =
-        vec![well(test.warm.unwrap_or(WARM)), sick, well(clears.plus(Duration::from_seconds(60)))];
+    let phases = vec![well(test.warm.unwrap_or(WARM)), sick, well(clears.plus(Duration::from_seconds(60)))];
     let main = Scenario { name: "fires in time, says what it should, clears".into(), phases };
     entries.push(plot.fires_and_clears(alert, &main, clears, generation)?);
     for scenario in &test.fires {
@@ -105,6 +104,9 @@ fn courses_of_health() -> Vec<Scenario> {
         of("health", vec![well(1800)]),
         of("start-up: no sample, then the first", vec![unknown.clone(), well(600)]),
         of("a node that is updated", vec![well(600), stopped.clone(), fresh.clone()]),
-        of("a scrape that is missed", vec![well(600), Phase { lasts: Duration::from_seconds(15), ..stopped }, well(300)]),
+        of(
+            "a scrape that is missed",
+            vec![well(600), Phase { lasts: Duration::from_seconds(15), ..stopped }, well(300)],
+        ),
     ]
 }
