@@ -2,6 +2,7 @@
 
 mod alertmanager;
 mod blackbox;
+mod compose;
 mod consul;
 mod expression;
 mod grafana;
@@ -9,11 +10,14 @@ mod inhibitions;
 mod manifest;
 mod message;
 mod plan;
+mod programs;
 mod prometheus;
+mod readme;
 mod receivers;
 pub(crate) mod refusal;
 mod relabel;
 mod rules;
+mod systemd;
 mod targets;
 pub(crate) mod tree;
 mod write;
@@ -48,5 +52,8 @@ pub fn render(inventory: &Inventory, options: Options) -> Result<Tree, String> {
     alertmanager::render(inventory, options, &mut tree)?;
     blackbox::render(inventory, &mut tree)?;
     grafana::render(inventory, options, &mut tree)?;
+    compose::render(inventory, &mut tree)?;
+    systemd::render(inventory, &mut tree);
+    readme::render(inventory, &mut tree);
     Ok(tree)
 }
