@@ -2,6 +2,7 @@
 
 mod alertmanager;
 mod blackbox;
+mod compose;
 mod consul;
 pub(crate) mod expression;
 mod grafana;
@@ -9,13 +10,17 @@ mod inhibitions;
 mod manifest;
 mod message;
 mod plan;
+mod programs;
 mod prometheus;
+mod readme;
 mod receivers;
 pub(crate) mod refusal;
 mod relabel;
 mod rule_tests;
 pub(crate) mod rules;
 mod runbooks;
+mod rules;
+mod systemd;
 mod targets;
 pub(crate) mod tree;
 mod write;
@@ -55,5 +60,8 @@ pub fn render(inventory: &Inventory, options: Options) -> Result<Tree, String> {
     blackbox::render(inventory, &mut tree)?;
     runbooks::render(inventory, options, &mut tree)?;
     grafana::render(inventory, options, &mut tree)?;
+    compose::render(inventory, &mut tree)?;
+    systemd::render(inventory, &mut tree);
+    readme::render(inventory, &mut tree);
     Ok(tree)
 }
