@@ -3,6 +3,7 @@
 mod alertmanager;
 mod blackbox;
 mod consul;
+pub(crate) mod expression;
 mod expression;
 mod grafana;
 mod inhibitions;
@@ -13,13 +14,17 @@ mod prometheus;
 mod receivers;
 pub(crate) mod refusal;
 mod relabel;
+mod rule_tests;
+pub(crate) mod rules;
 mod rules;
+mod runbooks;
 mod targets;
 pub(crate) mod tree;
 mod write;
 mod yaml;
 
 pub(crate) use expression::RULE_RANGE;
+pub(crate) use rules::alerts_of;
 
 use crate::inventory::Inventory;
 use tree::Tree;
@@ -45,8 +50,12 @@ pub fn render(inventory: &Inventory, options: Options) -> Result<Tree, String> {
     let mut tree = Tree::default();
     prometheus::render(inventory, options, &mut tree)?;
     rules::render(inventory, options, &mut tree)?;
+    if options.accelerate == 1 {
+        rule_tests::render(inventory, &mut tree)?;
+    }
     alertmanager::render(inventory, options, &mut tree)?;
     blackbox::render(inventory, &mut tree)?;
+    runbooks::render(inventory, options, &mut tree)?;
     grafana::render(inventory, options, &mut tree)?;
     Ok(tree)
 }
