@@ -3,8 +3,8 @@
 mod check;
 mod problems;
 mod render;
-mod simulate;
 mod secrets;
+mod simulate;
 
 use std::path::{Path, PathBuf};
 
@@ -37,6 +37,7 @@ pub(crate) enum Command {
         file: File,
         #[command(flatten)]
         wish: simulate::Wish,
+    },
     /// Write secrets of the environment to files that Alertmanager reads
     Secrets {
         #[command(flatten)]

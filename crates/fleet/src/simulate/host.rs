@@ -66,7 +66,8 @@ impl Host {
             doors.push(Door::new(address, Behind::Control));
         }
         if is_blackbox {
-            let address = loopback(&world.blackbox).ok_or_else(|| far("[blackbox]", &world.blackbox))?;
+            let blackbox = &world.inventory.engines.blackbox.address;
+            let address = loopback(blackbox).ok_or_else(|| far("[blackbox]", blackbox))?;
             doors.push(Door::new(address, Behind::Blackbox));
         }
         doors.iter_mut().try_for_each(|door| door.follow(&world))?;

@@ -6,7 +6,6 @@ use super::command::{Command, Deed};
 use super::http::{Request, answer};
 use super::illness;
 use super::node::{Manner, SimulatedNode, Told};
-use crate::catalogue::Catalogue;
 use crate::inventory::Inventory;
 use crate::problem::nearest;
 use crate::render::RULE_RANGE;
@@ -34,10 +33,8 @@ pub struct Settings {
 #[derive(Clone, Debug)]
 pub struct World {
     pub(super) nodes: Vec<SimulatedNode>,
-    pub(super) catalogue: Catalogue,
-    pub(super) accelerate: u64,
-    /// Where the blackbox exporter is expected.
-    pub(super) blackbox: String,
+    pub(super) inventory: Inventory,
+    accelerate: u64,
 }
 
 /// What came of a command.
@@ -77,13 +74,7 @@ impl World {
             let known: Vec<String> = known.into_iter().collect();
             return Err(format!("no profile has metrics of generation {name:?}: there are {known:?}"));
         }
-        let blackbox = inventory.engines.blackbox.address.clone();
-        Ok(Self {
-            nodes,
-            catalogue: inventory.catalogue.clone(),
-            accelerate: settings.accelerate.max(1),
-            blackbox,
-        })
+        Ok(Self { nodes, inventory: inventory.clone(), accelerate: settings.accelerate.max(1) })
     }
 
     /// Does what a line says.
@@ -93,7 +84,7 @@ impl World {
     pub(super) fn obey(&mut self, line: &str, now: f64) -> Result<Obeyed, String> {
         let command = Command::read(line)?;
         let meant = self.meant(&command.nodes)?;
-        let Self { nodes, catalogue, accelerate, .. } = self;
+        let Self { nodes, inventory, accelerate } = self;
         let meant = nodes.iter_mut().enumerate().filter(|(number, _)| meant.contains(number));
         let meant = meant.map(|(_, node)| node);
         match command.deed {
@@ -103,8 +94,8 @@ impl World {
                 Ok(Obeyed::Done(lines.join("\n")))
             }
             Deed::Sick { alert } => {
-                let alert = illness::find(catalogue, &alert)?;
-                let done = meant.map(|node| illness::befall(node, alert, *accelerate, now));
+                let alert = illness::find(&inventory.catalogue, &alert)?;
+                let done = meant.map(|node| illness::befall(node, alert, inventory, *accelerate, now));
                 done.collect::<Result<Vec<()>, _>>().map(|done| count(&done))
             }
             deed => {
