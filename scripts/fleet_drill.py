@@ -7,7 +7,6 @@ import os
 import platform
 import random
 import re
-import signal
 import statistics
 import sys
 import threading
@@ -16,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable
 
-from fleet_lab import HOST, Lab, LabError, free_ports
+from fleet_lab import HOST, Lab, LabError, end_by_signals, free_ports
 from fleet_screen import Screen
 from webhook import Webhook
 
@@ -135,7 +134,7 @@ class Drill:
             *[f'    {{ name = "{name}", address = "{HOST}", endpoints = {{ lifeboat = {port} }} }},'
               for name, port in self.metrics.items()],
             "]",
-            f'[[fleet]]\nname = "{LOGOS}"\nprofile = "lifeboat"',
+            f'[[fleet]]\nname = "{LOGOS}"\nprofile = "logos-core-modules"',
             f'node = [{{ name = "host-01", address = "{HOST}", endpoints = {{ lifeboat = {self.logos_port} }} }}]',
         ]
         return "\n".join(lines) + "\n"
@@ -287,7 +286,7 @@ def main():
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--write", type=Path)
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    end_by_signals()
     screen = Screen()
     drill = Drill(arguments, screen)
     try:
@@ -296,9 +295,6 @@ def main():
         screen.line()
         print(f"drill: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        screen.line("\ninterrupted")
-        return 130
     finally:
         drill.close()
 

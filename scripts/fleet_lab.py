@@ -27,6 +27,17 @@ OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 FOREIGN = ("LIFEBOAT", "SENTRY_", "RUST_BACKTRACE")
 
 
+def end_by_signals():
+    """Ctrl-C and SIGTERM end the program once, and nothing disturbs its clearing up. A shell's background ignores Ctrl-C."""
+    def end(number, _):
+        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(each, signal.SIG_IGN)
+        raise SystemExit(128 + number)
+
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, end)
+
+
 class LabError(Exception):
     """What keeps the lab from doing its work, in one sentence."""
 

@@ -70,7 +70,7 @@ fn inventory(hosts: Loopback, metrics: &str, webhook: &Webhook) -> String {
     format!(
         "prometheus = {{ address = \"{prometheus}\" }}\nalertmanager = {{ address = \"{alertmanager}\" }}\n\
          [[destination]]\ntype = \"webhook\"\nurl = \"{}\"\n\
-         [[fleet]]\nname = \"logos.test\"\nprofile = [\"lifeboat\", \"logos-core-modules\"]\nowner = \"delivery\"\n\
+         [[fleet]]\nname = \"logos.test\"\nprofile = \"logos-core-modules\"\nowner = \"delivery\"\n\
          [[fleet.node]]\nname = \"host-01\"\naddress = \"{}\"\nendpoints = {{ lifeboat = \"{metrics}\" }}\n",
         webhook.url(),
         hosts.host(4)
