@@ -4,6 +4,7 @@ mod check;
 mod problems;
 mod render;
 mod secrets;
+mod simulate;
 
 use std::path::{Path, PathBuf};
 
@@ -30,6 +31,13 @@ pub(crate) enum Command {
         #[command(flatten)]
         wish: render::Wish,
     },
+    /// Let a fleet answer that is not there: for tests, demonstrations and drills
+    Simulate {
+        #[command(flatten)]
+        file: File,
+        #[command(flatten)]
+        wish: simulate::Wish,
+    },
     /// Write secrets of the environment to files that Alertmanager reads
     Secrets {
         #[command(flatten)]
@@ -53,6 +61,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Check { file, json } => check::run(&file.path, json),
         Command::Render { file, wish } => render::run(&read(&file.path)?, &wish),
+        Command::Simulate { file, wish } => simulate::run(&read(&file.path)?, &wish),
         Command::Secrets { file, out } => secrets::run(&read(&file.path)?, out.as_deref()),
     }
 }

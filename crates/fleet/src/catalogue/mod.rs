@@ -3,7 +3,9 @@
 //! An alert or a panel stands where a fleet's profiles have every signal that it needs, and nowhere else.
 
 mod alert;
+pub mod alert_test;
 mod dashboard;
+mod record;
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -12,9 +14,11 @@ use include_dir::{Dir, include_dir};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-pub use alert::{Alert, AlertTest, Severity};
+pub use alert::{Alert, Scope, Severity};
+pub use alert_test::AlertTest;
 pub(crate) use dashboard::number_of;
 pub use dashboard::{Annotation, Dashboard, Panel, PanelKind, PanelQuery, Row};
+pub use record::Record;
 
 use crate::problem::{Problem, Problems, Source};
 
@@ -25,6 +29,8 @@ static OURS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/catalogue");
 pub struct Catalogue {
     /// Thresholds by name.
     pub thresholds: BTreeMap<String, Threshold>,
+    /// What is computed of signals, in the order in which it is.
+    pub records: Vec<Record>,
     /// Alerts, in the order of their files' names.
     pub alerts: Vec<Alert>,
     /// Dashboards, in the order of their files' names.
@@ -67,6 +73,12 @@ struct Thresholds {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct Records {
+    record: Vec<Record>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Alerts {
     alert: Vec<Alert>,
 }
@@ -90,6 +102,7 @@ impl Catalogue {
     fn read_ours() -> Result<Self, Problems> {
         let thresholds: Thresholds = read("thresholds.toml", text_of("thresholds.toml"))?;
         let mut catalogue = Self { thresholds: thresholds.threshold, ..Self::default() };
+        catalogue.records = read::<Records>("records.toml", text_of("records.toml"))?.record;
         for (name, text) in files_of("alerts") {
             catalogue.alerts.extend(read::<Alerts>(&name, text)?.alert);
         }

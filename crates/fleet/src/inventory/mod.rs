@@ -114,7 +114,7 @@ pub struct Objectives {
 }
 
 /// One node.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Node {
     /// Its name: the label `node`.
     pub name: String,
