@@ -79,7 +79,7 @@ fn of_fleet(page: &mut Rows, inventory: &Inventory, fleet: &Fleet) {
     }
     let mut severities: BTreeMap<String, usize> = BTreeMap::new();
     for alert in inventory.watched(fleet) {
-        *severities.entry(format!("{:?}", alert.severity)).or_default() += 1;
+        *severities.entry(alert.severity.to_string()).or_default() += 1;
     }
     let all: usize = severities.values().sum();
     let each: Vec<String> = severities.iter().map(|(name, count)| format!("{name} {count}")).collect();
@@ -113,7 +113,7 @@ fn told(destination: &Destination) -> String {
     let mut text = if destination.is_watchdog {
         format!("{by}the dead man's switch")
     } else {
-        let severities: Vec<String> = destination.severities.iter().map(|one| format!("{one:?}")).collect();
+        let severities: Vec<String> = destination.severities.iter().map(|one| one.to_string()).collect();
         let what = if severities.is_empty() { "every alert".into() } else { severities.join(", ") };
         let of = |names: &[String], of: &str| {
             if names.is_empty() { String::new() } else { format!(" {of} {}", names.join(", ")) }
@@ -152,7 +152,7 @@ fn whole(inventory: &Inventory) -> Value {
             json!({"name": node.name, "dc": node.dc, "role": node.role, "endpoints": node.endpoints})
         });
         let alerts = inventory.watched(fleet);
-        let alerts = alerts.map(|alert| json!({"name": alert.name, "severity": format!("{:?}", alert.severity)}));
+        let alerts = alerts.map(|alert| json!({"name": alert.name, "severity": alert.severity.to_string()}));
         let gaps = inventory.gaps(fleet).into_iter();
         let gaps = gaps.map(|gap| json!({"reason": gap.reason, "remedy": gap.remedy, "alerts": gap.alerts}));
         json!({
@@ -162,7 +162,7 @@ fn whole(inventory: &Inventory) -> Value {
         })
     });
     let destinations = inventory.destinations.iter().map(|destination| {
-        let severities: Vec<String> = destination.severities.iter().map(|one| format!("{one:?}")).collect();
+        let severities: Vec<String> = destination.severities.iter().map(|one| one.to_string()).collect();
         json!({
             "name": destination.name, "type": destination.channel.word(), "severities": severities,
             "fleets": destination.fleets, "owners": destination.owners, "is_watchdog": destination.is_watchdog,
