@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 
-use lifeboat_fleet::profile::{Book, Kind, Pages, Profile, Signal, Speech};
+use lifeboat_fleet::profile::{Kind, Pages, Profile, Signal, Speech};
 use serde_json::{Value, json};
+
+use crate::pages::book;
 
 const STEP: f64 = 15.0;
 const WINDOW: f64 = 120.0;
@@ -155,7 +157,7 @@ fn generations(profile: &Profile) -> BTreeSet<Option<String>> {
 
 #[test]
 fn every_query_gives_the_number_back() {
-    let (book, promtools) = (Book::ours().unwrap(), promtools());
+    let (book, promtools) = (book(), promtools());
     let folder = tempfile::tempdir().unwrap();
     let mut files = Vec::new();
     for profile in book.profiles() {

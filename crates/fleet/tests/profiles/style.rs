@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use lifeboat_fleet::profile::{Book, Kind, Profile, Signal, Speech};
+use lifeboat_fleet::profile::{Kind, Profile, Signal, Speech};
 
 use crate::facts;
+use crate::pages::book;
 use crate::promql::selectors;
 
 /// Units of Grafana's that signals have. See <https://github.com/grafana/grafana/blob/main/packages/grafana-data/src/valueFormats/categories.ts>.
@@ -23,7 +24,7 @@ const UNITS: [&str; 11] = [
 ];
 
 fn each(check: impl Fn(&str, &Profile, &Speech, &str, &Signal)) {
-    let book = Book::ours().unwrap();
+    let book = book();
     for profile in book.profiles() {
         let speech = book.speech(std::slice::from_ref(&profile.name)).unwrap();
         for (name, signal) in &profile.signals {
@@ -95,7 +96,7 @@ fn every_counter_is_a_rate_over_the_window_that_is_given() {
 
 #[test]
 fn signals_that_share_a_metric_agree_while_all_are_well() {
-    let book = Book::ours().unwrap();
+    let book = book();
     for profile in book.profiles() {
         let speech = book.speech(std::slice::from_ref(&profile.name)).unwrap();
         let mut told: BTreeMap<_, (f64, Kind, &str)> = BTreeMap::new();
