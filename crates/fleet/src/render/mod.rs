@@ -18,7 +18,6 @@ pub(crate) mod refusal;
 mod relabel;
 mod rule_tests;
 pub(crate) mod rules;
-mod rules;
 mod runbooks;
 mod systemd;
 mod targets;
