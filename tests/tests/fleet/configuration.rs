@@ -101,7 +101,7 @@ fn try_render(scratch: &Scratch, inventory: &str, more: &[&str]) -> Outcome {
 
 /// The folder with what is rendered.
 pub(crate) fn render(scratch: &Scratch, inventory: &str, more: &[&str]) -> PathBuf {
-    try_render(scratch, inventory, more).output();
+    drop(try_render(scratch, inventory, more).output());
     scratch.join("out")
 }
 
@@ -112,12 +112,12 @@ fn check(generation: Generation, out: &Path) {
     let said = config.finish().output();
     assert!(said.contains("is valid prometheus config file syntax"), "{said}");
     let rules = fs::read_dir(prometheus.join("rules")).unwrap().map(|entry| entry.unwrap().path());
-    generation.run("promtool").args(["check", "rules"]).args(rules).finish().output();
+    drop(generation.run("promtool").args(["check", "rules"]).args(rules).finish().output());
     let routes = out.join("alertmanager/alertmanager.yml");
     let said = generation.run("amtool").arg("check-config").arg(routes).finish().output();
     assert!(said.contains("SUCCESS") && said.contains("1 templates"), "{said}");
     let modules = format!("--config.file={}", out.join("blackbox/blackbox.yml").display());
-    generation.run("blackbox-exporter").arg("--config.check").arg(modules).finish().output();
+    drop(generation.run("blackbox-exporter").arg("--config.check").arg(modules).finish().output());
 }
 
 fn sections(out: &Path) -> String {
@@ -209,7 +209,10 @@ fn what_consul_says_becomes_a_nodes_labels() {
             config.push_str("  file_sd_configs:\n  - files: [consul.json]\n");
             is_consul = true;
         }
-        is_consul &= line.contains("consul") || !line.starts_with("  ") || line.starts_with("  -") || line.starts_with("   ");
+        is_consul &= line.contains("consul")
+            || !line.starts_with("  ")
+            || line.starts_with("  -")
+            || line.starts_with("   ");
         if !is_consul {
             config.push_str(&format!("{line}\n"));
         }
@@ -223,7 +226,8 @@ fn what_consul_says_becomes_a_nodes_labels() {
     ];
     for (job, address, page) in cases {
         let name = format!("{job} of waku.test by Consul");
-        let test = Generation::Three.run("promtool").args(["check", "service-discovery"]).arg(&path).arg(name);
+        let test =
+            Generation::Three.run("promtool").args(["check", "service-discovery"]).arg(&path).arg(name);
         let said: serde_json::Value = serde_json::from_str(&test.finish().output()).unwrap();
         let labels = &said[0]["labels"];
         let wanted = [
@@ -256,14 +260,15 @@ fn units_are_right_and_ask_for_few_rights() {
         // The engines are not installed here.
         let (before, command) = text.split_once("\nExecStart=").unwrap();
         let (_, arguments) = command.split_once(' ').unwrap();
-        let name = path.file_name().unwrap().to_owned();
+        let name = path.file_name().unwrap().to_str().unwrap();
         units.push(scratch.write(name, format!("{before}\nExecStart=/bin/true {arguments}")));
     }
     assert_eq!(units.len(), 4);
     let said = Run::new("systemd-analyze").arg("verify").args(&units).finish();
     assert_eq!((said.succeeded(), said.stderr.as_str()), (true, ""));
-    let rights = Run::new("systemd-analyze").args(["security", "--offline=yes", "--threshold=20"]).args(&units);
-    rights.finish().output();
+    let rights =
+        Run::new("systemd-analyze").args(["security", "--offline=yes", "--threshold=20"]).args(&units);
+    drop(rights.finish().output());
 }
 
 #[test]

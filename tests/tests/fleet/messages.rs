@@ -95,7 +95,10 @@ impl Stage {
         let routes = render(&scratch, &inventory, &["--accelerate=20"]).join("alertmanager/alertmanager.yml");
         let text = fs::read_to_string(&routes).unwrap();
         // Telegram is elsewhere in use; and 0.25 takes the token itself alone.
-        let text = text.replace("    chat_id:", &format!("    api_url: http://{}/telegram\n    chat_id:", webhook.address));
+        let text = text.replace(
+            "    chat_id:",
+            &format!("    api_url: http://{}/telegram\n    chat_id:", webhook.address),
+        );
         let text = match generation {
             Generation::Two => {
                 let file = format!("bot_token_file: {}", scratch.join("token").display());
@@ -142,7 +145,8 @@ fn alert(node: &str, summary: &str) -> Value {
 /// What every message is, as lines.
 fn check_text(text: &str) {
     let lines: Vec<&str> = text.lines().collect();
-    let begin = "P1 FIRING logos.test node-01 PeersBelowMinimum: node-01 has 2 peers a\"b'c`\\ Runbook: https://evil";
+    let begin =
+        "P1 FIRING logos.test node-01 PeersBelowMinimum: node-01 has 2 peers a\"b'c`\\ Runbook: https://evil";
     assert!(lines[0].starts_with(begin), "{text}");
     let count = |begin: &str| lines.iter().filter(|line| line.starts_with(begin)).count();
     assert_eq!(lines[1], "Respond within 1 hour, resolve within 4 hours.");
@@ -188,7 +192,8 @@ fn hostile_labels(generation: Generation) {
 /// A message of many alerts says how many, and has an end that a chat still shows.
 fn many_alerts(stage: &Stage) {
     let of = |number: u32| {
-        let mut alert = alert(&format!("node-{number:02}"), &format!("node-{number:02} {}", "x".repeat(2_000)));
+        let mut alert =
+            alert(&format!("node-{number:02}"), &format!("node-{number:02} {}", "x".repeat(2_000)));
         alert["labels"]["alertname"] = "NodeDied".into();
         alert
     };
@@ -201,7 +206,8 @@ fn many_alerts(stage: &Stage) {
     assert!(text.chars().count() <= 4_096);
     let firing = wait_for("twelve alerts for PagerDuty", PATIENCE, || {
         let all = stage.got("pager").into_iter().map(|request| request.json());
-        let texts = all.map(|json| json["payload"]["custom_details"]["firing"].as_str().unwrap_or_default().to_owned());
+        let texts = all
+            .map(|json| json["payload"]["custom_details"]["firing"].as_str().unwrap_or_default().to_owned());
         texts.into_iter().find(|text| text.contains("FIRING x12"))
     });
     assert!(firing.contains("And more: 12 in all."), "{firing}");
@@ -210,7 +216,8 @@ fn many_alerts(stage: &Stage) {
 
 /// The dead man's switch hears of the one alert that is for it, again and again; nobody else does.
 fn watchdog(stage: &Stage) {
-    let always = json!([{ "labels": { "alertname": "Watchdog", "severity": "none", "fleet": "logos.test" } }]);
+    let always =
+        json!([{ "labels": { "alertname": "Watchdog", "severity": "none", "fleet": "logos.test" } }]);
     stage.tell(&always);
     wait_for("a second sign of life", PATIENCE, || {
         // Prometheus tells again of what still fires.
