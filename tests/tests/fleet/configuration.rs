@@ -287,7 +287,8 @@ fn no_secret_is_rendered_and_containers_keep_to_themselves() {
     assert!(!compose.contains("ports:") && !compose.contains("0.0.0.0"), "{compose}");
     for file in ["compose.yaml", "README.md", "alertmanager/alertmanager.yml", "prometheus/prometheus.yml"] {
         let text = fs::read_to_string(out.join(file)).unwrap();
-        for key in ["bot_token:", "api_url:", "routing_key:", "auth_password:", "credentials:", "password:"] {
+        for key in ["bot_token:", "api_url:", "routing_key:", "auth_password:", "credentials:", " password:"]
+        {
             assert!(!text.contains(key), "{key} in {file}");
         }
     }
