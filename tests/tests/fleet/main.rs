@@ -7,3 +7,4 @@ mod engines;
 mod incident;
 mod mail;
 mod messages;
+mod pages;
