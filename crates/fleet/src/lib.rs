@@ -9,6 +9,7 @@ mod duration;
 mod inventory;
 mod problem;
 mod render;
+mod survey;
 mod template;
 
 pub mod catalogue;
@@ -24,3 +25,4 @@ pub use problem::{Problem, Problems};
 pub use render::refusal::Refusal;
 pub use render::tree::{Tree, Written};
 pub use render::{Options, render};
+pub use survey::Gap;
