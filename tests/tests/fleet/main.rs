@@ -4,6 +4,7 @@
 mod configuration;
 mod dashboards;
 mod demo;
+mod end_to_end;
 mod engines;
 mod incident;
 mod mail;
