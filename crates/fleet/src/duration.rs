@@ -37,6 +37,18 @@ impl Duration {
         self.ms as f64 / 1_000.0
     }
 
+    /// Together with another.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self { ms: self.ms.saturating_add(other.ms) }
+    }
+
+    /// Without another; nothing where that is longer.
+    #[must_use]
+    pub const fn minus(self, other: Self) -> Self {
+        Self { ms: self.ms.saturating_sub(other.ms) }
+    }
+
     /// The n-th part, at least a millisecond where there was any.
     #[must_use]
     pub fn divided(self, by: u64) -> Self {

@@ -1,9 +1,8 @@
-//! One alert: when it fires, what it says, and what its tests feed it.
-
-use std::collections::BTreeMap;
+//! One alert: when it fires, what it says, and how its rule is tested.
 
 use serde::{Deserialize, Serialize};
 
+use super::alert_test::AlertTest;
 use crate::duration::Duration;
 
 /// How soon somebody has to act: response and resolution targets are P0 15 min and 2 h, P1 1 h and 4 h, P2 4 h and 24 h,
@@ -18,6 +17,32 @@ pub enum Severity {
     P2,
     /// Somebody should look, some day this week.
     P3,
+    /// Nobody is told: the dead man's switch, which fires as long as all is well.
+    #[serde(rename = "none")]
+    None,
+}
+
+/// The label's value.
+impl std::fmt::Display for Severity {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::None => formatter.write_str("none"),
+            told => write!(formatter, "{told:?}"),
+        }
+    }
+}
+
+/// What an alert is about: which labels say where it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// One node: `fleet`, `dc`, `node`.
+    #[default]
+    Node,
+    /// A fleet: `fleet`.
+    Fleet,
+    /// The way that alerts take, which all fleets share: none of these labels.
+    Path,
 }
 
 /// What somebody is told.
@@ -26,39 +51,38 @@ pub enum Severity {
 pub struct Alert {
     /// Its name, and its runbook's.
     pub name: String,
+    /// What it is about.
+    #[serde(default)]
+    pub scope: Scope,
     /// The signals without which it does not stand.
     #[serde(default)]
     pub needs: Vec<String>,
+    /// Signals of which one is enough; the expression asks which there are (`<% if postgres_up is defined %>`).
+    #[serde(default)]
+    pub any: Vec<String>,
     /// When it fires: PromQL with `${signal}` for a signal's query (or `${signal_over('peers', '30m')}` for another window),
-    /// `${threshold.peers_min}` for a figure, and `${select}` for the matchers of the fleet.
+    /// `${threshold.peers_min}` for a figure, `${select}` for the matchers of the fleet, `${by}` for the labels that tell
+    /// nodes apart, `${seconds('5m')}` for a duration as a number.
     pub expr: String,
     /// How long that must hold.
     #[serde(default, rename = "for")]
     pub hold: Duration,
+    /// How long a node must be ill before the expression is true, where that is not the longest of its windows.
+    pub fill: Option<Duration>,
+    /// Whether it watches a trend: its latency counts from when the trend is there, not from when it began.
+    #[serde(default)]
+    pub trend: bool,
     /// How soon somebody has to act.
     pub severity: Severity,
+    /// Points that a node's health score loses while it fires.
+    #[serde(default)]
+    pub deducts: u32,
     /// One sentence that names the node and the figure; Prometheus' template language.
     pub summary: String,
-    /// What it means, in a few sentences; Prometheus' template language.
+    /// What it means, in a few sentences; of Prometheus' template language only `{{ $labels.name }}`.
     pub description: String,
     /// The panel that shows it, as `dashboard/panel`.
     pub panel: String,
     /// What its rule's tests feed it.
     pub test: AlertTest,
-}
-
-/// Signals of a node over time: well, then ill, then well again.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AlertTest {
-    /// What signals are while the node is well, where that is not what their profile says.
-    #[serde(default)]
-    pub healthy: BTreeMap<String, f64>,
-    /// What signals are while it is ill.
-    pub sick: BTreeMap<String, f64>,
-    /// Signals that are gone while it is ill.
-    #[serde(default)]
-    pub absent: Vec<String>,
-    /// How soon after the node fell ill the rule has to fire, where that is more than its budget says.
-    pub within: Option<Duration>,
 }

@@ -3,17 +3,22 @@
 //! An alert or a panel stands where a fleet's profiles have every signal that it needs, and nowhere else.
 
 mod alert;
+pub mod alert_test;
 mod dashboard;
+mod record;
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use include_dir::{Dir, include_dir};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-pub use alert::{Alert, AlertTest, Severity};
+pub use alert::{Alert, Scope, Severity};
+pub use alert_test::AlertTest;
 pub(crate) use dashboard::number_of;
 pub use dashboard::{Annotation, Dashboard, Panel, PanelKind, PanelQuery, Row};
+pub use record::Record;
 
 use crate::problem::{Problem, Problems, Source};
 
@@ -24,6 +29,8 @@ static OURS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/catalogue");
 pub struct Catalogue {
     /// Thresholds by name.
     pub thresholds: BTreeMap<String, Threshold>,
+    /// What is computed of signals, in the order in which it is.
+    pub records: Vec<Record>,
     /// Alerts, in the order of their files' names.
     pub alerts: Vec<Alert>,
     /// Dashboards, in the order of their files' names.
@@ -66,6 +73,12 @@ struct Thresholds {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct Records {
+    record: Vec<Record>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Alerts {
     alert: Vec<Alert>,
 }
@@ -82,8 +95,14 @@ impl Catalogue {
     /// # Errors
     /// Where a file of it cannot be read: a fault of the program.
     pub fn ours() -> Result<Self, Problems> {
+        static READ: OnceLock<Result<Catalogue, Problems>> = OnceLock::new();
+        READ.get_or_init(Self::read_ours).clone()
+    }
+
+    fn read_ours() -> Result<Self, Problems> {
         let thresholds: Thresholds = read("thresholds.toml", text_of("thresholds.toml"))?;
         let mut catalogue = Self { thresholds: thresholds.threshold, ..Self::default() };
+        catalogue.records = read::<Records>("records.toml", text_of("records.toml"))?.record;
         for (name, text) in files_of("alerts") {
             catalogue.alerts.extend(read::<Alerts>(&name, text)?.alert);
         }

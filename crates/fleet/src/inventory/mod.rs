@@ -15,6 +15,7 @@ use crate::duration::Duration;
 use crate::problem::Problem;
 use crate::profile::Speech;
 
+pub(crate) use address::wrong_name;
 pub use consul::Consul;
 pub use destination::{Channel, Destination, Place, Secret};
 pub use engines::{Alertmanager, Blackbox, Engines, Grafana, Prometheus, Version};
@@ -85,8 +86,8 @@ pub struct Fleet {
     pub profiles: Vec<String>,
     /// How its nodes speak; only endpoints that they have, and signals that those tell.
     pub speech: Speech,
-    /// Endpoints that its profiles have and none of its nodes does, with what answers there.
-    pub without: BTreeMap<String, String>,
+    /// What its profiles have beside that: endpoints that no node has, and what those would tell.
+    pub off: Speech,
     /// Every threshold by name.
     pub thresholds: BTreeMap<String, f64>,
     /// What it is to keep.
@@ -113,7 +114,7 @@ pub struct Objectives {
 }
 
 /// One node.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Node {
     /// Its name: the label `node`.
     pub name: String,

@@ -4,6 +4,7 @@
 //! profile and nothing else.
 
 mod book;
+mod check;
 mod meter;
 mod pages;
 mod scenario;
@@ -16,6 +17,7 @@ use serde::Deserialize;
 use crate::template;
 
 pub use book::{Book, Speech};
+pub(crate) use check::place;
 pub use pages::{Pages, Sample};
 pub use scenario::{Clock, InputSeries, Scenario, input_series};
 pub use series::{Kind, Series};

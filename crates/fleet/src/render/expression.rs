@@ -6,7 +6,6 @@ use std::sync::Arc;
 use minijinja::Environment;
 use serde_json::{Map, Value, json};
 
-use crate::catalogue::Alert;
 use crate::duration::Duration;
 use crate::inventory::Fleet;
 use crate::profile::Signal;
@@ -40,28 +39,41 @@ impl View {
     }
 }
 
-/// What an alert of a fleet asks.
-pub(crate) fn of_alert(alert: &Alert, fleet: &Fleet) -> Result<String, String> {
-    let view = View::of_rules(fleet);
-    let text = of_fleet(&alert.expr, &view, &fleet.speech.signals, &fleet.thresholds);
-    text.map_err(|error| format!("alert {}: {error}", alert.name))
+/// What a rule of a fleet asks, with every window, offset and duration divided.
+pub(crate) fn of_rule(text: &str, fleet: &Fleet, accelerate: u64) -> Result<String, String> {
+    let mut values = Map::new();
+    values.insert("jobs".into(), jobs_of_life(fleet).into());
+    let mut engine = template::engine()?;
+    engine.add_function("seconds", move |text: String| {
+        let duration = text.parse::<Duration>().map_err(refused)?;
+        Ok::<_, minijinja::Error>(duration.divided(accelerate).seconds())
+    });
+    let query = expanded(text, engine, values, &View::of_rules(fleet), fleet)?;
+    let lines = query.lines().map(str::trim).filter(|line| !line.is_empty());
+    Ok(accelerated(&lines.collect::<Vec<_>>().join("\n"), accelerate))
 }
 
-/// An expression over signals of one fleet.
-pub(crate) fn of_fleet(
+/// The endpoints by which a node tells that it lives, as a matcher's pattern: not those of its host, nor of its database.
+pub(crate) fn jobs_of_life(fleet: &Fleet) -> String {
+    let own = fleet.speech.endpoints.iter().filter(|(_, endpoint)| endpoint.probe.is_none());
+    let names = own.map(|(name, _)| name.as_str()).filter(|name| !["host", "postgres"].contains(name));
+    names.collect::<Vec<_>>().join("|")
+}
+
+fn expanded(
     text: &str,
+    mut engine: Environment<'_>,
+    mut values: Map<String, Value>,
     view: &View,
-    signals: &BTreeMap<String, Signal>,
-    thresholds: &BTreeMap<String, f64>,
+    fleet: &Fleet,
 ) -> Result<String, String> {
-    let mut values = Map::new();
+    let signals = &fleet.speech.signals;
     for (name, signal) in signals {
         values.insert(name.clone(), in_brackets(&view.query(signal, None)?).into());
     }
     values.insert("select".into(), view.select.clone().into());
     values.insert("by".into(), BY.into());
-    values.insert("threshold".into(), json!(thresholds));
-    let mut engine = template::engine()?;
+    values.insert("threshold".into(), json!(fleet.thresholds));
     add_signal_over(&mut engine, view.clone(), signals.clone());
     template::expand(&engine, text.trim(), Value::Object(values))
 }
@@ -70,10 +82,13 @@ pub(crate) fn of_fleet(
 fn add_signal_over(engine: &mut Environment<'_>, view: View, signals: BTreeMap<String, Signal>) {
     let signals = Arc::new(signals);
     engine.add_function("signal_over", move |name: String, range: String| {
-        let refused = |what: String| minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, what);
         let signal = signals.get(&name).ok_or_else(|| refused(format!("no signal {name:?}")))?;
         view.query(signal, Some(&range)).map(|query| in_brackets(&query)).map_err(refused)
     });
+}
+
+fn refused(what: String) -> minijinja::Error {
+    minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, what)
 }
 
 /// In brackets, so that operators around it mean all of it.
@@ -97,16 +112,25 @@ pub(crate) fn accelerated(query: &str, by: u64) -> String {
         if opening == "o" {
             continue;
         }
-        let end = rest.find(|letter: char| !letter.is_ascii_alphanumeric()).unwrap_or(rest.len());
-        let (duration, after) = rest.split_at(end);
-        match duration.parse::<Duration>() {
-            Ok(duration) => fast.push_str(&duration.divided(by).to_string()),
-            Err(_) => fast.push_str(duration),
+        rest = push_divided(rest, by, &mut fast);
+        if let Some(step) = rest.strip_prefix(':').filter(|_| opening == "[") {
+            fast.push(':');
+            rest = push_divided(step, by, &mut fast);
         }
-        rest = after;
     }
     fast.push_str(rest);
     fast
+}
+
+/// Writes the duration with which a text begins, divided; what comes after it.
+fn push_divided<'a>(text: &'a str, by: u64, fast: &mut String) -> &'a str {
+    let end = text.find(|letter: char| !letter.is_ascii_alphanumeric()).unwrap_or(text.len());
+    let (duration, after) = text.split_at(end);
+    match duration.parse::<Duration>() {
+        Ok(duration) => fast.push_str(&duration.divided(by).to_string()),
+        Err(_) => fast.push_str(duration),
+    }
+    after
 }
 
 #[cfg(test)]
@@ -116,7 +140,7 @@ mod tests {
     #[test]
     fn windows_shrink_and_nothing_else() {
         let query = r#"rate(a{to="1m"}[2m]) > on(node) b offset 5m and c[30s:15s] and d[1h]"#;
-        let fast = r#"rate(a{to="1m"}[8s]) > on(node) b offset 20s and c[2s:15s] and d[4m]"#;
+        let fast = r#"rate(a{to="1m"}[8s]) > on(node) b offset 20s and c[2s:1s] and d[4m]"#;
         assert_eq!(accelerated(query, 15), fast);
     }
 }

@@ -1,14 +1,25 @@
-//! Prometheus' rules: one file for each fleet, with its own thresholds in it as figures.
+//! Prometheus' rules: one file for each fleet, with its own thresholds in it as figures, and one for the way that alerts take.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::expression::BY;
 use super::tree::Tree;
 use super::{Options, expression, yaml};
-use crate::catalogue::{Alert, Catalogue};
+use crate::catalogue::{Alert, Catalogue, Record, Scope};
 use crate::duration::Duration;
 use crate::inventory::{Fleet, Inventory};
+use crate::profile::Book;
+
+/// Rules of the way that alerts take.
+pub(super) const PATH: &str = "path";
+
+/// What a node loses from its health score where it does not run or does not answer.
+const POINTS_OF_DOWN: u32 = 80;
+
+/// What a node loses at most for what is not known of it.
+const POINTS_OF_UNKNOWN: u32 = 20;
 
 #[derive(Serialize)]
 struct RuleFile {
@@ -41,22 +52,99 @@ enum Rule {
 }
 
 pub(super) fn render(inventory: &Inventory, options: Options, tree: &mut Tree) -> Result<(), String> {
+    let interval = inventory.intervals.evaluation.divided(options.accelerate);
     for fleet in &inventory.fleets {
-        let interval = inventory.intervals.evaluation.divided(options.accelerate);
         let group = |what: &str, rules| Group { name: format!("{} {what}", fleet.name), interval, rules };
-        let alerts = alerts_of(&inventory.catalogue, fleet)
-            .map(|alert| alert_rule(alert, fleet, inventory, options))
+        let groups =
+            vec![group("nodes", expected(fleet)), group("alerts", rules(fleet, inventory, options)?)];
+        let path = format!("prometheus/rules/{}.rules.yml", fleet.name);
+        tree.add(path, yaml::file(&RuleFile { groups })?);
+    }
+    if let Some(path) = path_of(inventory)? {
+        let rules = alerts_of(&inventory.catalogue, &path)
+            .map(|alert| alert_rule(alert, &path, inventory, options))
             .collect::<Result<_, _>>()?;
-        let file = RuleFile { groups: vec![group("nodes", expected(fleet)), group("alerts", alerts)] };
-        tree.add(format!("prometheus/rules/{}.rules.yml", fleet.name), yaml::file(&file)?);
+        let groups = vec![Group { name: PATH.into(), interval, rules }];
+        tree.add("prometheus/rules/path.rules.yml", yaml::file(&RuleFile { groups })?);
     }
     Ok(())
+}
+
+/// The engines that alerts pass through, as if they were a fleet: its owner is the first fleet's.
+pub(crate) fn path_of(inventory: &Inventory) -> Result<Option<Fleet>, String> {
+    let Some(fleet) = inventory.fleets.first() else { return Ok(None) };
+    let book = Book::ours().map_err(|problems| problems.to_string())?;
+    let speech = book.speech(&["alert-path".into()]).map_err(|(name, _)| format!("no profile {name}"))?;
+    Ok(Some(Fleet { name: PATH.into(), speech, nodes: Vec::new(), consul: None, ..fleet.clone() }))
+}
+
+/// Whether this is no fleet but the engines that alerts pass through.
+pub(super) fn is_path(fleet: &Fleet) -> bool {
+    fleet.nodes.is_empty() && fleet.consul.is_none()
 }
 
 /// The alerts for which a fleet has every signal.
 pub(crate) fn alerts_of<'a>(catalogue: &'a Catalogue, fleet: &'a Fleet) -> impl Iterator<Item = &'a Alert> {
     let has = |signal: &String| fleet.speech.signals.contains_key(signal);
-    catalogue.alerts.iter().filter(move |alert| alert.needs.iter().all(has))
+    let is_path = is_path(fleet);
+    catalogue.alerts.iter().filter(move |alert| {
+        (alert.scope == Scope::Path) == is_path
+            && alert.needs.iter().all(has)
+            && (alert.any.is_empty() || alert.any.iter().any(has))
+    })
+}
+
+/// What is recorded of a fleet.
+pub(crate) fn records_of<'a>(catalogue: &'a Catalogue, fleet: &'a Fleet) -> impl Iterator<Item = &'a Record> {
+    let has = |signal: &String| fleet.speech.signals.contains_key(signal);
+    catalogue.records.iter().filter(move |record| record.needs.iter().all(has))
+}
+
+/// In one group, since its rules are evaluated one after the other: what is recorded, alerts, what is computed of those,
+/// and alerts on that.
+fn rules(fleet: &Fleet, inventory: &Inventory, options: Options) -> Result<Vec<Rule>, String> {
+    let catalogue = &inventory.catalogue;
+    let mut rules = Vec::new();
+    for record in records_of(catalogue, fleet).filter(|record| !record.of_alerts) {
+        rules.push(record_rule(record, fleet, options)?);
+    }
+    let is_late = |alert: &Alert| alert.expr.contains("node:health_");
+    for alert in alerts_of(catalogue, fleet).filter(|alert| !is_late(alert)) {
+        rules.push(alert_rule(alert, fleet, inventory, options)?);
+    }
+    rules.extend(deductions(catalogue, fleet));
+    for record in records_of(catalogue, fleet).filter(|record| record.of_alerts) {
+        rules.push(record_rule(record, fleet, options)?);
+    }
+    for alert in alerts_of(catalogue, fleet).filter(|alert| is_late(alert)) {
+        rules.push(alert_rule(alert, fleet, inventory, options)?);
+    }
+    Ok(rules)
+}
+
+fn record_rule(record: &Record, fleet: &Fleet, options: Options) -> Result<Rule, String> {
+    let expr = expression::of_rule(&record.expr, fleet, options.accelerate)
+        .map_err(|error| format!("record {}: {error}", record.name))?;
+    Ok(Rule::Record { record: record.name.clone(), expr, labels: BTreeMap::new() })
+}
+
+/// What each node's health score loses, by reason: score and alerts cannot say different things.
+fn deductions(catalogue: &Catalogue, fleet: &Fleet) -> Vec<Rule> {
+    let select = expression::View::of_rules(fleet).select;
+    let deduction = |reason: &str, expr: String| Rule::Record {
+        record: "node:health_deduction".into(),
+        expr,
+        labels: BTreeMap::from([("reason", reason.to_owned())]),
+    };
+    let mut rules = vec![
+        deduction("down", format!("{POINTS_OF_DOWN} * (1 - node:alive:bool{{{select}}}) > 0")),
+        deduction("unknown", format!("{POINTS_OF_UNKNOWN} * (1 - node:health_coverage{{{select}}}) > 0")),
+    ];
+    for alert in alerts_of(catalogue, fleet).filter(|alert| alert.deducts > 0) {
+        let fires = format!("ALERTS{{{select},alertname=\"{}\",alertstate=\"firing\"}}", alert.name);
+        rules.push(deduction(&alert.name, format!("{} * max by ({BY}) ({fires})", alert.deducts)));
+    }
+    rules
 }
 
 /// What should be there: a node that discovery no longer knows is missed all the same.
@@ -76,12 +164,39 @@ fn expected(fleet: &Fleet) -> Vec<Rule> {
             labels: labels.into(),
         }
     });
-    nodes.collect()
+    let known = nodes.chain(fleet.consul.as_ref().map(|_| expected_of_consul(fleet)));
+    known.collect()
+}
+
+/// Of the nodes that Consul knows, those that Prometheus has seen within the hour.
+fn expected_of_consul(fleet: &Fleet) -> Rule {
+    let select = expression::View::of_rules(fleet).select;
+    Rule::Record {
+        record: "fleet:node_expected:info".into(),
+        expr: format!("group by ({BY}, role) (last_over_time(up{{{select}}}[1h]))"),
+        labels: BTreeMap::from([("version", fleet.version.clone().unwrap_or_default())]),
+    }
 }
 
 fn alert_rule(alert: &Alert, fleet: &Fleet, inventory: &Inventory, options: Options) -> Result<Rule, String> {
-    let expr = expression::of_alert(alert, fleet)?;
-    let labels = [("severity", format!("{:?}", alert.severity)), ("owner", fleet.owner.clone())];
+    let expr = expression::of_rule(&alert.expr, fleet, options.accelerate)
+        .map_err(|error| format!("alert {}: {error}", alert.name))?;
+    Ok(Rule::Alert {
+        alert: alert.name.clone(),
+        expr,
+        hold: alert.hold.divided(options.accelerate),
+        labels: labels_of(alert, fleet).into(),
+        annotations: annotations_of(alert, inventory),
+    })
+}
+
+/// What every alert bears beside the labels of its expression.
+pub(super) fn labels_of(alert: &Alert, fleet: &Fleet) -> [(&'static str, String); 2] {
+    [("severity", alert.severity.to_string()), ("owner", fleet.owner.clone())]
+}
+
+/// What an alert says, in Prometheus' template language.
+pub(super) fn annotations_of(alert: &Alert, inventory: &Inventory) -> BTreeMap<&'static str, String> {
     let mut annotations = BTreeMap::from([
         ("summary", alert.summary.trim().to_owned()),
         ("description", alert.description.trim().to_owned()),
@@ -91,18 +206,16 @@ fn alert_rule(alert: &Alert, fleet: &Fleet, inventory: &Inventory, options: Opti
     annotations.insert("runbook_url", format!("{runbooks}/{}.md", alert.name));
     if let Some(grafana) = &links.grafana {
         let dashboard = alert.panel.split('/').next().unwrap_or_default();
-        let of_node = "var-fleet={{ $labels.fleet }}&var-node={{ $labels.node }}";
-        annotations.insert("dashboard_url", format!("{grafana}/d/lifeboat-{dashboard}?{of_node}"));
+        let of = match alert.scope {
+            Scope::Node => "?var-fleet={{ $labels.fleet }}&var-node={{ $labels.node }}",
+            Scope::Fleet => "?var-fleet={{ $labels.fleet }}",
+            Scope::Path => "",
+        };
+        annotations.insert("dashboard_url", format!("{grafana}/d/lifeboat-{dashboard}{of}"));
     }
-    if let Some(logs) = &links.logs {
+    if let Some(logs) = links.logs.as_ref().filter(|_| alert.scope == Scope::Node) {
         let link = logs.replace("{fleet}", "{{ $labels.fleet }}").replace("{node}", "{{ $labels.node }}");
         annotations.insert("logs_url", link);
     }
-    Ok(Rule::Alert {
-        alert: alert.name.clone(),
-        expr: expression::accelerated(&expr, options.accelerate),
-        hold: alert.hold.divided(options.accelerate),
-        labels: labels.into(),
-        annotations,
-    })
+    annotations
 }

@@ -1,6 +1,6 @@
 //! How often things happen, where the engines are, and what people open.
 
-use toml::Spanned;
+use toml::de::DeValue;
 
 use super::{absolute, address_of, host_and_port, plain_name};
 use crate::duration::Duration;
@@ -116,18 +116,24 @@ fn replace(place: &mut String, said: Option<String>) {
     }
 }
 
+/// A version, which may also be written as a number.
 fn version(form: &Form<'_>, least: Version) -> Option<Version> {
-    let text = form.text("version")?;
-    let version: Option<Version> = text.get_ref().parse().ok();
+    let value = form.value("version")?;
+    let text = match value.get_ref() {
+        DeValue::String(text) => text.as_ref(),
+        DeValue::Integer(number) => number.as_str(),
+        DeValue::Float(number) => number.as_str(),
+        _ => "",
+    };
+    let version: Option<Version> = text.parse().ok();
     match version {
         Some(version) if version < least => {
             let what = format!("version {version} is older than {least}");
-            form.paper.refuse(text.span(), what, "install a newer one");
+            form.paper.refuse(value.span(), what, "install a newer one");
         }
         Some(_) => {}
         None => {
-            let what = format!("{:?} is no version", text.get_ref());
-            form.paper.refuse(Spanned::span(&text), what, format!("write it as \"{least}\""));
+            form.paper.refuse(value.span(), "that is no version", format!("write it as \"{least}\""));
         }
     }
     version

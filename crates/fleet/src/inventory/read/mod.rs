@@ -6,6 +6,7 @@ mod engines;
 mod fleet;
 mod hints;
 mod nodes;
+mod profiles;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -180,8 +180,7 @@ impl Desk<'_> {
     /// may be a door that several share.
     fn is_own(&self, name: &str) -> bool {
         let endpoint = self.speech.endpoints.get(name);
-        let is_shared = endpoint.is_some_and(|endpoint| endpoint.is_shared || endpoint.probe.is_some());
-        !is_shared && !["host", "postgres"].contains(&name)
+        !endpoint.is_some_and(|endpoint| endpoint.is_shared || endpoint.probe.is_some())
     }
 
     fn endpoints(&self, host: &str, own: &Wishes) -> BTreeMap<String, String> {

@@ -135,7 +135,7 @@ fn figures(alert: &Alert, fleet: &Fleet) -> String {
 fn rule(found: &Standing<'_>, options: Options) -> Result<String, String> {
     let mut text = String::from("## The rule\n");
     for fleet in &found.fleets {
-        let expr = expression::accelerated(&expression::of_alert(found.alert, fleet)?, options.accelerate);
+        let expr = expression::of_rule(&found.alert.expr, fleet, options.accelerate)?;
         text.push_str(&format!("\n{}:\n\n```promql\n{}\n```\n", escaped(&fleet.name), expr.trim()));
     }
     Ok(text)

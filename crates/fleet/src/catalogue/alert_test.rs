@@ -1,0 +1,109 @@
+//! What an alert's rule is fed in its tests: signals of a node over time, well, then ill, then well again.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::duration::Duration;
+
+/// What signals are, by name.
+pub type Readings = BTreeMap<String, Reading>;
+
+/// The course of an illness that the alert must tell of, and courses of which it must not.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlertTest {
+    /// What signals are while the node is well, where that is not what their profile says.
+    #[serde(default)]
+    pub healthy: Readings,
+    /// What signals are while it is ill.
+    #[serde(default)]
+    pub sick: Readings,
+    /// Signals, and endpoints as `job:NAME`, that are gone while it is ill.
+    #[serde(default)]
+    pub absent: Vec<String>,
+    /// Endpoints that do not answer while it is ill.
+    #[serde(default)]
+    pub down: Vec<String>,
+    /// Labels of its metrics that are others while it is ill.
+    #[serde(default)]
+    pub relabelled: BTreeMap<String, String>,
+    /// Whether all nodes of the fleet are ill, and not the first alone.
+    #[serde(default)]
+    pub everywhere: bool,
+    /// How long the node is well before; ten minutes, or twice the longest of the short windows.
+    pub warm: Option<Duration>,
+    /// How long after the beginning of a trend it is one.
+    #[serde(default)]
+    pub holds_after: Duration,
+    /// How long after the recovery the rule may still fire, where that is more than its windows.
+    pub clears_within: Option<Duration>,
+    /// Labels that the alert has beside those of every one of its kind.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// What stands in the summary for its figure: the one expression with `$value` in it.
+    #[serde(default)]
+    pub figure: String,
+    /// Courses in which it must not fire at any time.
+    #[serde(default)]
+    pub quiet: Vec<Scenario>,
+    /// Other courses in which it must fire by the end.
+    #[serde(default)]
+    pub fires: Vec<Scenario>,
+}
+
+/// A course of things.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// What happens, in a few words.
+    pub name: String,
+    /// One after the other.
+    pub phases: Vec<Phase>,
+}
+
+/// A part of a course.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Phase {
+    /// How long it lasts.
+    pub lasts: Duration,
+    /// What signals of the first node are; all others are as in health.
+    #[serde(default)]
+    pub is: Readings,
+    /// What signals of all other nodes are.
+    #[serde(default)]
+    pub others: Readings,
+    /// Signals, and endpoints as `job:NAME`, that the first node does not have.
+    #[serde(default)]
+    pub absent: Vec<String>,
+    /// Endpoints of the first node that do not answer; `*` for all of them.
+    #[serde(default)]
+    pub down: Vec<String>,
+    /// Whether the node's process is another one: its own counters begin anew, those that its monitor keeps go on.
+    #[serde(default)]
+    pub restarted: bool,
+    /// Labels of the first node's metrics that are others than in health.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// What a signal is in a part of a course.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum Reading {
+    /// The same all the time.
+    Steady(f64),
+    /// From one number to another, steadily.
+    Ramp(Ramp),
+}
+
+/// A number that changes steadily.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ramp {
+    /// At the beginning.
+    pub from: f64,
+    /// At the end.
+    pub to: f64,
+}
