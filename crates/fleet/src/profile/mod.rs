@@ -108,7 +108,8 @@ impl Signal {
     pub fn promql(&self, select: &str, range: &str, by: &str) -> Result<String, String> {
         let by = self.by.iter().fold(by.to_owned(), |by, label| format!("{by}, {label}"));
         // JSON's quotes and escapes are PromQL's.
-        let select = format!("job={},{select}", serde_json::Value::from(self.endpoint.as_str()));
+        let job = format!("job={}", serde_json::Value::from(self.endpoint.as_str()));
+        let select = if select.is_empty() { job } else { format!("{job},{select}") };
         let values = serde_json::json!({ "select": select, "range": range, "by": by });
         template::expand(&template::engine()?, self.query.trim(), values)
     }
