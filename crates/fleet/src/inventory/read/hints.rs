@@ -36,7 +36,7 @@ fn of_destinations(inventory: &Inventory, paper: Paper<'_>) {
             let missed = [Severity::P0, Severity::P1].into_iter().filter(|severity| {
                 !told.iter().any(|destination| destination.gets(*severity, &fleet.name, owner))
             });
-            let missed: Vec<String> = missed.map(|severity| format!("{severity:?}")).collect();
+            let missed: Vec<String> = missed.map(|severity| severity.to_string()).collect();
             if !missed.is_empty() {
                 let missed = missed.join(" and ");
                 let what =

@@ -82,6 +82,13 @@ impl Reader {
                 problems.push(source.problem(span, what, "add [endpoint.…] for it, or include its profile"));
             }
         }
+        // Ours may ask about the engines, which belong to no fleet.
+        for (signal, _) in profile.signals.iter().filter(|(_, told)| !told.query.contains("${select}")) {
+            let span = place(source.text, &["signal", signal, "query"]);
+            let remedy =
+                "write it among the matchers, as metric{${select}}: else it takes the series of all fleets";
+            problems.push(source.problem(span, format!("query of `{signal}` has no ${{select}}"), remedy));
+        }
         if problems.is_empty() { Ok(name.to_owned()) } else { Err(Problems(problems)) }
     }
 }
