@@ -10,7 +10,7 @@ use include_dir::{Dir, include_dir};
 
 use super::tree::Tree;
 use super::{Options, expression, rules};
-use crate::catalogue::Alert;
+use crate::catalogue::{Alert, Catalogue};
 use crate::inventory::{Fleet, Inventory, Links};
 use markdown::{code, escaped, url};
 
@@ -103,7 +103,7 @@ fn in_your_fleets(found: &Standing<'_>, inventory: &Inventory, options: Options)
     );
     for fleet in &found.fleets {
         let (name, owner, nodes) = (called(fleet), escaped(&fleet.owner), nodes::count(fleet));
-        let figures = figures(found.alert, fleet);
+        let figures = figures(found.alert, fleet, &inventory.catalogue);
         let hold = found.alert.hold.divided(options.accelerate);
         lines.push_str(&format!("| {name} | {owner} | {nodes} | {figures} | {hold} |\n"));
     }
@@ -126,16 +126,19 @@ fn called(fleet: &Fleet) -> String {
     if rules::is_path(fleet) { "all".into() } else { escaped(&fleet.name) }
 }
 
-/// The thresholds that an alert asks, and what they are in this fleet.
-fn figures(alert: &Alert, fleet: &Fleet) -> String {
+/// The thresholds that an alert asks, what they are in this fleet, and what they bound.
+fn figures(alert: &Alert, fleet: &Fleet, catalogue: &Catalogue) -> String {
     let names = alert.expr.split("threshold.").skip(1).map(|rest| {
         let end = rest.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
         rest.get(..end.unwrap_or(rest.len())).unwrap_or_default()
     });
     let names: BTreeSet<&str> = names.collect();
-    let said = names.iter().filter_map(|name| Some(format!("`{name}` = {}", fleet.thresholds.get(*name)?)));
+    let said = names.iter().filter_map(|name| {
+        let help = catalogue.thresholds.get(*name).map_or("", |threshold| threshold.help.as_str());
+        Some(format!("`{name}` = {} ({})", fleet.thresholds.get(*name)?, escaped(help)))
+    });
     let said: Vec<String> = said.collect();
-    if said.is_empty() { "none".into() } else { said.join(", ") }
+    if said.is_empty() { "none".into() } else { said.join("; ") }
 }
 
 fn rule(found: &Standing<'_>, options: Options) -> Result<String, String> {
