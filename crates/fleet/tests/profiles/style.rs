@@ -81,8 +81,8 @@ fn every_counter_is_a_rate_over_the_window_that_is_given() {
             let is_counter = facts.get(&selector.name).is_none_or(|fact| fact.kind != "gauge");
             let is_growing =
                 selector.function.as_deref().is_some_and(|it| ["rate", "increase"].contains(&it));
-            let is_oldest =
-                signal.series.iter().any(|series| series.name == selector.name && series.kind == Kind::Event);
+            let fact = facts.get(&selector.name);
+            let is_oldest = fact.is_some_and(|fact| fact.generation.as_deref() == Some("oldest"));
             assert_eq!(
                 is_counter || is_oldest,
                 is_growing,
