@@ -115,3 +115,12 @@ fn signals_that_share_a_metric_agree_while_all_are_well() {
         }
     }
 }
+
+/// The REST interface of logos-delivery says 200 whatever it says of the node: another probe than the general one reads it.
+#[test]
+fn a_profile_has_its_own_endpoint_in_place_of_an_included_one() {
+    let speech = |name: &str| book().speech(&[name.to_owned()]).unwrap();
+    let probe = |name| speech(name).endpoints["rest"].probe.clone().unwrap();
+    assert_eq!(probe("probes"), "http_2xx");
+    assert_eq!(probe("logos-delivery"), "logos_delivery_health");
+}
