@@ -37,7 +37,8 @@ impl Latency {
             None => window_of(alert, fleet),
         };
         // A node that does not answer is known by the timeout.
-        let timeout = if alert.expr.contains("up{") || alert.expr.contains("node:alive:bool") {
+        let asks_whether_up = ["up{", "node:alive:bool", "fleet:nodes_up"].iter().any(|name| alert.expr.contains(name));
+        let timeout = if asks_whether_up {
             Duration { ms: intervals.scrape.ms * 2 / 3 }
         } else {
             Duration::default()

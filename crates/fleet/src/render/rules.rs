@@ -47,6 +47,7 @@ enum Rule {
     Record {
         record: String,
         expr: String,
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
         labels: BTreeMap<&'static str, String>,
     },
 }
@@ -84,13 +85,19 @@ pub(super) fn is_path(fleet: &Fleet) -> bool {
 
 /// The alerts for which a fleet has every signal.
 pub(crate) fn alerts_of<'a>(catalogue: &'a Catalogue, fleet: &'a Fleet) -> impl Iterator<Item = &'a Alert> {
-    let has = |signal: &String| fleet.speech.signals.contains_key(signal);
+    let has = |signal: &String| fleet.speech.signals.contains_key(signal) || is_expected(signal, fleet);
     let is_path = is_path(fleet);
     catalogue.alerts.iter().filter(move |alert| {
         (alert.scope == Scope::Path) == is_path
             && alert.needs.iter().all(has)
             && (alert.any.is_empty() || alert.any.iter().any(has))
     })
+}
+
+/// What is no signal of a node but a word of the inventory: `expected_version`.
+fn is_expected(name: &str, fleet: &Fleet) -> bool {
+    let has_version = || fleet.version.is_some() || fleet.nodes.iter().any(|node| node.version.is_some());
+    name == "expected_version" && has_version()
 }
 
 /// What is recorded of a fleet.
@@ -139,9 +146,19 @@ fn deductions(catalogue: &Catalogue, fleet: &Fleet) -> Vec<Rule> {
         deduction("down", format!("{POINTS_OF_DOWN} * (1 - node:alive:bool{{{select}}}) > 0")),
         deduction("unknown", format!("{POINTS_OF_UNKNOWN} * (1 - node:health_coverage{{{select}}}) > 0")),
     ];
+    // One rule for all alerts of the same weight: there are few weights and many alerts.
+    let mut weights: BTreeMap<u32, Vec<&str>> = BTreeMap::new();
     for alert in alerts_of(catalogue, fleet).filter(|alert| alert.deducts > 0) {
-        let fires = format!("ALERTS{{{select},alertname=\"{}\",alertstate=\"firing\"}}", alert.name);
-        rules.push(deduction(&alert.name, format!("{} * max by ({BY}) ({fires})", alert.deducts)));
+        weights.entry(alert.deducts).or_default().push(&alert.name);
+    }
+    for (points, names) in weights {
+        let fires = format!("ALERTS{{{select},alertname=~\"{}\",alertstate=\"firing\"}}", names.join("|"));
+        let reasons = format!("label_replace({fires}, \"reason\", \"$1\", \"alertname\", \"(.*)\")");
+        rules.push(Rule::Record {
+            record: "node:health_deduction".into(),
+            expr: format!("{points} * max by ({BY}, reason) ({reasons})"),
+            labels: BTreeMap::new(),
+        });
     }
     rules
 }
