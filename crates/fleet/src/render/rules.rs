@@ -21,6 +21,9 @@ const POINTS_OF_DOWN: u32 = 80;
 /// What a node loses at most for what is not known of it.
 const POINTS_OF_UNKNOWN: u32 = 20;
 
+/// Between two evaluations of a trend: its windows are hours, and reading them is work.
+pub(crate) const TREND_INTERVAL: Duration = Duration::from_seconds(60);
+
 #[derive(Serialize)]
 struct RuleFile {
     groups: Vec<Group>,
@@ -55,10 +58,19 @@ enum Rule {
 pub(super) fn render(inventory: &Inventory, options: Options, tree: &mut Tree) -> Result<(), String> {
     let interval = inventory.intervals.evaluation.divided(options.accelerate);
     for fleet in &inventory.fleets {
-        let group = |what: &str, rules| Group { name: format!("{} {what}", fleet.name), interval, rules };
-        let groups = vec![group("nodes", expected(fleet)), group("alerts", rules(fleet, inventory, options)?)];
-        let path = format!("prometheus/rules/{}.rules.yml", fleet.name);
-        tree.add(path, yaml::file(&RuleFile { groups })?);
+        let group =
+            |what: &str, interval, rules| Group { name: format!("{} {what}", fleet.name), interval, rules };
+        let alerts = rules(fleet, inventory, options)?;
+        let groups = vec![group("nodes", interval, expected(fleet)), group("alerts", interval, alerts)];
+        tree.add(format!("prometheus/rules/{}.rules.yml", fleet.name), yaml::file(&RuleFile { groups })?);
+        let trends = trends(fleet, inventory, options)?;
+        if !trends.is_empty() {
+            let groups = vec![group("trends", TREND_INTERVAL.divided(options.accelerate), trends)];
+            tree.add(
+                format!("prometheus/rules/{}.trends.rules.yml", fleet.name),
+                yaml::file(&RuleFile { groups })?,
+            );
+        }
     }
     if let Some(path) = path_of(inventory)? {
         let rules = alerts_of(&inventory.catalogue, &path)
@@ -111,11 +123,11 @@ pub(crate) fn records_of<'a>(catalogue: &'a Catalogue, fleet: &'a Fleet) -> impl
 fn rules(fleet: &Fleet, inventory: &Inventory, options: Options) -> Result<Vec<Rule>, String> {
     let catalogue = &inventory.catalogue;
     let mut rules = Vec::new();
-    for record in records_of(catalogue, fleet).filter(|record| !record.of_alerts) {
+    for record in records_of(catalogue, fleet).filter(|record| !record.of_alerts && !record.trend) {
         rules.push(record_rule(record, fleet, options)?);
     }
     let is_late = |alert: &Alert| alert.expr.contains("node:health_");
-    for alert in alerts_of(catalogue, fleet).filter(|alert| !is_late(alert)) {
+    for alert in alerts_of(catalogue, fleet).filter(|alert| !is_late(alert) && !alert.trend) {
         rules.push(alert_rule(alert, fleet, inventory, options)?);
     }
     rules.extend(deductions(catalogue, fleet));
@@ -123,6 +135,22 @@ fn rules(fleet: &Fleet, inventory: &Inventory, options: Options) -> Result<Vec<R
         rules.push(record_rule(record, fleet, options)?);
     }
     for alert in alerts_of(catalogue, fleet).filter(|alert| is_late(alert)) {
+        rules.push(alert_rule(alert, fleet, inventory, options)?);
+    }
+    Ok(rules)
+}
+
+/// In a group and a file of their own, which asks nothing of the other.
+fn trends(fleet: &Fleet, inventory: &Inventory, options: Options) -> Result<Vec<Rule>, String> {
+    let alerts: Vec<&Alert> = alerts_of(&inventory.catalogue, fleet).filter(|alert| alert.trend).collect();
+    if alerts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut rules = Vec::new();
+    for record in records_of(&inventory.catalogue, fleet).filter(|record| record.trend) {
+        rules.push(record_rule(record, fleet, options)?);
+    }
+    for alert in alerts {
         rules.push(alert_rule(alert, fleet, inventory, options)?);
     }
     Ok(rules)

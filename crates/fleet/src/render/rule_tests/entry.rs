@@ -88,8 +88,10 @@ impl<'a> Plot<'a> {
                 known.filter(|name| wanted.contains(name) || *name == "node_up").collect()
             }
         };
-        let endpoints: BTreeSet<&str> =
-            signals.iter().filter_map(|name| Some(fleet.speech.signals.get(*name)?.endpoint.as_str())).collect();
+        let endpoints: BTreeSet<&str> = signals
+            .iter()
+            .filter_map(|name| Some(fleet.speech.signals.get(*name)?.endpoint.as_str()))
+            .collect();
         let mut speech = fleet.speech.clone();
         speech.signals.retain(|name, _| signals.contains(name.as_str()));
         let mut nodes: Vec<Node> = fleet.nodes.clone();
@@ -254,7 +256,13 @@ type Labels = BTreeMap<String, String>;
 impl Entry {
     /// One in which nothing happens yet.
     pub(super) const fn new(name: String, interval: Duration) -> Self {
-        Self { name, interval, input_series: Vec::new(), promql_expr_test: Vec::new(), alert_rule_test: Vec::new() }
+        Self {
+            name,
+            interval,
+            input_series: Vec::new(),
+            promql_expr_test: Vec::new(),
+            alert_rule_test: Vec::new(),
+        }
     }
 
     /// The alert has not fired up to this moment, for this node where one is named.
@@ -343,7 +351,9 @@ fn sample(alert: &Alert, labels: &BTreeMap<String, String>) -> Sample {
     let mut labels = labels.clone();
     labels.insert("alertname".into(), alert.name.clone());
     labels.insert("alertstate".into(), "firing".into());
-    let labels: Vec<String> =
-        labels.iter().map(|(name, value)| format!("{name}={}", serde_json::Value::from(value.as_str()))).collect();
+    let labels: Vec<String> = labels
+        .iter()
+        .map(|(name, value)| format!("{name}={}", serde_json::Value::from(value.as_str())))
+        .collect();
     Sample { labels: format!("ALERTS{{{}}}", labels.join(",")), value: 1.0 }
 }

@@ -44,11 +44,16 @@ fn add(inventory: &Inventory, fleet: &Fleet, tree: &mut Tree) -> Result<(), Stri
     // Hours are told a minute at a time: promtool evaluates every rule at every step.
     let intervals = Intervals { scrape: STEP_OF_HOURS, evaluation: STEP_OF_HOURS, ..inventory.intervals };
     let of_hours = Inventory { intervals, ..inventory.clone() };
-    for (inventory, is_long, name) in [(inventory, false, ""), (&of_hours, true, ".hours")] {
+    let sets = [
+        (inventory, Set::Short, "", ""),
+        (&of_hours, Set::Long, ".hours", ""),
+        (&of_hours, Set::Trends, ".trends", ".trends"),
+    ];
+    for (inventory, set, name, rules) in sets {
         let file = File {
-            rule_files: vec![format!("../rules/{}.rules.yml", fleet.name)],
+            rule_files: vec![format!("../rules/{}{rules}.rules.yml", fleet.name)],
             evaluation_interval: inventory.intervals.evaluation,
-            tests: entries(inventory, fleet, is_long)?,
+            tests: entries(inventory, fleet, set)?,
         };
         if !file.tests.is_empty() {
             tree.add(format!("prometheus/tests/{}{name}.tests.yml", fleet.name), yaml::file(&file)?);
@@ -57,13 +62,22 @@ fn add(inventory: &Inventory, fleet: &Fleet, tree: &mut Tree) -> Result<(), Stri
     Ok(())
 }
 
-/// The tests of courses that are long, or of those that are not.
-fn entries(inventory: &Inventory, fleet: &Fleet, is_long: bool) -> Result<Vec<Entry>, String> {
+/// What stands in one file of tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Set {
+    Short,
+    Long,
+    Trends,
+}
+
+fn entries(inventory: &Inventory, fleet: &Fleet, set: Set) -> Result<Vec<Entry>, String> {
     let mut own = Vec::new();
     // Courses of one generation are played at once, each by a node of its own, which is many times faster.
     let mut shared: BTreeMap<Option<&str>, Entry> = BTreeMap::new();
-    let is_meant = |scenario: &Scenario| (entry::length(scenario) > SHORT_MAX) == is_long;
-    for alert in rules::alerts_of(&inventory.catalogue, fleet) {
+    let is_long = |scenario: &Scenario| entry::length(scenario) > SHORT_MAX;
+    let is_meant = |scenario: &Scenario| set == Set::Trends || is_long(scenario) == (set == Set::Long);
+    let alerts = rules::alerts_of(&inventory.catalogue, fleet);
+    for alert in alerts.filter(|alert| alert.trend == (set == Set::Trends)) {
         let plot = Plot::of(inventory, fleet, Some(alert));
         let acts = acts_of(&plot, alert);
         for (number, generation) in generations(&plot.signals, fleet).into_iter().enumerate() {
@@ -89,7 +103,7 @@ fn entries(inventory: &Inventory, fleet: &Fleet, is_long: bool) -> Result<Vec<En
             }
         }
     }
-    if !is_long {
+    if set == Set::Short {
         let plot = Plot::of(inventory, fleet, None);
         for generation in generations(&plot.signals, fleet) {
             for scenario in courses_of_health() {
@@ -106,7 +120,9 @@ fn is_for_the_whole_fleet(alert: &Alert, scenario: &Scenario) -> bool {
     alert.scope != Scope::Node
         || scenario.everywhere
         || scenario.phases.iter().any(|phase| !phase.others.is_empty())
-        || ["fleet:", "node:health_", "node:certificate_", "expected"].iter().any(|name| alert.expr.contains(name))
+        || ["fleet:", "node:health_", "node:certificate_", "expected"]
+            .iter()
+            .any(|name| alert.expr.contains(name))
 }
 
 /// The generations of names that these signals have; one without a name where they have none.
@@ -191,9 +207,8 @@ fn well(lasts: Duration) -> Phase {
 
 /// Courses in which no alert has anything to say.
 fn courses_of_health() -> Vec<Scenario> {
-    let of = |name: &str, phases| {
-        Scenario { name: name.into(), phases, everywhere: true, ..Scenario::default() }
-    };
+    let of =
+        |name: &str, phases| Scenario { name: name.into(), phases, everywhere: true, ..Scenario::default() };
     let well = |seconds| well(Duration::from_seconds(seconds));
     let all = vec!["*".to_owned()];
     let unknown = Phase { absent: all.clone(), ..well(45) };

@@ -98,7 +98,10 @@ impl Run<'_> {
         let names: Vec<String> = self.teller.speech.signals.keys().cloned().collect();
         for name in names {
             match readings.get(&name).or_else(|| self.teller.healthy.get(&name)) {
-                Some(Reading::Steady(value) | Reading::Ramp(crate::catalogue::alert_test::Ramp { from: value, .. })) => {
+                Some(
+                    Reading::Steady(value)
+                    | Reading::Ramp(crate::catalogue::alert_test::Ramp { from: value, .. }),
+                ) => {
                     self.set(&name, *value, at);
                 }
                 None => {
@@ -124,7 +127,9 @@ impl Run<'_> {
     }
 
     fn scrape(&mut self, endpoint: &str, phase: &Phase) {
-        let names = |list: &[String]| list.iter().any(|name| name == "*" || name.strip_prefix("job:") == Some(endpoint));
+        let names = |list: &[String]| {
+            list.iter().any(|name| name == "*" || name.strip_prefix("job:") == Some(endpoint))
+        };
         if names(&phase.absent) {
             return;
         }
@@ -138,7 +143,8 @@ impl Run<'_> {
         let pages = if endpoint == KEPT { &mut self.kept } else { &mut self.pages };
         let gone = gone(self.teller.speech, &phase.absent);
         for Sample { name, labels, value } in pages.samples(endpoint, now) {
-            let metric = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
+            let metric =
+                ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
             if !gone.iter().any(|gone| *gone == name || *gone == metric) {
                 let key = self.key(&name, &labels, endpoint, phase);
                 self.put(key, value);
@@ -255,7 +261,8 @@ mod tests {
 
     #[test]
     fn a_counter_that_stands_still_does_not_seem_to_begin_anew() {
-        let mut values: Vec<Option<f64>> = (0..=20).map(|step| Some(10_000.0 + 1.2 * f64::from(step))).collect();
+        let mut values: Vec<Option<f64>> =
+            (0..=20).map(|step| Some(10_000.0 + 1.2 * f64::from(step))).collect();
         values.push(Some(10_024.0));
         let reached = (0..20).fold(10_000.0, |sum, _| sum + 1.2);
         assert_eq!(notation(&values), format!("10000+1.2x20 {reached} stale"));
