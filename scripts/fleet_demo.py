@@ -4,14 +4,13 @@ scripts/demo --fleet builds the programs and runs this; --fast divides every int
 """
 
 import argparse
-import signal
 import sys
-import textwrap
 import time
 from pathlib import Path
 
-from fleet_lab import HOST, RESTART_SECONDS, Lab, LabError, free_ports, make_webhook, wait_until
-from webhook import card, has_colour
+from fleet_lab import HOST, RESTART_SECONDS, Lab, LabError, end_by_signals, free_ports
+from fleet_screen import Screen
+from webhook import Webhook, card
 
 FLEET, DOOMED, ALERT = "harbor.demo", "amsterdam", "NodeDied"
 # Name, program, how it is built, data centre.
@@ -23,61 +22,13 @@ NODES = [
     ("emden", "rust-node", "Rust", "de"),
     ("flushing", "nim-node", "Nim", "nl"),
 ]
+# Of a runbook's, what is shown here.
+RUNBOOK_SECTIONS = ("Meaning", "Impact")
 UP_SECONDS = 90
 TOLD_SECONDS = 120
-CLEAR_SECONDS = 60
+CLEAR_SECONDS = 150
 DIE_AFTER_MS = 3000
 FAST = 15
-
-
-class Screen:
-    """What is printed. What takes long says how long; on a terminal in one line that stays."""
-
-    def __init__(self):
-        self.is_terminal = sys.stdout.isatty()
-        self.colour = has_colour(sys.stdout)
-        self.begin = time.monotonic()
-        self.said_at = 0.0
-
-    def paint(self, code, text):
-        return f"\x1b[{code}m{text}\x1b[0m" if self.colour else text
-
-    def title(self, text):
-        self.line(f"\n{self.paint('1', f'── {text}')}\n")
-
-    def command(self, text):
-        self.line(self.paint("2", f"$ {text}"))
-
-    def line(self, text=""):
-        self.clear()
-        print(text, flush=True)
-
-    def indented(self, text, by=2):
-        self.line(textwrap.indent(text.rstrip("\n"), " " * by))
-
-    def clear(self):
-        if self.is_terminal:
-            print("\r\x1b[2K", end="")
-
-    def progress(self, seconds, text):
-        if self.is_terminal:
-            print(f"\r\x1b[2K{self.paint('2', f'{seconds:5.1f} s  {text}'[:100])}", end="", flush=True)
-        elif time.monotonic() - self.said_at >= 10:
-            self.said_at = time.monotonic()
-            print(f"{seconds:5.0f} s  {text}", flush=True)
-
-    def wait(self, what, is_so, seconds):
-        """Shows how long it takes; a sentence says what did not come."""
-        begin = time.monotonic()
-
-        def look():
-            self.progress(time.monotonic() - begin, what)
-            return is_so()
-
-        if not wait_until(look, seconds, 0.2):
-            raise LabError(f"in vain waited {seconds} s for this: {what}")
-        self.clear()
-        return time.monotonic() - begin
 
 
 class Demo:
@@ -87,6 +38,7 @@ class Demo:
         self.screen, self.accelerate = screen, FAST if arguments.fast else 1
         self.lab = Lab(arguments.folder.resolve(), arguments.dist, arguments.engines)
         self.programs = arguments.programs.resolve()
+        self.fleet = [(name, "c-node", "C", dc) for name, _, _, dc in NODES] if arguments.only_c else NODES
         self.rendered = self.lab.folder / "rendered"
         self.ports = free_ports(2 * len(NODES) + 2)
 
@@ -103,7 +55,7 @@ class Demo:
     def render(self):
         screen, lab = self.screen, self.lab
         screen.title("A fleet in one file")
-        lab.webhook = make_webhook()
+        lab.webhook = Webhook()
         prometheus, alertmanager = self.ports[-2:]
         lab.prometheus_url, lab.alertmanager_url = f"http://{HOST}:{prometheus}", f"http://{HOST}:{alertmanager}"
         (lab.folder / "fleet.toml").write_text(self.inventory())
@@ -119,7 +71,7 @@ class Demo:
     def inventory(self):
         lines = [
             f'{{ name = "{name}", dc = "{dc}", address = "{HOST}", endpoints = {{ lifeboat = {port} }} }},'
-            for (name, _, _, dc), port in zip(NODES, self.ports)
+            for (name, _, _, dc), port in zip(self.fleet, self.ports)
         ]
         host_of = lambda url: url.removeprefix("http://")
         return "\n".join([
@@ -146,14 +98,14 @@ class Demo:
         screen, lab = self.screen, self.lab
         screen.title(f"Six nodes, each with its monitor; {lab.versions()}; a webhook")
         talk = self.ports[len(NODES):]
-        for at, (name, program, language, dc) in enumerate(NODES):
+        for at, (name, program, language, dc) in enumerate(self.fleet):
             command = [self.programs / program, "--name", name, "--listen", f"{HOST}:{talk[at]}", "--every-ms", "1000",
                        "--peer", f"{HOST}:{talk[(at + 1) % len(NODES)]}"]
             lab.node(name, command, self.ports[at], FLEET, f"dc={dc}")
         lab.start_engines(self.rendered)
         up = f'lifeboat_node_up{{fleet="{FLEET}"}} == 1'
         seconds = screen.wait("until Prometheus has seen all six up", lambda: len(lab.query(up) or []) == len(NODES), UP_SECONDS)
-        for at, (name, _, language, dc) in enumerate(NODES):
+        for at, (name, _, language, dc) in enumerate(self.fleet):
             screen.line(f"  {name:<10} {language:<5} {dc}  http://{HOST}:{self.ports[at]}/metrics  {screen.paint('32', 'up')}")
         screen.line(screen.paint("2", f"  all six are up, seen by Prometheus after {seconds:.0f} s"))
 
@@ -208,12 +160,12 @@ class Demo:
         if not path.is_file():
             raise LabError(f"the alert has no runbook: {path}")
         self.screen.line()
-        self.screen.command(f"head {path.relative_to(self.lab.folder)}")
-        text = path.read_text().strip()
-        sections = text.split("\n## ")
-        self.screen.indented("\n## ".join(sections[:2]))
-        rest = ", ".join(section.splitlines()[0] for section in sections[2:])
-        self.screen.line(self.screen.paint("2", f"  and {rest}"))
+        self.screen.command(f"less {path.relative_to(self.lab.folder)}")
+        head, *sections = path.read_text().strip().split("\n## ")
+        shown = [section for section in sections if section.startswith(RUNBOOK_SECTIONS)]
+        others = [section.splitlines()[0] for section in sections if section not in shown]
+        self.screen.indented("\n## ".join([head.rstrip(), *[section.rstrip() + "\n" for section in shown]]))
+        self.screen.line(self.screen.paint("2", f"  and {', '.join(others)}"))
 
     def scraped(self):
         series = f'lifeboat_deaths_total{{fleet="{FLEET}",node="{DOOMED}",cause="signal"}}'
@@ -246,7 +198,7 @@ class Demo:
         restarts = lab.number(f'lifeboat_restarts_total{{node="{DOOMED}"}}')
         screen.line(f"  {DOOMED} is up again; lifeboat_restarts_total {restarts:.0f}")
         if self.accelerate == 1:
-            screen.line("  the alert clears by itself, five minutes after the death; with --fast the demo waits for that")
+            screen.line("  the alert clears by itself a quarter of an hour after the death; with --fast the demo waits for that")
         else:
             cleared = lambda: lab.webhook.find(lambda it: not it.is_firing and self.is_told(it))
             screen.wait("until the alert clears", cleared, CLEAR_SECONDS)
@@ -271,8 +223,9 @@ def main():
     parser.add_argument("--dist", type=Path, required=True)
     parser.add_argument("--engines", type=Path, required=True)
     parser.add_argument("--fast", action="store_true")
+    parser.add_argument("--only-c", action="store_true")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    end_by_signals()
     screen = Screen()
     demo = Demo(arguments, screen)
     try:
@@ -281,9 +234,6 @@ def main():
         screen.line()
         print(f"demo: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        screen.line("\ninterrupted")
-        return 130
     finally:
         demo.lab.close()
 

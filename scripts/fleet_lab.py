@@ -15,7 +15,7 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from webhook import HOST, Webhook
+from webhook import HOST
 
 STOP_SECONDS = 5
 READY_SECONDS = 60
@@ -25,6 +25,17 @@ NAP = 0.05
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 # What a person at this machine has set for nodes of their own must not reach these.
 FOREIGN = ("LIFEBOAT", "SENTRY_", "RUST_BACKTRACE")
+
+
+def end_by_signals():
+    """Ctrl-C and SIGTERM end the program once, and nothing disturbs its clearing up. A shell's background ignores Ctrl-C."""
+    def end(number, _):
+        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(each, signal.SIG_IGN)
+        raise SystemExit(128 + number)
+
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, end)
 
 
 class LabError(Exception):
@@ -287,7 +298,3 @@ def free_ports(count):
     finally:
         for each in held:
             each.close()
-
-
-def make_webhook(on_alert=None):
-    return Webhook(0, on_alert)

@@ -1,6 +1,6 @@
 //! What the README and the guide say is so.
 //!
-//! 1. Write the README's C program into an empty folder, with `dist/` beside it.
+//! 1. Write the README's C program and its fleet into an empty folder, with `dist/` beside it.
 //! 2. Run every command of its `sh` blocks that is no script, in order, and look at status and output.
 //! 3. The guide's table of answers is the one of the contract.
 
@@ -33,6 +33,8 @@ const README_COMMANDS: &[(&str, i32, &str)] = &[
         0,
         "lifeboat_node_up 1",
     ),
+    ("dist/bin/lifeboat fleet check fleet.toml", 0, "logos.test"),
+    ("dist/bin/lifeboat fleet render fleet.toml --out rendered", 0, "written"),
 ];
 
 #[test]
@@ -40,6 +42,7 @@ fn the_commands_of_the_readme_do_what_it_says() {
     let readme = fs::read_to_string(repository("README.md")).unwrap();
     let scratch = Scratch::trusted("readme");
     scratch.write("node.c", blocks(&readme, "c").join("\n"));
+    scratch.write("fleet.toml", blocks(&readme, "toml").join("\n"));
     let copied = Run::new("cp").arg("-r").arg(dist()).arg(scratch.join("dist")).finish();
     assert!(copied.succeeded(), "dist/ could not be copied: {}", copied.stderr);
 

@@ -220,3 +220,65 @@ impl StateDir {
         self.state_dir.map_or_else(state::default_directory, Ok)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use clap::{CommandFactory, Parser};
+
+    use super::Arguments;
+
+    /// Our commands in a document, without the word `lifeboat`: in its blocks, and between code marks.
+    fn commands(text: &str) -> impl Iterator<Item = &str> {
+        let parts = text.split(['`', '\n', '|', ';', '>', '#']).map(str::trim);
+        parts.filter_map(|part| {
+            let (before, command) = part.split_once("lifeboat ")?;
+            let is_command = before.is_empty() || before.ends_with("/bin/") || before.ends_with("&& ");
+            let is_prose = command.starts_with(|letter: char| !letter.is_ascii_lowercase());
+            (is_command && !is_prose).then_some(command)
+        })
+    }
+
+    /// What is wrong with a command, if anything.
+    fn fault(command: &str) -> Option<String> {
+        let words: Vec<&str> = command.split_whitespace().collect();
+        let mut named = Some(Arguments::command());
+        for word in &words {
+            named = named.and_then(|command| command.find_subcommand(word).cloned());
+        }
+        if named.is_some() {
+            // Named in a sentence, without what it needs.
+            return None;
+        }
+        let parsed = Arguments::try_parse_from(std::iter::once("lifeboat").chain(words));
+        parsed.err().map(|error| format!("{command}: {error}"))
+    }
+
+    #[test]
+    fn runbooks_name_commands_that_there_are() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/runbooks");
+        let mut faults = Vec::new();
+        let mut seen = 0;
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let text = fs::read_to_string(&path).unwrap();
+            for command in commands(&text) {
+                seen += 1;
+                faults.extend(fault(command).map(|fault| format!("{}: {fault}", path.display())));
+            }
+        }
+        assert!(faults.is_empty(), "{}", faults.join("\n"));
+        assert!(seen > 30, "only {seen} commands were found");
+    }
+
+    #[test]
+    fn a_wrong_command_is_seen() {
+        let text = "see `lifeboat show`, `x lifeboat in prose`\n lifeboat reports --all | jq .\n/opt/bin/lifeboat sink; lifeboat show latest > a";
+        let found: Vec<&str> = commands(text).collect();
+        assert_eq!(found, ["show", "reports --all", "sink", "show latest"]);
+        let faults = found.into_iter().map(|command| fault(command).is_some());
+        assert_eq!(faults.collect::<Vec<_>>(), [false, true, true, false]);
+    }
+}

@@ -2,17 +2,19 @@
 //! has: Prometheus, Alertmanager, Grafana, exporters. None of those is built again here.
 //!
 //! The way of the data: [`Inventory`] (what there is) takes its [`profile`]s (how such nodes speak: signals as queries)
-//! and the [`catalogue`] (alerts and panels in terms of signals), and [`render()`] writes one [`Tree`] of files.
+//! and the [`catalogue`] (alerts and panels in terms of signals), and [`render()`] writes one [`Tree`] of files. [`simulate`] lets a fleet be watched that is not there.
 
 pub mod budget;
 mod duration;
 mod inventory;
 mod problem;
 mod render;
+mod survey;
 mod template;
 
 pub mod catalogue;
 pub mod profile;
+pub mod simulate;
 
 pub use duration::Duration;
 pub use inventory::{
@@ -23,3 +25,4 @@ pub use problem::{Problem, Problems};
 pub use render::refusal::Refusal;
 pub use render::tree::{Tree, Written};
 pub use render::{Options, render};
+pub use survey::Gap;

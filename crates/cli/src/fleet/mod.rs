@@ -1,13 +1,17 @@
 //! `lifeboat fleet …`: a fleet's inventory, and what is made of it.
 
+mod check;
+mod problems;
 mod render;
+mod secrets;
+mod simulate;
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use lifeboat_fleet::Inventory;
+use lifeboat_fleet::{Inventory, Problems};
 
-use crate::output::{Failure, print};
+use crate::output::Failure;
 
 /// What to do with an inventory.
 #[derive(Debug, Subcommand)]
@@ -16,6 +20,9 @@ pub(crate) enum Command {
     Check {
         #[command(flatten)]
         file: File,
+        /// Say it as JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Write the configuration of Prometheus, Alertmanager and Grafana
     Render {
@@ -23,6 +30,21 @@ pub(crate) enum Command {
         file: File,
         #[command(flatten)]
         wish: render::Wish,
+    },
+    /// Let a fleet answer that is not there: for tests, demonstrations and drills
+    Simulate {
+        #[command(flatten)]
+        file: File,
+        #[command(flatten)]
+        wish: simulate::Wish,
+    },
+    /// Write secrets of the environment to files that Alertmanager reads
+    Secrets {
+        #[command(flatten)]
+        file: File,
+        /// The folder to write into; the inventory's `secrets_dir` where it is left out
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
     },
 }
 
@@ -37,21 +59,22 @@ pub(crate) struct File {
 /// Does it.
 pub(crate) fn run(command: Command) -> Result<(), Failure> {
     match command {
-        Command::Check { file } => check(&read(&file.path)?),
+        Command::Check { file, json } => check::run(&file.path, json),
         Command::Render { file, wish } => render::run(&read(&file.path)?, &wish),
+        Command::Simulate { file, wish } => simulate::run(&read(&file.path)?, &wish),
+        Command::Secrets { file, out } => secrets::run(&read(&file.path)?, out.as_deref()),
     }
 }
 
-/// The inventory that stands in a file.
+/// The inventory that stands in a file; what is wrong with it is written to standard error.
 pub(crate) fn read(path: &Path) -> Result<Inventory, Failure> {
-    // A file that is not there is wrong use; one that says something wrong is an answer.
+    load(path)?.map_err(|problems| problems::told(&problems))
+}
+
+/// A file that is not there is wrong use; one that says something wrong is an answer.
+fn load(path: &Path) -> Result<Result<Inventory, Problems>, Failure> {
     if let Err(error) = std::fs::metadata(path) {
         return Err(Failure::usage(format!("cannot read {}: {error}", path.display())));
     }
-    Inventory::load(path).map_err(|problems| Failure::no(problems.to_string()))
-}
-
-fn check(inventory: &Inventory) -> Result<(), Failure> {
-    let lines = inventory.fleets.iter().map(|fleet| format!("{}: {} nodes\n", fleet.name, fleet.nodes.len()));
-    print(&lines.collect::<String>())
+    Ok(Inventory::load(path))
 }

@@ -74,6 +74,11 @@ pub struct Panel {
     /// Whether lines stand upon each other.
     #[serde(default)]
     pub is_stacked: bool,
+    /// Whether each figure is a bar of its own: counts, not curves.
+    #[serde(default)]
+    pub is_bars: bool,
+    /// The column that a table is sorted by, the greatest first.
+    pub sort: Option<String>,
     /// Words and colours in place of numbers: `"0" = ["down", "red"]`.
     #[serde(default)]
     pub states: BTreeMap<String, [String; 2]>,
@@ -124,6 +129,9 @@ pub enum PanelKind {
 pub struct PanelQuery {
     /// PromQL, with `${signal}` for a signal's query over `$__rate_interval`, and `${select}` for the matchers of what is chosen.
     pub expr: String,
+    /// What fleets are asked that have not the signals of that.
+    #[serde(default)]
+    pub otherwise: Vec<String>,
     /// The legend, with Grafana's `{{label}}`; of a table, the column's head.
     pub legend: String,
     /// Its unit, where that is not the panel's.
@@ -131,6 +139,8 @@ pub struct PanelQuery {
     /// Whether it is drawn below zero: what goes out beside what comes in.
     #[serde(default)]
     pub is_below: bool,
+    /// The figure from which it alone is bad, whatever the panel says.
+    pub bad_from: Option<f64>,
     /// Words and colours in place of numbers, where they are not the panel's.
     #[serde(default)]
     pub states: BTreeMap<String, [String; 2]>,

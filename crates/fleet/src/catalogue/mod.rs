@@ -8,6 +8,7 @@ mod dashboard;
 mod record;
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use include_dir::{Dir, include_dir};
 use serde::Deserialize;
@@ -94,6 +95,11 @@ impl Catalogue {
     /// # Errors
     /// Where a file of it cannot be read: a fault of the program.
     pub fn ours() -> Result<Self, Problems> {
+        static READ: OnceLock<Result<Catalogue, Problems>> = OnceLock::new();
+        READ.get_or_init(Self::read_ours).clone()
+    }
+
+    fn read_ours() -> Result<Self, Problems> {
         let thresholds: Thresholds = read("thresholds.toml", text_of("thresholds.toml"))?;
         let mut catalogue = Self { thresholds: thresholds.threshold, ..Self::default() };
         catalogue.records = read::<Records>("records.toml", text_of("records.toml"))?.record;

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv6Addr};
 const NAME_MAX: usize = 253;
 
 /// Why this is no name for a fleet, node, role, data centre or owner: those become labels, matchers and file names.
-pub(super) fn wrong_name(text: &str) -> Option<&'static str> {
+pub(crate) fn wrong_name(text: &str) -> Option<&'static str> {
     const LETTERS: &str = "use letters, digits and . _ : - only";
     if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte)) {
         return Some(LETTERS);
@@ -93,7 +93,7 @@ pub(super) fn wrong_url(text: &str) -> Option<&'static str> {
         return Some("leave user name and password out");
     }
     let is_right = host(authority).is_ok() || host_and_port(authority).is_ok();
-    (!is_right || text.contains(['"', '\'', '<', '>', '`', '\\']))
+    (!is_right || text.contains(['"', '<', '>', '`', '\\']))
         .then_some("write it whole, as \"https://grafana.example.org\"")
 }
 

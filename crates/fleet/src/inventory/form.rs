@@ -148,6 +148,12 @@ impl<'a> Form<'a> {
             self.paper.refuse(text.span(), what, "write one line of plain text");
             return None;
         }
+        // Prometheus and Alertmanager would run what stands between such braces.
+        if text.get_ref().contains("{{") {
+            let what = format!("`{key}` of {} has {{{{ in it", self.name);
+            self.paper.refuse(text.span(), what, "write plain text, without template braces");
+            return None;
+        }
         Some(text)
     }
 

@@ -15,6 +15,7 @@ use crate::duration::Duration;
 use crate::problem::Problem;
 use crate::profile::Speech;
 
+pub(crate) use address::wrong_name;
 pub use consul::Consul;
 pub use destination::{Channel, Destination, Place, Secret};
 pub use engines::{Alertmanager, Blackbox, Engines, Grafana, Prometheus, Version};
@@ -55,6 +56,19 @@ pub struct Intervals {
     pub repeat: Duration,
 }
 
+impl Default for Intervals {
+    /// As they are shipped.
+    fn default() -> Self {
+        Self {
+            scrape: Duration::from_seconds(15),
+            evaluation: Duration::from_seconds(15),
+            group_wait: Duration::from_seconds(5),
+            group_interval: Duration::from_seconds(20),
+            repeat: Duration::from_seconds(4 * 3600),
+        }
+    }
+}
+
 /// Addresses that people open.
 #[derive(Clone, Debug, Default)]
 pub struct Links {
@@ -85,8 +99,8 @@ pub struct Fleet {
     pub profiles: Vec<String>,
     /// How its nodes speak; only endpoints that they have, and signals that those tell.
     pub speech: Speech,
-    /// Endpoints that its profiles have and none of its nodes does, with what answers there.
-    pub without: BTreeMap<String, String>,
+    /// What its profiles have beside that: endpoints that no node has, and what those would tell.
+    pub off: Speech,
     /// Every threshold by name.
     pub thresholds: BTreeMap<String, f64>,
     /// What it is to keep.

@@ -1,9 +1,11 @@
 //! All profiles that are known: ours, and those that a user wrote.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use include_dir::{Dir, include_dir};
 
+use super::check::check;
 use super::{Endpoint, Profile, Signal};
 use crate::problem::{Problems, Source, nearest};
 
@@ -21,6 +23,11 @@ impl Book {
     /// # Errors
     /// Where one of them cannot be read: a fault of the program.
     pub fn ours() -> Result<Self, Problems> {
+        static READ: OnceLock<Result<Book, Problems>> = OnceLock::new();
+        READ.get_or_init(Self::read_ours).clone()
+    }
+
+    fn read_ours() -> Result<Self, Problems> {
         let mut book = Self::default();
         let mut problems = Problems::default();
         for file in OURS.files() {
@@ -40,6 +47,10 @@ impl Book {
     pub fn add(&mut self, file: &str, text: &str) -> Result<String, Problems> {
         let source = Source { name: file, text };
         let profile: Profile = toml::from_str(text).map_err(|error| source.toml_problem(&error))?;
+        let problems = check(source, &profile);
+        if !problems.is_empty() {
+            return Err(Problems(problems));
+        }
         let name = profile.name.clone();
         self.profiles.insert(name.clone(), profile);
         Ok(name)

@@ -32,6 +32,8 @@ pub struct Pages {
     window: f64,
     endpoints: BTreeMap<String, BTreeMap<Key, Metric>>,
     set: BTreeMap<String, Option<f64>>,
+    /// Labels whose values are others than the profile says.
+    relabelled: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Debug)]
@@ -56,7 +58,13 @@ impl Pages {
                 metric.or_insert_with(new).tells.push((name.clone(), series.clone()));
             }
         }
-        let mut pages = Self { speech: speech.clone(), window, endpoints, set: BTreeMap::new() };
+        let mut pages = Self {
+            speech: speech.clone(),
+            window,
+            endpoints,
+            set: BTreeMap::new(),
+            relabelled: BTreeMap::new(),
+        };
         pages.follow(None, at);
         pages
     }
@@ -77,21 +85,39 @@ impl Pages {
         self.follow(Some(signal), at);
     }
 
+    /// From this moment on the signal has this number in health.
+    pub fn set_healthy(&mut self, signal: &str, number: f64, at: f64) {
+        if let Some(signal) = self.speech.signals.get_mut(signal) {
+            signal.healthy = number;
+        }
+        self.follow(Some(signal), at);
+    }
+
+    /// Labels that have these values instead of the profile's, on each metric that has them.
+    pub fn relabel(&mut self, labels: BTreeMap<String, String>) {
+        self.relabelled = labels;
+    }
+
     /// What an endpoint shows at this moment.
     pub fn samples(&mut self, endpoint: &str, at: f64) -> Vec<Sample> {
-        let window = self.window;
-        let page = self.endpoints.get_mut(endpoint).into_iter().flatten();
-        page.flat_map(|(key, metric)| metric.samples(key, at, window)).collect()
+        let Self { window, endpoints, relabelled, .. } = self;
+        let page = endpoints.get_mut(endpoint).into_iter().flatten();
+        page.flat_map(|(key, metric)| metric.samples(key, relabelled, at, *window)).collect()
     }
 
     /// What an endpoint shows at this moment, as Prometheus reads it.
     pub fn text(&mut self, endpoint: &str, at: f64) -> String {
         let mut text = String::new();
         let mut last = "";
-        for (key, metric) in self.endpoints.get_mut(endpoint).into_iter().flatten() {
-            let samples = metric.samples(key, at, self.window);
+        let Self { window, endpoints, relabelled, speech, .. } = self;
+        for (key, metric) in endpoints.get_mut(endpoint).into_iter().flatten() {
+            let samples = metric.samples(key, relabelled, at, *window);
             if last != key.0 && !samples.is_empty() {
-                let _ = writeln!(text, "# TYPE {} {}", key.0, word(metric.kind));
+                let help = metric.tells.first().and_then(|(signal, _)| speech.signals.get(signal));
+                let help =
+                    help.map_or("", |signal| signal.help.as_str()).replace('\\', "\\\\").replace('\n', " ");
+                let _ = writeln!(text, "# HELP {} {help}", key.0);
+                let _ = writeln!(text, "# TYPE {} {}", key.0, word(&key.0, metric.kind));
                 last = &key.0;
             }
             for sample in samples {
@@ -103,7 +129,7 @@ impl Pages {
 
     /// Gives the metrics of a signal, or all, the numbers that they should have.
     fn follow(&mut self, signal: Option<&str>, at: f64) {
-        let Self { speech, window, endpoints, set } = self;
+        let Self { speech, window, endpoints, set, .. } = self;
         for metric in endpoints.values_mut().flat_map(BTreeMap::values_mut) {
             if signal.is_some_and(|signal| metric.tells.iter().all(|(name, _)| name != signal)) {
                 continue;
@@ -122,10 +148,21 @@ impl Pages {
 }
 
 impl Metric {
-    fn samples(&mut self, (name, labels): &Key, at: f64, window: f64) -> Vec<Sample> {
+    fn samples(
+        &mut self,
+        (name, labels): &Key,
+        relabelled: &BTreeMap<String, String>,
+        at: f64,
+        window: f64,
+    ) -> Vec<Sample> {
         self.meter.advance(at, window);
         let each = self.meter.samples().into_iter().map(|(ending, bound, value)| {
             let mut labels = labels.clone();
+            for (label, value) in &mut labels {
+                if let Some(other) = relabelled.get(label) {
+                    value.clone_from(other);
+                }
+            }
             if let Some(bound) = bound {
                 let bound = if bound.is_finite() { bound.to_string() } else { "+Inf".into() };
                 labels.insert("le".into(), bound);
@@ -136,16 +173,18 @@ impl Metric {
     }
 }
 
-const fn word(kind: Kind) -> &'static str {
+fn word(name: &str, kind: Kind) -> &'static str {
     match kind {
         Kind::Gauge | Kind::Timestamp => "gauge",
+        // Exporters that copy a counter of the kernel's or of a database by its own name do not say what it is.
+        Kind::Counter | Kind::Event if !name.ends_with("_total") => "untyped",
         Kind::Counter | Kind::Event => "counter",
         Kind::Histogram => "histogram",
     }
 }
 
 /// Labels as PromQL and pages write them; nothing where there are none.
-pub(super) fn braces(labels: &BTreeMap<String, String>) -> String {
+fn braces(labels: &BTreeMap<String, String>) -> String {
     if labels.is_empty() {
         return String::new();
     }

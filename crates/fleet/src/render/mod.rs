@@ -1,20 +1,32 @@
 //! From an inventory to files: the same inventory gives the same bytes.
 
+mod alertmanager;
+mod blackbox;
+mod compose;
+mod consul;
 pub(crate) mod expression;
 mod grafana;
+mod inhibitions;
 mod manifest;
+mod message;
 mod plan;
+mod programs;
 mod prometheus;
+mod readme;
+mod receivers;
 pub(crate) mod refusal;
 mod relabel;
 mod rule_tests;
 pub(crate) mod rules;
+mod runbooks;
+mod systemd;
 mod targets;
 pub(crate) mod tree;
 mod write;
 mod yaml;
 
 pub(crate) use expression::RULE_RANGE;
+pub(crate) use rules::alerts_of;
 
 use crate::inventory::Inventory;
 use tree::Tree;
@@ -43,6 +55,12 @@ pub fn render(inventory: &Inventory, options: Options) -> Result<Tree, String> {
     if options.accelerate == 1 {
         rule_tests::render(inventory, &mut tree)?;
     }
+    alertmanager::render(inventory, options, &mut tree)?;
+    blackbox::render(inventory, &mut tree)?;
+    runbooks::render(inventory, options, &mut tree)?;
     grafana::render(inventory, options, &mut tree)?;
+    compose::render(inventory, &mut tree)?;
+    systemd::render(inventory, &mut tree);
+    readme::render(inventory, &mut tree);
     Ok(tree)
 }

@@ -4,27 +4,25 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::consul;
 use super::relabel::{Relabel, plain_regex};
-use super::targets::{self, Job};
+use super::targets;
 use super::tree::Tree;
 use super::{Options, yaml};
 use crate::duration::Duration;
-use crate::inventory::Inventory;
+use crate::inventory::{Engines, Inventory};
+use crate::profile::Endpoint;
 
 /// Names that only Prometheus and its rules give: a node's page that has them would speak for others.
 const NOT_A_NODES: &str = "ALERTS|ALERTS_FOR_STATE|up|scrape_.*|.*:.*";
-
-const PROMETHEUS: &str = "127.0.0.1:9090";
-const ALERTMANAGER: &str = "127.0.0.1:9093";
-const BLACKBOX: &str = "127.0.0.1:9115";
 
 #[derive(Serialize)]
 struct Config {
     global: Global,
     alerting: Alerting,
     rule_files: [&'static str; 2],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    scrape_config_files: Option<[&'static str; 1]>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    scrape_config_files: Vec<String>,
     scrape_configs: Vec<ScrapeConfig>,
 }
 
@@ -50,8 +48,6 @@ struct ScrapeConfig {
     metrics_path: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     scheme: Option<String>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    params: BTreeMap<&'static str, [String; 1]>,
     #[serde(flatten)]
     discovery: Discovery,
     #[serde(flatten)]
@@ -65,11 +61,13 @@ struct ScrapeConfig {
 }
 
 #[derive(Default, Serialize)]
-struct Discovery {
+pub(super) struct Discovery {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     static_configs: Vec<Targets>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     file_sd_configs: Vec<Files>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    consul_sd_configs: Vec<consul::Asked>,
 }
 
 #[derive(Serialize)]
@@ -110,14 +108,22 @@ const CAUTION: Caution = Caution {
 
 pub(super) fn render(inventory: &Inventory, options: Options, tree: &mut Tree) -> Result<(), String> {
     let intervals = &inventory.intervals;
+    let engines = &inventory.engines;
     let jobs = targets::jobs(inventory)?;
-    let own = [("alertmanager", vec![ALERTMANAGER.into()]), ("prometheus", vec![PROMETHEUS.into()])];
-    let own = own.into_iter().map(|(name, targets)| ScrapeConfig {
-        job_name: name.into(),
-        discovery: fixed(targets),
-        ..ScrapeConfig::default()
-    });
-    let is_third = false;
+    let mut scrapes = vec![
+        ScrapeConfig::of("alertmanager", Discovery::fixed(engines.alertmanager.addresses.clone())),
+        ScrapeConfig::of("prometheus", Discovery::fixed(vec![engines.prometheus.address.clone()])),
+    ];
+    for job in &jobs {
+        let files = Discovery::files(format!("targets/{}.json", job.name));
+        scrapes.push(scrape(ScrapeConfig::of(job.name, files), job.endpoint, engines));
+        scrapes.extend(consul::of_job(job, inventory).map(|(name, discovery, relabel_configs)| {
+            // Of the nodes that are known by name, one section holds all fleets; of Consul's, each fleet has its own.
+            let config = ScrapeConfig { relabel_configs, ..ScrapeConfig::of(&name, discovery) };
+            scrape(config, job.endpoint, engines)
+        }));
+        targets::render(job, inventory, tree)?;
+    }
     let config = Config {
         global: Global {
             scrape_interval: intervals.scrape.divided(options.accelerate),
@@ -126,37 +132,50 @@ pub(super) fn render(inventory: &Inventory, options: Options, tree: &mut Tree) -
         },
         alerting: Alerting {
             alert_relabel_configs: owners(inventory),
-            alertmanagers: vec![fixed(vec![ALERTMANAGER.into()])],
+            alertmanagers: vec![Discovery::fixed(engines.alertmanager.addresses.clone())],
         },
         rule_files: ["rules/*.yml", "rules.d/*.yml"],
-        scrape_config_files: is_third.then_some(["scrape.d/*.yml"]),
-        scrape_configs: own.chain(jobs.iter().map(scrape)).collect(),
+        scrape_config_files: engines.prometheus.scrape_files.clone(),
+        scrape_configs: scrapes,
     };
     tree.add("prometheus/prometheus.yml", yaml::file(&config)?);
-    jobs.iter().try_for_each(|job| targets::render(job, inventory, tree))
+    Ok(())
 }
 
-fn fixed(targets: Vec<String>) -> Discovery {
-    Discovery { static_configs: vec![Targets { targets }], ..Discovery::default() }
+impl ScrapeConfig {
+    fn of(name: &str, discovery: Discovery) -> Self {
+        Self { job_name: name.into(), discovery, ..Self::default() }
+    }
 }
 
-fn scrape(job: &Job<'_>) -> ScrapeConfig {
-    let files = vec![Files { files: [format!("targets/{}.json", job.name)] }];
-    let discovery = Discovery { file_sd_configs: files, ..Discovery::default() };
-    let config = ScrapeConfig { job_name: job.name.into(), discovery, ..ScrapeConfig::default() };
-    match &job.endpoint.probe {
-        Some(module) => probe(config, module),
-        None => page(config, job),
+impl Discovery {
+    fn fixed(targets: Vec<String>) -> Self {
+        Self { static_configs: vec![Targets { targets }], ..Self::default() }
+    }
+
+    fn files(path: String) -> Self {
+        Self { file_sd_configs: vec![Files { files: [path] }], ..Self::default() }
+    }
+
+    pub(super) fn consul(asked: consul::Asked) -> Self {
+        Self { consul_sd_configs: vec![asked], ..Self::default() }
+    }
+}
+
+fn scrape(config: ScrapeConfig, endpoint: &Endpoint, engines: &Engines) -> ScrapeConfig {
+    match &endpoint.probe {
+        Some(module) => probe(config, module, engines),
+        None => page(config, endpoint, engines),
     }
 }
 
 /// A page that a node, or something beside it, writes.
-fn page(config: ScrapeConfig, job: &Job<'_>) -> ScrapeConfig {
+fn page(config: ScrapeConfig, endpoint: &Endpoint, engines: &Engines) -> ScrapeConfig {
     // Prometheus 3 refuses a page that does not say its content type; 2 refuses a configuration that has this.
-    let is_third = false;
+    let is_third = engines.prometheus.version.is_some_and(|version| version.major >= 3);
     ScrapeConfig {
-        metrics_path: Some(job.endpoint.path.clone()),
-        scheme: Some(job.endpoint.scheme.clone()),
+        metrics_path: Some(endpoint.path.clone()),
+        scheme: Some(endpoint.scheme.clone()),
         caution: Some(CAUTION),
         fallback_scrape_protocol: is_third.then_some("PrometheusText0.0.4"),
         metric_relabel_configs: vec![Relabel::drop("__name__", NOT_A_NODES)],
@@ -165,18 +184,15 @@ fn page(config: ScrapeConfig, job: &Job<'_>) -> ScrapeConfig {
 }
 
 /// The blackbox exporter asks the node, and Prometheus the exporter.
-fn probe(config: ScrapeConfig, module: &str) -> ScrapeConfig {
-    ScrapeConfig {
-        metrics_path: Some("/probe".into()),
-        relabel_configs: vec![
-            Relabel::copy("__address__", "__param_target"),
-            Relabel::copy("__param_target", "instance"),
-            // Where fleets differ in the module, a target's own stands already.
-            Relabel::set_where(&["__param_module"], "^$".into(), "__param_module", module),
-            Relabel::set("__address__", BLACKBOX),
-        ],
-        ..config
-    }
+fn probe(mut config: ScrapeConfig, module: &str, engines: &Engines) -> ScrapeConfig {
+    config.relabel_configs.extend([
+        Relabel::copy("__address__", "__param_target"),
+        Relabel::copy("__param_target", "instance"),
+        // Where fleets differ in the module, a target's own stands already.
+        Relabel::set_where(&["__param_module"], "^$".into(), "__param_module", module),
+        Relabel::set("__address__", &engines.blackbox.address),
+    ]);
+    ScrapeConfig { metrics_path: Some("/probe".into()), ..config }
 }
 
 /// An alert of a node with an owner of its own is that owner's.

@@ -34,6 +34,11 @@ impl Relabel {
         Self { source_labels, regex: Some(regex), ..Self::set(to, text) }
     }
 
+    /// A part of a label becomes another's value; `replacement` names it.
+    pub(super) fn part(from: &str, regex: &str, to: &str, replacement: &str) -> Self {
+        Self { regex: Some(regex.into()), replacement: Some(replacement.into()), ..Self::copy(from, to) }
+    }
+
     /// What matches goes.
     pub(super) fn drop(label: &str, regex: &str) -> Self {
         let source_labels = vec![label.to_owned()];

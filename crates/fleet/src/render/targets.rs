@@ -81,7 +81,7 @@ fn target<'a>(job: &Job<'_>, endpoint: &'a Endpoint, fleet: &'a str, node: &'a N
 }
 
 /// What the blackbox exporter is to ask: a page by its URL, all else by host and port.
-fn probed(endpoint: &Endpoint, module: &str, address: &str) -> String {
+pub(super) fn probed(endpoint: &Endpoint, module: &str, address: &str) -> String {
     let is_page = module.starts_with("http");
     if is_page { format!("{}://{address}{}", endpoint.scheme, endpoint.path) } else { address.into() }
 }

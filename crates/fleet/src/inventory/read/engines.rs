@@ -1,6 +1,6 @@
 //! How often things happen, where the engines are, and what people open.
 
-use toml::Spanned;
+use toml::de::DeValue;
 
 use super::{absolute, address_of, host_and_port, plain_name};
 use crate::duration::Duration;
@@ -13,13 +13,7 @@ const WAIT_MAX: Duration = Duration::from_seconds(3600);
 const SECOND: Duration = Duration::from_seconds(1);
 
 pub(super) fn intervals(form: &Form<'_>) -> Intervals {
-    let mut intervals = Intervals {
-        scrape: Duration::from_seconds(15),
-        evaluation: Duration::from_seconds(15),
-        group_wait: Duration::from_seconds(5),
-        group_interval: Duration::from_seconds(20),
-        repeat: Duration::from_seconds(4 * 3600),
-    };
+    let mut intervals = Intervals::default();
     let Some(form) = form.table("intervals", "[intervals]") else { return intervals };
     let set = |key, place: &mut Duration, most: Duration| {
         let Some(said) = form.duration(key) else { return };
@@ -116,18 +110,24 @@ fn replace(place: &mut String, said: Option<String>) {
     }
 }
 
+/// A version, which may also be written as a number.
 fn version(form: &Form<'_>, least: Version) -> Option<Version> {
-    let text = form.text("version")?;
-    let version: Option<Version> = text.get_ref().parse().ok();
+    let value = form.value("version")?;
+    let text = match value.get_ref() {
+        DeValue::String(text) => text.as_ref(),
+        DeValue::Integer(number) => number.as_str(),
+        DeValue::Float(number) => number.as_str(),
+        _ => "",
+    };
+    let version: Option<Version> = text.parse().ok();
     match version {
         Some(version) if version < least => {
             let what = format!("version {version} is older than {least}");
-            form.paper.refuse(text.span(), what, "install a newer one");
+            form.paper.refuse(value.span(), what, "install a newer one");
         }
         Some(_) => {}
         None => {
-            let what = format!("{:?} is no version", text.get_ref());
-            form.paper.refuse(Spanned::span(&text), what, format!("write it as \"{least}\""));
+            form.paper.refuse(value.span(), "that is no version", format!("write it as \"{least}\""));
         }
     }
     version

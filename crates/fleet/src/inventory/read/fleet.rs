@@ -9,7 +9,7 @@ use super::nodes::Defaults;
 use super::{Reader, Seen, consul, name, plain_name, version};
 use crate::duration::Duration;
 use crate::inventory::form::{Form, Paper, integer, number, remedy_among};
-use crate::inventory::{Fleet, Objectives, address, file};
+use crate::inventory::{Fleet, Objectives, address};
 use crate::profile::Speech;
 
 /// Where an endpoint answers, as an operator wishes it.
@@ -79,70 +79,24 @@ impl Reader {
             nodes.iter().any(|node| node.endpoints.contains_key(endpoint))
                 || consul.as_ref().is_some_and(|consul| consul.ports.contains_key(endpoint))
         };
-        let mut told = speech?;
-        let without = told.endpoints.iter().filter(|(name, _)| !has(name));
-        let without = without.map(|(name, endpoint)| (name.clone(), endpoint.help.clone())).collect();
+        let (mut told, mut off) = (speech.clone()?, speech?);
         told.endpoints.retain(|name, _| has(name));
         told.signals.retain(|_, signal| has(&signal.endpoint));
+        off.endpoints.retain(|name, _| !has(name));
+        off.signals.retain(|_, signal| !has(&signal.endpoint));
         Some(Fleet {
             name: defaults.fleet.clone(),
             owner,
             version,
             profiles,
             speech: told,
-            without,
+            off,
             thresholds,
             objectives,
             nodes,
             consul,
             nodes_min,
         })
-    }
-
-    /// The fleet's profiles, by name, and what they say together.
-    fn speech(&mut self, form: &Form<'_>) -> (Vec<String>, Option<Speech>) {
-        if !form.has("profile") {
-            form.refuse_missing("profile", "\"logos-delivery\"");
-        }
-        let said = form.texts("profile");
-        let mut names = Vec::new();
-        for text in &said {
-            let wanted = *text.get_ref();
-            let is_file = wanted.contains('/') || wanted.to_ascii_lowercase().ends_with(".toml");
-            let name = if is_file { self.own_profile(form.paper, text) } else { Some(wanted.to_owned()) };
-            let Some(name) = name else { continue };
-            if !self.book.profiles().any(|profile| profile.name == name) {
-                let known: Vec<&str> = self.book.profiles().map(|profile| profile.name.as_str()).collect();
-                let remedy = remedy_among(&name, known.iter().copied());
-                form.paper.refuse(text.span(), format!("no profile {name:?}"), remedy);
-                continue;
-            }
-            names.push(name);
-        }
-        if names.is_empty() || names.len() < said.len() {
-            return (names, None);
-        }
-        let speech = self.book.speech(&names).map_err(|(missing, near)| {
-            let remedy = near.map_or_else(String::new, |near| format!("did you mean {near:?}?"));
-            form.refuse(format!("a profile includes {missing:?}, which there is not"), remedy);
-        });
-        (names, speech.ok())
-    }
-
-    /// Takes a profile of the operator's own into the book, and says its name.
-    fn own_profile(&mut self, paper: Paper<'_>, path: &Spanned<&str>) -> Option<String> {
-        let place = self.folder.join(path.get_ref());
-        let shown = place.display().to_string();
-        let text = file::text(&place).map_err(|(what, remedy)| {
-            paper.refuse(path.span(), format!("profile {shown} {what}"), remedy);
-        });
-        match self.book.add(&shown, &text.ok()?) {
-            Ok(name) => Some(name),
-            Err(problems) => {
-                problems.0.into_iter().for_each(|problem| paper.log.push(problem));
-                None
-            }
-        }
     }
 
     fn thresholds(&self, form: &Form<'_>) -> BTreeMap<String, f64> {

@@ -6,6 +6,8 @@ mod engines;
 mod fleet;
 mod hints;
 mod nodes;
+mod profiles;
+mod registry;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

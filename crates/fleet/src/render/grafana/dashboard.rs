@@ -2,9 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{panel, query};
+use super::{panel, provisioning, query};
 use crate::catalogue::{Annotation, Dashboard, PanelKind, number_of};
 use crate::inventory::Inventory;
+use crate::render::Options;
+use crate::render::expression::accelerated;
 
 /// The data source that is chosen at the head.
 pub(super) fn datasource() -> Value {
@@ -18,8 +20,12 @@ const COLUMNS: u32 = 24;
 const SCHEMA_VERSION: u32 = 39;
 
 /// The dashboard, unless no fleet has a signal for any of its panels.
-pub(super) fn of(dashboard: &Dashboard, inventory: &Inventory) -> Result<Option<Value>, String> {
-    let panels = panels(dashboard, inventory)?;
+pub(super) fn of(
+    dashboard: &Dashboard,
+    inventory: &Inventory,
+    options: Options,
+) -> Result<Option<Value>, String> {
+    let panels = panels(dashboard, inventory, options)?;
     if panels.is_empty() {
         return Ok(None);
     }
@@ -38,8 +44,8 @@ pub(super) fn of(dashboard: &Dashboard, inventory: &Inventory) -> Result<Option<
         "timezone": "browser",
         "fiscalYearStartMonth": 0,
         "links": [to_the_others()],
-        "annotations": { "list": annotations(inventory)? },
-        "templating": { "list": variables() },
+        "annotations": { "list": annotations(inventory, options)? },
+        "templating": { "list": variables(inventory) },
         "panels": panels,
     })))
 }
@@ -60,13 +66,15 @@ fn to_the_others() -> Value {
     })
 }
 
-fn variables() -> Vec<Value> {
+fn variables(inventory: &Inventory) -> Vec<Value> {
+    let uid = provisioning::prometheus_uid(&inventory.engines);
     let source = json!({
         "name": "datasource",
         "label": "Data source",
         "type": "datasource",
         "query": "prometheus",
-        "current": {},
+        // The one that the rules are evaluated by, where somebody has several; any other can be chosen.
+        "current": { "selected": true, "text": uid, "value": uid },
         "options": [],
         "hide": 0,
         "includeAll": false,
@@ -76,7 +84,9 @@ fn variables() -> Vec<Value> {
         "skipUrlSync": false,
     });
     let of_nodes = |name: &str, label: &str, matchers: &str| {
-        let values = format!("label_values(fleet:node_expected:info{matchers}, {name})");
+        // Nodes that only discovery knows answer; nodes that only the inventory knows are expected.
+        let series = format!("{{__name__=~\"fleet:node_expected:info|up\"{matchers}}}");
+        let values = format!("label_values({series}, {name})");
         json!({
             "name": name,
             "label": label,
@@ -100,34 +110,21 @@ fn variables() -> Vec<Value> {
     vec![
         source,
         of_nodes("fleet", "Fleet", ""),
-        of_nodes("dc", "Data centre", r#"{fleet=~"$fleet"}"#),
-        of_nodes("node", "Node", r#"{fleet=~"$fleet",dc=~"$dc"}"#),
+        of_nodes("dc", "Data centre", r#",fleet=~"$fleet""#),
+        of_nodes("node", "Node", r#",fleet=~"$fleet",dc=~"$dc""#),
     ]
 }
 
-fn annotations(inventory: &Inventory) -> Result<Vec<Value>, String> {
+fn annotations(inventory: &Inventory, options: Options) -> Result<Vec<Value>, String> {
     let mut list = Vec::new();
     for annotation in &inventory.catalogue.annotations {
         let refused = |error: String| format!("annotation {}: {error}", annotation.name);
-        let mut ways = Vec::new();
-        for text in &annotation.queries {
-            ways.extend(query::of_fleets(text, inventory).map_err(refused)?);
-        }
-        if let Some(expr) = either(&ways) {
+        if let Some(expr) = query::of_fleets(&annotation.queries, inventory).map_err(refused)? {
+            let expr = accelerated(&expr, options.accelerate);
             list.push(mark(annotation, &expr));
         }
     }
     Ok(list)
-}
-
-/// The first that a node has.
-fn either(ways: &[String]) -> Option<String> {
-    let bracketed: Vec<String> = ways.iter().map(|way| format!("({way})")).collect();
-    match ways {
-        [] => None,
-        [only] => Some(only.clone()),
-        _ => Some(bracketed.join(" or on (fleet, dc, node) ")),
-    }
 }
 
 fn mark(annotation: &Annotation, expr: &str) -> Value {
@@ -148,14 +145,14 @@ fn mark(annotation: &Annotation, expr: &str) -> Value {
 }
 
 /// Rows with what stands in them, from left to right and from top to bottom.
-fn panels(dashboard: &Dashboard, inventory: &Inventory) -> Result<Vec<Value>, String> {
+fn panels(dashboard: &Dashboard, inventory: &Inventory, options: Options) -> Result<Vec<Value>, String> {
     let mut all = Vec::new();
     let mut y = 0;
     for row in &dashboard.rows {
         let mut stand = Vec::new();
         let (mut x, mut top, mut below) = (0, y + 1, y + 1);
         for panel in &row.panels {
-            let Some(mut json) = panel::of(panel, dashboard, inventory)? else { continue };
+            let Some(mut json) = panel::of(panel, dashboard, inventory, options)? else { continue };
             let (width, height) = (panel.width.clamp(1, COLUMNS), height_of(panel.kind, panel.height));
             if x + width > COLUMNS {
                 (x, top) = (0, below);

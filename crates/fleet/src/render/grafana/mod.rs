@@ -18,7 +18,7 @@ use crate::inventory::Inventory;
 
 pub(super) fn render(inventory: &Inventory, options: Options, tree: &mut Tree) -> Result<(), String> {
     for dashboard in &inventory.catalogue.dashboards {
-        if let Some(json) = dashboard::of(dashboard, inventory)? {
+        if let Some(json) = dashboard::of(dashboard, inventory, options)? {
             let text = serde_json::to_string_pretty(&json).map_err(|error| error.to_string())?;
             tree.add(format!("grafana/dashboards/lifeboat-{}.json", dashboard.id), text + "\n");
         }

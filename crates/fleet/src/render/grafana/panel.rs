@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use super::{dashboard, query, thresholds, watched};
 use crate::catalogue::{Dashboard, Panel, PanelKind, PanelQuery};
 use crate::inventory::Inventory;
+use crate::render::Options;
+use crate::render::expression::accelerated;
 
 /// A query that some fleet can answer, with its letter.
 struct Asked<'a> {
@@ -16,14 +18,21 @@ struct Asked<'a> {
 }
 
 /// The panel without its place, unless no fleet has what it needs.
-pub(super) fn of(panel: &Panel, on: &Dashboard, inventory: &Inventory) -> Result<Option<Value>, String> {
+pub(super) fn of(
+    panel: &Panel,
+    on: &Dashboard,
+    inventory: &Inventory,
+    options: Options,
+) -> Result<Option<Value>, String> {
     let refused = |error: String| format!("panel {}/{}: {error}", on.id, panel.id);
     if !inventory.fleets.iter().any(|fleet| query::has_all(fleet, &panel.needs)) {
         return Ok(None);
     }
     let mut asked = Vec::new();
     for query in &panel.queries {
-        if let Some(expr) = query::of_fleets(&query.expr, inventory).map_err(refused)? {
+        let ways = [&query.expr].into_iter().chain(&query.otherwise);
+        if let Some(expr) = query::of_fleets(ways, inventory).map_err(refused)? {
+            let expr = accelerated(&expr, options.accelerate);
             asked.push(Asked { letter: letter(asked.len()), expr, query });
         }
     }
@@ -56,7 +65,7 @@ pub(super) fn of(panel: &Panel, on: &Dashboard, inventory: &Inventory) -> Result
         "links": watched::links(&alerts, inventory),
         "targets": targets,
         "fieldConfig": { "defaults": defaults(panel, on, inventory).map_err(refused)?, "overrides": overrides },
-        "options": options(panel),
+        "options": look(panel),
     });
     if panel.kind == PanelKind::Table
         && let Some(fields) = json.as_object_mut()
@@ -138,10 +147,10 @@ fn to_node(node: &str, fleet: &str) -> Value {
 fn custom(panel: &Panel, has_lines: bool) -> Value {
     match panel.kind {
         PanelKind::Timeseries => json!({
-            "drawStyle": "line",
+            "drawStyle": if panel.is_bars { "bars" } else { "line" },
             "lineInterpolation": "linear",
             "lineWidth": 1,
-            "fillOpacity": if panel.is_stacked { 40 } else { 6 },
+            "fillOpacity": if panel.is_bars { 80 } else if panel.is_stacked { 40 } else { 6 },
             "showPoints": "auto",
             "pointSize": 4,
             // A gap is a gap: the node was not there.
@@ -163,7 +172,7 @@ fn mappings(states: &BTreeMap<String, [String; 2]>) -> Value {
     if options.is_empty() { json!([]) } else { json!([{ "type": "value", "options": options }]) }
 }
 
-fn options(panel: &Panel) -> Value {
+fn look(panel: &Panel) -> Value {
     let reduce = json!({ "calcs": ["lastNotNull"], "fields": "", "values": false });
     let tooltip = json!({ "mode": "multi", "sort": "desc" });
     match panel.kind {
@@ -198,7 +207,10 @@ fn options(panel: &Panel) -> Value {
             "valueMode": "color",
             "reduceOptions": reduce,
         }),
-        PanelKind::Table => json!({ "showHeader": true, "cellHeight": "sm" }),
+        PanelKind::Table => {
+            let sort = panel.sort.iter().map(|column| json!({ "displayName": column, "desc": true }));
+            json!({ "showHeader": true, "cellHeight": "sm", "sortBy": sort.collect::<Vec<_>>() })
+        }
     }
 }
 
@@ -215,6 +227,10 @@ fn overrides(panel: &Panel, asked: &Asked<'_>) -> Vec<Value> {
     }
     if query.is_below {
         is("custom.transform", json!("negative-Y"));
+    }
+    if let Some(from) = query.bad_from {
+        let steps = json!([{ "color": "green", "value": null }, { "color": "red", "value": from }]);
+        is("thresholds", json!({ "mode": "absolute", "steps": steps }));
     }
     if !query.states.is_empty() {
         is("mappings", mappings(&query.states));

@@ -19,19 +19,34 @@ const RANGE: &str = "$__rate_interval";
 /// Names in expressions that are no signals.
 const WORDS: [&str; 4] = ["select", "by", "range", "signal_over"];
 
-/// The expression for those fleets that have all its signals; none where no fleet has.
-pub(super) fn of_fleets(text: &str, inventory: &Inventory) -> Result<Option<String>, String> {
-    let names = signals_in(text)?;
-    let fleets: Vec<&Fleet> = inventory.fleets.iter().filter(|fleet| has_all(fleet, &names)).collect();
-    if fleets.is_empty() {
-        return Ok(None);
+/// The expression for those fleets that have all its signals; for the others the next one whose signals they have. None
+/// where no fleet has any.
+pub(super) fn of_fleets<'a>(
+    texts: impl IntoIterator<Item = &'a String>,
+    inventory: &Inventory,
+) -> Result<Option<String>, String> {
+    let mut left: Vec<&Fleet> = inventory.fleets.iter().collect();
+    let mut ways = Vec::new();
+    for text in texts {
+        let names = signals_in(text)?;
+        let (with, without): (Vec<&Fleet>, Vec<&Fleet>) =
+            left.into_iter().partition(|fleet| has_all(fleet, &names));
+        left = without;
+        if !with.is_empty() {
+            ways.push((text, names, with));
+        }
     }
-    let mut told = BTreeMap::new();
-    for name in names {
-        let signals = Signals::of(&name, &fleets);
-        told.insert(name, signals);
-    }
-    expand(text, told).map(Some)
+    let is_one = ways.len() == 1;
+    let expanded = ways.iter().map(|(text, names, fleets)| {
+        let signals = names.iter().map(|name| (name.clone(), Signals::of(name, fleets, is_one)));
+        expand(text, signals.collect())
+    });
+    let expanded: Vec<String> = expanded.collect::<Result<_, _>>()?;
+    Ok(match expanded.as_slice() {
+        [] => None,
+        [only] => Some(only.clone()),
+        several => Some(several.iter().map(|one| format!("({one})")).collect::<Vec<_>>().join(" or ")),
+    })
 }
 
 /// Whether a fleet has every one of these signals.
@@ -54,10 +69,14 @@ fn signals_in(text: &str) -> Result<BTreeSet<String>, String> {
 
 /// The ways in which fleets define one signal, each with the fleets that do.
 #[derive(Clone, Debug)]
-struct Signals(Vec<(Signal, Vec<String>)>);
+struct Signals {
+    ways: Vec<(Signal, Vec<String>)>,
+    /// Whether all fleets that have the signal are asked by it, and all in the same way.
+    is_for_all: bool,
+}
 
 impl Signals {
-    fn of(name: &str, fleets: &[&Fleet]) -> Self {
+    fn of(name: &str, fleets: &[&Fleet], is_for_all: bool) -> Self {
         let mut ways: Vec<(Signal, Vec<String>)> = Vec::new();
         for fleet in fleets {
             let Some(signal) = fleet.speech.signals.get(name) else { continue };
@@ -69,21 +88,27 @@ impl Signals {
                 None => ways.push((signal.clone(), vec![fleet.name.clone()])),
             }
         }
-        Self(ways)
+        let is_for_all = is_for_all && ways.len() == 1;
+        Self { ways, is_for_all }
     }
 
     /// `(a)`, or `((a) or (b))` with each for its own fleets: what the one calls peers may be something else to the other.
     fn query(&self, range: &str) -> Result<String, String> {
         let view = |select: String| View { select, range: range.to_owned() };
-        if let [(signal, _)] = self.0.as_slice() {
+        if self.is_for_all
+            && let [(signal, _)] = self.ways.as_slice()
+        {
             return view(CHOSEN.to_owned()).query(signal, None).map(|query| format!("({query})"));
         }
         let one = |(signal, fleets): &(Signal, Vec<String>)| {
             let fleets = Value::from(fleets.iter().map(|name| escaped(name)).collect::<Vec<_>>().join("|"));
             view(format!("{CHOSEN},fleet=~{fleets}")).query(signal, None).map(|query| format!("({query})"))
         };
-        let ways: Vec<String> = self.0.iter().map(one).collect::<Result<_, _>>()?;
-        Ok(format!("({})", ways.join(" or ")))
+        let ways: Vec<String> = self.ways.iter().map(one).collect::<Result<_, _>>()?;
+        Ok(match ways.as_slice() {
+            [only] => only.clone(),
+            several => format!("({})", several.join(" or ")),
+        })
     }
 }
 

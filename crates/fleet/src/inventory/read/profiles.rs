@@ -1,0 +1,106 @@
+//! The profiles that a fleet names: ours, and those that stand in files of the operator's own.
+
+use toml::Spanned;
+
+use super::Reader;
+use crate::inventory::file;
+use crate::inventory::form::{Form, Paper, remedy_among};
+use crate::problem::{Problems, Source};
+use crate::profile::{Speech, place};
+
+impl Reader {
+    /// The fleet's profiles, by name, and what they say together.
+    pub(super) fn speech(&mut self, form: &Form<'_>) -> (Vec<String>, Option<Speech>) {
+        if !form.has("profile") {
+            form.refuse_missing("profile", "\"logos-delivery\"");
+        }
+        let said = form.texts("profile");
+        let mut names = Vec::new();
+        for text in &said {
+            let wanted = *text.get_ref();
+            let is_file = wanted.contains('/') || wanted.to_ascii_lowercase().ends_with(".toml");
+            let name = if is_file { self.own_profile(form.paper, text) } else { Some(wanted.to_owned()) };
+            let Some(name) = name else { continue };
+            if !self.book.profiles().any(|profile| profile.name == name) {
+                let known: Vec<&str> = self.book.profiles().map(|profile| profile.name.as_str()).collect();
+                let remedy = remedy_among(&name, known.iter().copied());
+                form.paper.refuse(text.span(), format!("no profile {name:?}"), remedy);
+                continue;
+            }
+            if self.is_of_engines(&name) {
+                let what = format!("profile {name:?} is how the engines speak");
+                form.paper.refuse(text.span(), what, "leave it out: they are watched without it");
+                continue;
+            }
+            names.push(name);
+        }
+        if names.is_empty() || names.len() < said.len() {
+            return (names, None);
+        }
+        let speech = self.book.speech(&names).map_err(|(missing, near)| {
+            let remedy = near.map_or_else(String::new, |near| format!("did you mean {near:?}?"));
+            form.refuse(format!("a profile includes {missing:?}, which there is not"), remedy);
+        });
+        (names, speech.ok())
+    }
+
+    /// Whether a profile has endpoints that are called as Prometheus' own pages are.
+    fn is_of_engines(&self, name: &str) -> bool {
+        let profile = self.book.profiles().find(|profile| profile.name == name);
+        let is_engine = |endpoint: &String| ["prometheus", "alertmanager"].contains(&endpoint.as_str());
+        profile.is_some_and(|profile| profile.endpoints.keys().any(is_engine))
+    }
+
+    /// Takes a profile of the operator's own into the book, and says its name.
+    fn own_profile(&mut self, paper: Paper<'_>, path: &Spanned<&str>) -> Option<String> {
+        let place = self.folder.join(path.get_ref());
+        let shown = place.display().to_string();
+        let text = file::text(&place).map_err(|(what, remedy)| {
+            paper.refuse(path.span(), format!("profile {shown} {what}"), remedy);
+        });
+        let text = text.ok()?;
+        let added = self.book.add(&shown, &text);
+        let source = Source { name: &shown, text: &text };
+        match added.and_then(|name| self.refer(&name, source)) {
+            Ok(name) => Some(name),
+            Err(problems) => {
+                problems.0.into_iter().for_each(|problem| paper.log.push(problem));
+                None
+            }
+        }
+    }
+
+    /// Whether what an own profile refers to is there: the profiles that it includes, its signals' endpoints.
+    fn refer(&self, name: &str, source: Source<'_>) -> Result<String, Problems> {
+        let Some(profile) = self.book.profiles().find(|profile| profile.name == name) else {
+            return Ok(name.to_owned());
+        };
+        let mut problems = Vec::new();
+        for (number, included) in profile.includes.iter().enumerate() {
+            if !self.book.profiles().any(|profile| profile.name == *included) {
+                let known: Vec<&str> = self.book.profiles().map(|profile| profile.name.as_str()).collect();
+                let span = place(source.text, &["includes", &number.to_string()]);
+                let remedy = remedy_among(included, known.iter().copied());
+                problems.push(source.problem(span, format!("no profile {included:?}"), remedy));
+            }
+        }
+        let speech = self.book.speech(&[name.to_owned()]).unwrap_or_default();
+        let is_whole = problems.is_empty();
+        for (signal, told) in profile.signals.iter().filter(|_| is_whole) {
+            if !speech.endpoints.contains_key(&told.endpoint) {
+                let span = place(source.text, &["signal", signal, "endpoint"]);
+                let what =
+                    format!("signal `{signal}` is told by endpoint {:?}, which there is not", told.endpoint);
+                problems.push(source.problem(span, what, "add [endpoint.…] for it, or include its profile"));
+            }
+        }
+        // Ours may ask about the engines, which belong to no fleet.
+        for (signal, _) in profile.signals.iter().filter(|(_, told)| !told.query.contains("${select}")) {
+            let span = place(source.text, &["signal", signal, "query"]);
+            let remedy =
+                "write it among the matchers, as metric{${select}}: else it takes the series of all fleets";
+            problems.push(source.problem(span, format!("query of `{signal}` has no ${{select}}"), remedy));
+        }
+        if problems.is_empty() { Ok(name.to_owned()) } else { Err(Problems(problems)) }
+    }
+}

@@ -1,0 +1,110 @@
+//! What can be wrong with a profile though it is TOML of the right shape: names, ports, queries.
+
+use std::ops::Range;
+
+use toml::de::{DeTable, DeValue};
+
+use super::{Endpoint, Profile, Signal};
+use crate::inventory::wrong_name;
+use crate::problem::{Problem, Source};
+
+/// All that is wrong with it.
+pub(super) fn check(source: Source<'_>, profile: &Profile) -> Vec<Problem> {
+    let mut checker = Checker {
+        source,
+        table: DeTable::parse(source.text).ok().map(toml::Spanned::into_inner),
+        problems: Vec::new(),
+    };
+    if let Some(remedy) = wrong_name(&profile.name) {
+        checker.refuse(&["name"], format!("{:?} is no name", profile.name), remedy);
+    }
+    for (name, endpoint) in &profile.endpoints {
+        checker.endpoint(name, endpoint);
+    }
+    for (name, signal) in &profile.signals {
+        checker.signal(name, signal);
+    }
+    checker.problems
+}
+
+/// Where a value stands, by the keys that lead to it; a list's values by their number.
+pub(crate) fn place(text: &str, path: &[&str]) -> Option<Range<usize>> {
+    let table = DeTable::parse(text).ok()?;
+    span(table.get_ref(), path)
+}
+
+fn span(table: &DeTable<'_>, path: &[&str]) -> Option<Range<usize>> {
+    let (first, rest) = path.split_first()?;
+    let (key, value) = table.iter().find(|(key, _)| key.get_ref() == first)?;
+    match (rest, value.get_ref()) {
+        ([], DeValue::Table(_)) => Some(key.span()),
+        ([], _) => Some(value.span()),
+        ([number], DeValue::Array(array)) => {
+            array.get(number.parse::<usize>().ok()?).map(toml::Spanned::span)
+        }
+        (rest, DeValue::Table(table)) => span(table, rest),
+        _ => None,
+    }
+}
+
+struct Checker<'a> {
+    source: Source<'a>,
+    table: Option<DeTable<'a>>,
+    problems: Vec<Problem>,
+}
+
+impl Checker<'_> {
+    fn refuse(&mut self, path: &[&str], what: String, remedy: &str) {
+        let place = self.table.as_ref().and_then(|table| span(table, path));
+        self.problems.push(self.source.problem(place, what, remedy));
+    }
+
+    fn endpoint(&mut self, name: &str, endpoint: &Endpoint) {
+        let key = |last| ["endpoint", name, last];
+        if let Some(remedy) = wrong_name(name) {
+            self.refuse(&["endpoint", name], format!("endpoint {name:?} is no name"), remedy);
+        }
+        if endpoint.port == 0 {
+            self.refuse(
+                &key("port"),
+                format!("endpoint `{name}` has port 0"),
+                "name its port, from 1 to 65535",
+            );
+        }
+        let is_path =
+            endpoint.path.starts_with('/') && endpoint.path.bytes().all(|byte| byte.is_ascii_graphic());
+        if !is_path {
+            self.refuse(
+                &key("path"),
+                format!("the path of endpoint `{name}` is none"),
+                "write it as \"/metrics\"",
+            );
+        }
+        if !["http", "https"].contains(&endpoint.scheme.as_str()) {
+            self.refuse(
+                &key("scheme"),
+                format!("the scheme of endpoint `{name}` is none"),
+                "write \"http\" or \"https\"",
+            );
+        }
+    }
+
+    fn signal(&mut self, name: &str, signal: &Signal) {
+        let key = |last| ["signal", name, last];
+        let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+            && name.starts_with(|letter: char| letter.is_ascii_alphabetic());
+        if !is_name {
+            let remedy = "alerts write it as ${name}: use letters, digits and _";
+            self.refuse(&["signal", name], format!("signal {name:?} is no name"), remedy);
+        }
+        if !signal.healthy.is_finite() {
+            let remedy = "write what a node that is well has";
+            self.refuse(&key("healthy"), format!("`healthy` of `{name}` is no number"), remedy);
+        }
+        if let Err(error) = signal.promql("fleet=\"\"", "2m", "node") {
+            let error = error.replace('\n', ", ");
+            let remedy = "it may hold ${select}, ${range} and ${by}";
+            self.refuse(&key("query"), format!("query of `{name}`: {error}"), remedy);
+        }
+    }
+}

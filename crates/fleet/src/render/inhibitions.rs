@@ -1,0 +1,134 @@
+//! What silences what: one cause, one page.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::alertmanager::{among, quoted};
+use crate::catalogue::Catalogue;
+
+#[derive(Serialize)]
+pub(super) struct Rule {
+    source_matchers: Vec<String>,
+    target_matchers: Vec<String>,
+    equal: Vec<&'static str>,
+}
+
+/// Alerts that go with a cause: while it fires for the same fleet, or the same node, nobody hears of them.
+struct Silence {
+    causes: &'static [&'static str],
+    silenced: &'static [&'static str],
+    equal: &'static [&'static str],
+}
+
+const FLEET: &[&str] = &["fleet"];
+const NODE: &[&str] = &["fleet", "dc", "node"];
+
+const SILENCES: [Silence; 14] = [
+    Silence { causes: &["CpuStealCritical"], silenced: &["CpuStealHigh", "CpuSaturated"], equal: NODE },
+    Silence { causes: &["CertificateExpired"], silenced: &["CertificateExpiresSoon"], equal: NODE },
+    Silence { causes: &["DiskNearlyFull"], silenced: &["DiskFillsUp", "DatabaseGrowsFast"], equal: NODE },
+    Silence { causes: &["MemoryNearLimit"], silenced: &["MemoryLeak", "SwapPressure"], equal: NODE },
+    Silence { causes: &["FdsNearLimit"], silenced: &["FdLeak"], equal: NODE },
+    Silence { causes: &["DatabaseTooLarge"], silenced: &["DatabaseGrowsFast"], equal: NODE },
+    Silence {
+        causes: &["DatabaseCorrupt"],
+        silenced: &["DatabaseErrors", "DatabaseCheckStale"],
+        equal: NODE,
+    },
+    Silence {
+        causes: &["DatabaseDown"],
+        silenced: &["DatabaseErrors", "DatabaseQueriesSlow", "DatabaseInsertsSlow", "ComponentFailing"],
+        equal: NODE,
+    },
+    Silence { causes: &["NodeRestartLoop"], silenced: &["NodeDied"], equal: NODE },
+    Silence {
+        causes: &["NodeDied", "NodeRestartLoop", "NodeHung"],
+        silenced: &[
+            "ModuleDied",
+            "PeersBelowMinimum",
+            "ConnectionsUnstable",
+            "DiscoveryPoor",
+            "NodeNotReachable",
+            "DeliveryFailures",
+            "MessageRateCollapsed",
+            "MessageLatencyHigh",
+            "ComponentFailing",
+            "CheckFailed",
+            "HealthScoreLow",
+            "TelemetrySilent",
+        ],
+        equal: NODE,
+    },
+    Silence {
+        causes: &["PeersBelowMinimum"],
+        silenced: &["DiscoveryPoor", "MessageRateCollapsed", "HealthScoreLow"],
+        equal: NODE,
+    },
+    Silence { causes: &["ComponentFailing"], silenced: &["HealthScoreLow"], equal: NODE },
+    Silence { causes: &["NoLeader"], silenced: &["LeaderFlapping"], equal: FLEET },
+    Silence { causes: &["NodeMissing"], silenced: &["NodeUnreachable"], equal: NODE },
+];
+
+/// Alerts that tell why a node is gone; nothing that it does while it is gone silences them.
+const GONE: [&str; 4] = ["NodeDied", "NodeRestartLoop", "NodeMissing", "NodeUnreachable"];
+
+/// The rules for the alerts that there are.
+pub(super) fn rules(catalogue: &Catalogue) -> Vec<Rule> {
+    let known: BTreeSet<&str> = catalogue.alerts.iter().map(|alert| alert.name.as_str()).collect();
+    let of = |names: &[&str]| -> Vec<String> {
+        names.iter().filter(|name| known.contains(**name)).map(|name| (*name).to_owned()).collect()
+    };
+    // An alert of the highest severity is never silenced: it is a cause.
+    let not_highest = || "severity=~\"P1|P2|P3\"".to_owned();
+    let mut rules = Vec::new();
+    if known.contains("FleetDown") {
+        rules.push(Rule {
+            source_matchers: vec![format!("alertname={}", quoted("FleetDown"))],
+            target_matchers: vec![not_highest(), "node!=\"\"".into()],
+            equal: FLEET.to_vec(),
+        });
+    }
+    let unseen = of(&["NodeMissing", "NodeUnreachable"]);
+    if !unseen.is_empty() {
+        let gone: Vec<String> = GONE.iter().map(|name| (*name).to_owned()).collect();
+        rules.push(Rule {
+            source_matchers: vec![among("alertname", &unseen)],
+            target_matchers: vec![
+                not_highest(),
+                "node!=\"\"".into(),
+                among("alertname", &gone).replacen("=~", "!~", 1),
+            ],
+            equal: NODE.to_vec(),
+        });
+    }
+    for silence in &SILENCES {
+        let (causes, silenced) = (of(silence.causes), of(silence.silenced));
+        if !causes.is_empty() && !silenced.is_empty() {
+            rules.push(Rule {
+                source_matchers: vec![among("alertname", &causes)],
+                target_matchers: vec![among("alertname", &silenced)],
+                equal: silence.equal.to_vec(),
+            });
+        }
+    }
+    rules
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SILENCES;
+
+    #[test]
+    fn no_two_alerts_silence_each_other() {
+        for one in &SILENCES {
+            for other in &SILENCES {
+                let back = |name: &&&str| other.causes.contains(*name);
+                let forth = |name: &&&str| other.silenced.contains(*name);
+                let loops =
+                    one.silenced.iter().any(|name| back(&name)) && one.causes.iter().any(|name| forth(&name));
+                assert!(!loops, "{:?} and {:?}", one.causes, other.causes);
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! `README.md` beside what is rendered: what is what, where it goes, who is told.
+
+use std::fmt::Write as _;
+
+use super::compose::secret_folders;
+use super::programs::PLACE;
+use super::tree::Tree;
+use crate::catalogue::Severity;
+use crate::inventory::Inventory;
+
+const HEAD: &str = include_str!("readme.md");
+
+pub(super) fn render(inventory: &Inventory, tree: &mut Tree) {
+    let mut text = HEAD.replace("{place}", PLACE);
+    text.push_str("\n## Secrets\n\n");
+    text.push_str(&secrets(inventory));
+    text.push_str("\n## Who is told\n\n");
+    text.push_str(&told(inventory));
+    tree.add("README.md", text);
+}
+
+fn secrets(inventory: &Inventory) -> String {
+    let mut text = String::from("Nothing here holds a secret. These files do, and you make them:\n\n");
+    let folder = &inventory.engines.alertmanager.secrets_dir;
+    text.push_str("- `secrets/grafana_admin_password`, beside `compose.yaml`: only if you use that; readable by the user 472\n");
+    for destination in &inventory.destinations {
+        for secret in destination.channel.secrets() {
+            let _ = writeln!(text, "- `{}`: for the destination {}", secret.path(folder), destination.name);
+        }
+    }
+    for consul in inventory.fleets.iter().filter_map(|fleet| fleet.consul.as_ref()) {
+        if let Some(path) = &consul.token_file {
+            let _ = writeln!(text, "- `{path}`: Consul's token, for Prometheus");
+        }
+    }
+    if inventory.fleets.iter().any(|fleet| fleet.consul.is_some()) {
+        text.push_str("\nDebian's build of Prometheus cannot ask Consul; upstream's can.\n");
+    }
+    for folder in secret_folders(inventory) {
+        let _ = write!(
+            text,
+            "\nAlertmanager alone reads `{folder}`. With systemd:\n\n```sh\nuseradd --system lifeboat-alertmanager\n\
+             chown -R lifeboat-alertmanager {folder}\nchmod -R u=rX,go= {folder}\n```\n\nIn a container it is the user \
+             65534: `chown -R 65534 {folder}`.\n"
+        );
+    }
+    text
+}
+
+/// For every fleet and owner, and each severity, the destinations that get it.
+fn told(inventory: &Inventory) -> String {
+    let mut text = String::from("| Fleet | Owner | P0 | P1 | P2 | P3 |\n|---|---|---|---|---|---|\n");
+    for fleet in &inventory.fleets {
+        let mut owners: Vec<&str> = fleet.nodes.iter().filter_map(|node| node.owner.as_deref()).collect();
+        owners.push(&fleet.owner);
+        owners.sort_unstable();
+        owners.dedup();
+        for owner in owners {
+            let _ = write!(text, "| {} | {owner} |", fleet.name);
+            for severity in [Severity::P0, Severity::P1, Severity::P2, Severity::P3] {
+                let names = inventory.destinations.iter();
+                let names: Vec<&str> = names
+                    .filter(|destination| destination.gets(severity, &fleet.name, owner))
+                    .map(|destination| destination.name.as_str())
+                    .collect();
+                let _ =
+                    write!(text, " {} |", if names.is_empty() { "nobody".into() } else { names.join(", ") });
+            }
+            text.push('\n');
+        }
+    }
+    let switches = inventory.destinations.iter().filter(|destination| destination.is_watchdog);
+    let switches: Vec<&str> = switches.map(|destination| destination.name.as_str()).collect();
+    text.push_str(&match switches.as_slice() {
+        [] => "\nNobody hears it when Prometheus or Alertmanager themselves are down: no destination is a dead man's \
+               switch.\n"
+            .to_owned(),
+        names => format!("\nThe alert that always fires goes once a minute to {}.\n", names.join(", ")),
+    });
+    text
+}

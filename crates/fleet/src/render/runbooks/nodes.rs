@@ -1,0 +1,54 @@
+//! `NODES.md`: where each node is and where it answers, once for all runbooks.
+
+use std::collections::BTreeSet;
+
+use super::markdown::{code, escaped};
+use crate::inventory::{Fleet, Inventory};
+
+pub(super) const PAGE: &str = "NODES.md";
+
+pub(super) fn page(inventory: &Inventory) -> String {
+    let fleets: String = inventory.fleets.iter().map(of_fleet).collect();
+    format!(
+        "# Nodes\n\nWhat stands for NODE and ADDRESS in the runbooks, and where each node's endpoints answer. A dash: the node \
+         has no such endpoint.\n{fleets}"
+    )
+}
+
+/// How many nodes a fleet has.
+pub(super) fn count(fleet: &Fleet) -> String {
+    match &fleet.consul {
+        None if fleet.nodes.is_empty() => "-".into(),
+        Some(_) => format!("at least {}, told by Consul", fleet.nodes_min),
+        None => fleet.nodes.len().to_string(),
+    }
+}
+
+fn of_fleet(fleet: &Fleet) -> String {
+    if fleet.nodes.is_empty() {
+        let known = "Consul knows its nodes: ask Prometheus for its targets.";
+        return format!("\n## {}\n\n{known}\n", escaped(&fleet.name));
+    }
+    let endpoints: BTreeSet<&str> =
+        fleet.nodes.iter().flat_map(|node| node.endpoints.keys().map(String::as_str)).collect();
+    let mut text =
+        format!("\n## {}\n\n| Node | Role | DC | Address | Owner | Version |", escaped(&fleet.name));
+    for name in &endpoints {
+        text.push_str(&format!(" {} |", escaped(name)));
+    }
+    text.push('\n');
+    text.push_str(&"|---".repeat(6 + endpoints.len()));
+    text.push_str("|\n");
+    for node in &fleet.nodes {
+        let owner = node.owner.as_ref().unwrap_or(&fleet.owner);
+        let version = node.version.as_ref().or(fleet.version.as_ref()).map_or("any", String::as_str);
+        let words = [&node.name, &node.role, &node.dc, &node.address, owner].map(|word| escaped(word));
+        text.push_str(&format!("| {} | {} |", words.join(" | "), escaped(version)));
+        for name in &endpoints {
+            let place = node.endpoints.get(*name).map_or_else(|| "-".to_owned(), |place| code(place));
+            text.push_str(&format!(" {place} |"));
+        }
+        text.push('\n');
+    }
+    text
+}

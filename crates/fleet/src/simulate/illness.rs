@@ -1,0 +1,62 @@
+//! What makes an alert fire, as its test has it.
+
+use super::node::{Manner, SimulatedNode, Told};
+use super::world::{manner, tell, unknown};
+use crate::budget::Latency;
+use crate::catalogue::alert_test::Reading;
+use crate::catalogue::{Alert, Catalogue};
+use crate::duration::Duration;
+use crate::inventory::Inventory;
+
+/// The alert of that name.
+///
+/// # Errors
+/// That there is none, and what was likely meant.
+pub(super) fn find<'a>(catalogue: &'a Catalogue, name: &str) -> Result<&'a Alert, String> {
+    let alert = catalogue.alerts.iter().find(|alert| alert.name == name);
+    alert.ok_or_else(|| unknown("alert", name, catalogue.alerts.iter().map(|alert| alert.name.as_str())))
+}
+
+/// Makes a node as ill as the alert's test says.
+///
+/// # Errors
+/// Where the node has not what it needs for that.
+pub(super) fn befall(
+    node: &mut SimulatedNode,
+    alert: &Alert,
+    inventory: &Inventory,
+    accelerate: u64,
+    now: f64,
+) -> Result<(), String> {
+    let test = &alert.test;
+    for (signal, reading) in &test.sick {
+        let told = match reading {
+            Reading::Steady(number) => Told::Steady(*number),
+            Reading::Ramp(ramp) => {
+                let seconds = course(node, alert, inventory).divided(accelerate).seconds();
+                Told::Ramp { from: ramp.from, to: ramp.to, since: now, seconds }
+            }
+        };
+        tell(node, signal, told, now)?;
+    }
+    for name in &test.absent {
+        // An endpoint that discovery has lost is one that nobody asks: here it does not answer.
+        match name.strip_prefix("job:") {
+            Some(endpoint) => manner(node, Some(endpoint), Manner::Down)?,
+            None if name == "*" => manner(node, None, Manner::Down)?,
+            None => tell(node, name, Told::Absent, now)?,
+        }
+    }
+    for endpoint in &test.down {
+        manner(node, Some(endpoint.as_str()).filter(|endpoint| *endpoint != "*"), Manner::Down)?;
+    }
+    node.relabel(&test.relabelled);
+    Ok(())
+}
+
+/// How long a trend goes on: until it has been one for as long as its alert may take.
+fn course(node: &SimulatedNode, alert: &Alert, inventory: &Inventory) -> Duration {
+    let fleet = inventory.fleets.iter().find(|fleet| fleet.name == node.fleet);
+    let latency = fleet.map(|fleet| Latency::of(alert, fleet, &inventory.intervals)).unwrap_or_default();
+    Duration::from_seconds(60).plus(alert.test.holds_after).plus(latency.window).plus(latency.hold)
+}

@@ -1,0 +1,71 @@
+//! What a fleet is watched for, and what not, and why.
+
+use std::collections::BTreeMap;
+
+use crate::catalogue::Alert;
+use crate::inventory::{Fleet, Inventory};
+use crate::profile::Book;
+use crate::render::alerts_of;
+
+/// Alerts that do not stand, for one reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// Why.
+    pub reason: String,
+    /// What would let them stand.
+    pub remedy: String,
+    /// Their names.
+    pub alerts: Vec<String>,
+}
+
+impl Inventory {
+    /// The alerts that stand for a fleet.
+    pub fn watched<'a>(&'a self, fleet: &'a Fleet) -> impl Iterator<Item = &'a Alert> {
+        alerts_of(&self.catalogue, fleet)
+    }
+
+    /// The alerts that do not, by their reasons.
+    #[must_use]
+    pub fn gaps(&self, fleet: &Fleet) -> Vec<Gap> {
+        let stands: Vec<&str> = self.watched(fleet).map(|alert| alert.name.as_str()).collect();
+        let book = Book::ours().unwrap_or_default();
+        let mut gaps: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+        for alert in self.catalogue.alerts.iter().filter(|alert| !stands.contains(&alert.name.as_str())) {
+            let missing = alert.needs.iter().find(|signal| !fleet.speech.signals.contains_key(*signal));
+            // What needs nothing of a node is not about this fleet.
+            let Some(signal) = missing else { continue };
+            gaps.entry(reason(fleet, signal, &book)).or_default().push(alert.name.clone());
+        }
+        for name in fleet.off.endpoints.keys() {
+            gaps.entry(endpoint_off(fleet, name)).or_default();
+        }
+        if fleet.version.is_none() && fleet.nodes.iter().all(|node| node.version.is_none()) {
+            let reason = "no `version` is named: nobody can tell which node runs another".to_owned();
+            let remedy = "add version = \"v1.2.3\" to the fleet".to_owned();
+            gaps.entry((reason, remedy)).or_default();
+        }
+        let gap = |((reason, remedy), alerts)| Gap { reason, remedy, alerts };
+        gaps.into_iter().map(gap).collect()
+    }
+}
+
+/// Why a fleet has no such signal, and what would let it have one.
+fn reason(fleet: &Fleet, signal: &str, book: &Book) -> (String, String) {
+    if let Some(off) = fleet.off.signals.get(signal) {
+        return endpoint_off(fleet, &off.endpoint);
+    }
+    let knows = book.profiles().find(|profile| profile.signals.contains_key(signal));
+    match knows {
+        Some(profile) => {
+            let reason = format!("no profile of the fleet is {:?}: {}", profile.name, profile.help);
+            (reason, format!("add {:?} to `profile`", profile.name))
+        }
+        None => (format!("no profile tells `{signal}`"), "write a profile of your own that does".into()),
+    }
+}
+
+fn endpoint_off(fleet: &Fleet, name: &str) -> (String, String) {
+    let help = fleet.off.endpoints.get(name).map_or("", |endpoint| endpoint.help.as_str());
+    let reason = format!("no node has the endpoint `{name}`: {help}");
+    (reason, format!("add {name} = true, or its port, to [fleet.endpoints]"))
+}

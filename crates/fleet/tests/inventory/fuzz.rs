@@ -1,0 +1,100 @@
+//! Whatever bytes stand in an inventory, it is read or refused: nothing panics. The seed is fixed.
+
+use lifeboat_fleet::Inventory;
+
+const ROUNDS: usize = 3000;
+
+/// Pieces that mean something somewhere.
+const PIECES: &[&str] = &[
+    "[[fleet]]",
+    "[fleet.nodes]",
+    "[[destination]]",
+    "[fleet.consul]",
+    "=",
+    "\"",
+    "'",
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    "\n",
+    ".",
+    "name",
+    "profile",
+    "\"lifeboat\"",
+    "nan",
+    "-1",
+    "99999999999999999999",
+    "0x",
+    "1979-05-27",
+    "true",
+    "\u{feff}",
+    "\u{202e}",
+    "\"\"\"",
+    "#",
+    "\\u0000",
+    "\\",
+    "::",
+    "http://",
+    "@",
+    "{{",
+    "ä",
+    "nodes_file = \".\"",
+    "profile = \"./\"",
+    "\r",
+];
+
+/// Marsaglia's xorshift: the same numbers everywhere.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % end.max(1) as u64) as usize
+    }
+}
+
+fn mutated(text: &str, numbers: &mut Numbers) -> String {
+    let mut letters: Vec<char> = text.chars().collect();
+    for _ in 0..=numbers.below(6) {
+        let at = numbers.below(letters.len() + 1);
+        let end = (at + numbers.below(12)).min(letters.len());
+        match numbers.below(4) {
+            0 => drop(letters.drain(at..end)),
+            1 => drop(letters.splice(at..end, PIECES[numbers.below(PIECES.len())].chars())),
+            2 => {
+                let copy: Vec<char> = letters[at..end].to_vec();
+                let to = numbers.below(letters.len() + 1);
+                letters.splice(to..to, copy);
+            }
+            _ => drop(letters.splice(at..at, char::from_u32(numbers.below(0x3000) as u32))),
+        }
+    }
+    letters.into_iter().collect()
+}
+
+#[test]
+fn no_inventory_makes_it_panic() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/fleets");
+    let mut texts: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    texts.retain(|path| path.is_file());
+    texts.sort();
+    let texts: Vec<String> = texts.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
+    let mut refused = 0;
+    for round in 0..ROUNDS {
+        let text = mutated(&texts[round % texts.len()], &mut numbers);
+        // Beside no file: what it names is not there.
+        match Inventory::read("/nowhere/fleet.toml", &text) {
+            Ok(inventory) => assert!(!inventory.fleets.is_empty()),
+            Err(problems) => {
+                refused += 1;
+                assert!(!problems.0.is_empty(), "refused without a reason: {text}");
+            }
+        }
+    }
+    assert!(refused > ROUNDS / 4, "{refused} of {ROUNDS} were refused: mutation does too little");
+}
