@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 mod configuration;
+mod dashboards;
 mod demo;
+mod end_to_end;
 mod engines;
 mod incident;
 mod mail;
