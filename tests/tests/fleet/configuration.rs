@@ -317,8 +317,8 @@ fn a_check_says_by_its_status_whether_a_rendering_would_change_anything() {
     assert_eq!(status(&["--check"]), 0);
 }
 
-/// 1. a rendering on a small disk  2. the disk is full, then nearly so  3. a rendering of more fails and changes nothing  4. likewise where
-/// nothing may be written
+/// A rendering on a small disk; then the disk is full, then nearly so, then read-only: a rendering of more fails, and what was
+/// there is as it was.
 #[test]
 fn a_full_disk_leaves_what_was_there() {
     let scratch = Scratch::new("disk");
