@@ -7,7 +7,6 @@ mod book;
 mod check;
 mod meter;
 mod pages;
-mod scenario;
 mod series;
 
 use std::collections::BTreeMap;
@@ -19,7 +18,6 @@ use crate::template;
 pub use book::{Book, Speech};
 pub(crate) use check::place;
 pub use pages::{Pages, Sample};
-pub use scenario::{Clock, InputSeries, Scenario, input_series};
 pub use series::{Kind, Series};
 
 /// One file of `profiles/`, or a user's own.
@@ -108,7 +106,8 @@ impl Signal {
     pub fn promql(&self, select: &str, range: &str, by: &str) -> Result<String, String> {
         let by = self.by.iter().fold(by.to_owned(), |by, label| format!("{by}, {label}"));
         // JSON's quotes and escapes are PromQL's.
-        let select = format!("job={},{select}", serde_json::Value::from(self.endpoint.as_str()));
+        let job = format!("job={}", serde_json::Value::from(self.endpoint.as_str()));
+        let select = if select.is_empty() { job } else { format!("{job},{select}") };
         let values = serde_json::json!({ "select": select, "range": range, "by": by });
         template::expand(&template::engine()?, self.query.trim(), values)
     }

@@ -29,8 +29,12 @@ pub(crate) struct View {
 impl View {
     /// All nodes of a fleet, as rules see them.
     pub(crate) fn of_rules(fleet: &Fleet) -> Self {
-        // JSON's quotes and escapes are PromQL's.
-        Self { select: format!("fleet={}", Value::from(fleet.name.as_str())), range: RULE_RANGE.to_string() }
+        // The engines that alerts pass through are of no fleet. JSON's quotes and escapes are PromQL's.
+        let select = match super::rules::is_path(fleet) {
+            true => String::new(),
+            false => format!("fleet={}", Value::from(fleet.name.as_str())),
+        };
+        Self { select, range: RULE_RANGE.to_string() }
     }
 
     /// A signal's query for these nodes.
