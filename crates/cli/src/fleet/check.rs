@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anstyle::Style;
 use lifeboat_fleet::budget::Latency;
-use lifeboat_fleet::{Destination, Fleet, Gap, Inventory, Options, Problem, Problems, Secret};
+use lifeboat_fleet::{Destination, Fleet, Gap, Inventory, Problem, Problems, Secret};
 use serde_json::{Value, json};
 
 use super::problems;
@@ -36,8 +36,8 @@ pub(super) fn run(path: &Path, as_json: bool) -> Result<(), Failure> {
 
 /// The inventory, if it can be rendered: nobody is to learn that it cannot only later.
 fn rendered(inventory: Inventory) -> Result<Inventory, Problems> {
-    match lifeboat_fleet::render(&inventory, Options::default()) {
-        Ok(_) => Ok(inventory),
+    match lifeboat_fleet::verify(&inventory) {
+        Ok(()) => Ok(inventory),
         Err(what) => {
             let file = inventory.file.clone();
             Err(Problem { file, place: None, what, remedy: String::new() }.into())
