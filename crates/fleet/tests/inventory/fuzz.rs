@@ -59,9 +59,10 @@ impl Numbers {
     }
 }
 
-fn mutated(text: &str, numbers: &mut Numbers) -> String {
+/// The text after up to `most` changes.
+fn mutated(text: &str, most: usize, numbers: &mut Numbers) -> String {
     let mut letters: Vec<char> = text.chars().collect();
-    for _ in 0..=numbers.below(6) {
+    for _ in 0..=numbers.below(most) {
         let at = numbers.below(letters.len() + 1);
         let end = (at + numbers.below(12)).min(letters.len());
         match numbers.below(4) {
@@ -88,7 +89,7 @@ fn no_inventory_makes_it_panic() {
     let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
     let (mut read, mut refused) = (0, 0);
     for round in 0..ROUNDS {
-        let text = mutated(&texts[round % texts.len()], &mut numbers);
+        let text = mutated(&texts[round % texts.len()], 6, &mut numbers);
         // Beside no file: what it names is not there.
         match Inventory::read("/nowhere/fleet.toml", &text) {
             Ok(inventory) => {
@@ -104,4 +105,33 @@ fn no_inventory_makes_it_panic() {
         }
     }
     assert!(refused > ROUNDS / 4, "{refused} of {ROUNDS} were refused: mutation does too little");
+}
+
+#[test]
+fn no_file_of_nodes_makes_it_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let texts = [
+        (
+            "nodes.json",
+            r#"{"fleets":{"a":{"tcp":{"n-1.x.a":"/dns4/n.example.org/tcp/30303/p2p/16U","n-2.x.a":"/ip6/::1/tcp/1"}}}}"#,
+        ),
+        (
+            "nodes.toml",
+            "[nodes]\nn-1 = \"10.1.0.1\"\n[[node]]\nname = \"n-2\"\naddress = \"10.1.0.2\"\nendpoints = { node = 1 }\n",
+        ),
+    ];
+    let mut numbers = Numbers(0x2545_f491_4f6c_dd1d);
+    let path = folder.path().join("fleet.toml");
+    let (mut read, mut refused) = (0, 0);
+    for round in 0..400 {
+        let (file, text) = texts[round % texts.len()];
+        std::fs::write(folder.path().join(file), mutated(text, 1, &mut numbers)).unwrap();
+        let fleet = "[[fleet]]\nname = \"a\"\nprofile = [\"libp2p-generic\", \"probes\"]\nnodes_file =";
+        std::fs::write(&path, format!("{fleet} \"{file}\"\n")).unwrap();
+        match Inventory::load(&path) {
+            Ok(_) => read += 1,
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(read > 20 && refused > 100, "{read} were read, {refused} refused");
 }
