@@ -1,9 +1,10 @@
 //! Every dashboard shows what there is: each query of each panel, variable and mark, as Grafana sends it, is answered by a
 //! Prometheus that scrapes a simulated fleet, for each profile, both generations of names and both of Prometheus.
 //!
-//! 1. two nodes of each profile, one with old names and one with new; one fleet with all profiles  2. faults and figures
-//! that nobody has by chance are told to the first node of that  3. each profile's own dashboards ask: no error, no empty
-//! answer, both nodes in it  4. the figures are those that were told, or that the node counted itself
+//! 1. two nodes of each profile, one with old names and one with new; one fleet with all profiles
+//! 2. faults, and figures that nobody has by chance, are told to the first node of that
+//! 3. each profile's own dashboards ask: no error, no empty answer, both nodes in it
+//! 4. the figures are those that were told, or that the node counted itself
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
