@@ -5,3 +5,4 @@ mod demo;
 mod end_to_end;
 mod engines;
 mod incident;
+mod real_nodes;
