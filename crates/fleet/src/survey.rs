@@ -36,6 +36,9 @@ impl Inventory {
             let Some(signal) = missing else { continue };
             gaps.entry(reason(fleet, signal, &book)).or_default().push(alert.name.clone());
         }
+        for name in fleet.off.endpoints.keys() {
+            gaps.entry(endpoint_off(fleet, name)).or_default();
+        }
         if fleet.version.is_none() && fleet.nodes.iter().all(|node| node.version.is_none()) {
             let reason = "no `version` is named: nobody can tell which node runs another".to_owned();
             let remedy = "add version = \"v1.2.3\" to the fleet".to_owned();
@@ -49,10 +52,7 @@ impl Inventory {
 /// Why a fleet has no such signal, and what would let it have one.
 fn reason(fleet: &Fleet, signal: &str, book: &Book) -> (String, String) {
     if let Some(off) = fleet.off.signals.get(signal) {
-        let name = &off.endpoint;
-        let help = fleet.off.endpoints.get(name).map_or("", |endpoint| endpoint.help.as_str());
-        let reason = format!("no node has the endpoint `{name}`: {help}");
-        return (reason, format!("add {name} = true, or its port, to [fleet.endpoints]"));
+        return endpoint_off(fleet, &off.endpoint);
     }
     let knows = book.profiles().find(|profile| profile.signals.contains_key(signal));
     match knows {
@@ -62,4 +62,10 @@ fn reason(fleet: &Fleet, signal: &str, book: &Book) -> (String, String) {
         }
         None => (format!("no profile tells `{signal}`"), "write a profile of your own that does".into()),
     }
+}
+
+fn endpoint_off(fleet: &Fleet, name: &str) -> (String, String) {
+    let help = fleet.off.endpoints.get(name).map_or("", |endpoint| endpoint.help.as_str());
+    let reason = format!("no node has the endpoint `{name}`: {help}");
+    (reason, format!("add {name} = true, or its port, to [fleet.endpoints]"))
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anstyle::Style;
+use lifeboat_fleet::budget::Latency;
 use lifeboat_fleet::{Destination, Fleet, Gap, Inventory, Secret};
 use serde_json::{Value, json};
 
@@ -15,8 +16,11 @@ const OK: (Style, &str) = (GREEN, "ok");
 const OFF: (Style, &str) = (YELLOW, "off");
 const WARNING: (Style, &str) = (YELLOW, "warning");
 
-/// Columns before a row's text.
-const INDENT: usize = 9 + 14;
+/// Columns of a row's first word, with the blanks behind it.
+const WORD: usize = 9;
+/// Columns of a row's name: as many as the longest needs, within these.
+const NAME_MIN: usize = 12;
+const NAME_MAX: usize = 20;
 
 pub(super) fn run(path: &Path, as_json: bool) -> Result<(), Failure> {
     match super::load(path)? {
@@ -35,56 +39,66 @@ fn line(value: &Value) -> String {
 }
 
 fn page(inventory: &Inventory) -> String {
-    let mut page = Page::new(width());
+    let endpoints = inventory.fleets.iter().flat_map(|fleet| fleet.speech.endpoints.keys());
+    let names = inventory.destinations.iter().map(|destination| &destination.name).chain(endpoints);
+    let longest = names.map(String::len).max().unwrap_or_default();
+    let mut page = Rows { page: Page::new(width()), name: longest.clamp(NAME_MIN, NAME_MAX) };
     for fleet in &inventory.fleets {
         let owner = format!("{}, for {}", fleet.profiles.join(", "), fleet.owner);
-        page.section(&fleet.name, &owner);
+        page.page.section(&fleet.name, &owner);
         of_fleet(&mut page, inventory, fleet);
     }
-    page.section("who is told", "");
+    page.page.section("who is told", "");
     for destination in &inventory.destinations {
-        row(&mut page, OK, &destination.name, &told(destination), "");
+        page.row(OK, &destination.name, &told(destination), "");
     }
-    page.section("by what", "");
+    page.page.section("by what", "");
     let engines = &inventory.engines;
-    row(&mut page, OK, "prometheus", &engines.prometheus.address, "");
-    row(&mut page, OK, "alertmanager", &engines.alertmanager.addresses.join(", "), "");
+    page.row(OK, "prometheus", &engines.prometheus.address, "");
+    page.row(OK, "alertmanager", &engines.alertmanager.addresses.join(", "), "");
     if inventory.fleets.iter().any(|fleet| fleet.speech.endpoints.values().any(|at| at.probe.is_some())) {
-        row(&mut page, OK, "blackbox", &engines.blackbox.address, "");
+        page.row(OK, "blackbox", &engines.blackbox.address, "");
     }
     if !inventory.hints.is_empty() {
-        page.section("look again", "allowed, and yet likely not what was meant");
+        page.page.section("look again", "allowed, and yet likely not what was meant");
     }
     for hint in &inventory.hints {
         let name = hint.place.map_or(String::new(), |(line, _)| format!("line {line}"));
-        row(&mut page, WARNING, &name, &hint.what, &hint.remedy);
+        page.row(WARNING, &name, &hint.what, &hint.remedy);
     }
-    page.into_text().trim_start().to_owned()
+    page.page.into_text().trim_start().to_owned()
 }
 
-fn of_fleet(page: &mut Page, inventory: &Inventory, fleet: &Fleet) {
-    row(page, OK, "nodes", &nodes(fleet), "");
+fn of_fleet(page: &mut Rows, inventory: &Inventory, fleet: &Fleet) {
+    page.row(OK, "nodes", &nodes(fleet), "");
     for (name, endpoint) in &fleet.speech.endpoints {
         let have = fleet.nodes.iter().filter(|node| node.endpoints.contains_key(name)).count();
-        let probe = if endpoint.probe.is_some() { ", asked from outside" } else { "" };
-        let detail = format!("{}{probe}", endpoint.help);
         match fleet.nodes.len() {
-            all if have < all => row(page, OK, name, &format!("{detail}; {have} of {all} nodes"), ""),
-            _ => row(page, OK, name, &detail, ""),
+            all if have < all => page.row(OK, name, &format!("{}; {have} of {all} nodes", endpoint.help), ""),
+            _ => page.row(OK, name, &endpoint.help, ""),
         }
     }
     let mut severities: BTreeMap<String, usize> = BTreeMap::new();
     for alert in inventory.watched(fleet) {
-        *severities.entry(format!("{:?}", alert.severity)).or_default() += 1;
+        *severities.entry(alert.severity.to_string()).or_default() += 1;
     }
     let all: usize = severities.values().sum();
     let each: Vec<String> = severities.iter().map(|(name, count)| format!("{name} {count}")).collect();
-    row(page, OK, "alerts", &format!("{all}: {}", each.join(", ")), "");
+    page.row(OK, "alerts", &format!("{all}: {}; {}", each.join(", "), soon(inventory, fleet)), "");
     for Gap { reason, remedy, alerts } in inventory.gaps(fleet) {
         let without =
             if alerts.is_empty() { String::new() } else { format!("; without {}", alerts.join(", ")) };
-        row(page, OFF, "", &format!("{reason}{without}"), &remedy);
+        page.row(OFF, "", &format!("{reason}{without}"), &remedy);
     }
+}
+
+/// How soon somebody is told: "a death within 50s, anything within 4m30s".
+fn soon(inventory: &Inventory, fleet: &Fleet) -> String {
+    let of = |alert| Latency::of(alert, fleet, &inventory.intervals).whole();
+    let death = inventory.watched(fleet).find(|alert| alert.name == "NodeDied").map(of);
+    let death = death.map_or(String::new(), |latency| format!("a death within {latency}, "));
+    let longest = inventory.watched(fleet).map(of).max().unwrap_or_default();
+    format!("{death}anything within {longest}")
 }
 
 /// "6: do-ams3 3, gc-us-central1-a 3".
@@ -102,18 +116,19 @@ fn nodes(fleet: &Fleet) -> String {
     if fleet.nodes.is_empty() { format!("{asked}{least}") } else { format!("{known}; and {asked}{least}") }
 }
 
-/// "telegram: P0, P1 of logos.test; secret in /etc/…".
+/// "P0, P1 of logos.test; secret in /etc/…".
 fn told(destination: &Destination) -> String {
     let word = destination.channel.word();
+    let by = if destination.name == word { String::new() } else { format!("{word}: ") };
     let mut text = if destination.is_watchdog {
-        format!("{word}: the dead man's switch")
+        format!("{by}the dead man's switch")
     } else {
-        let severities: Vec<String> = destination.severities.iter().map(|one| format!("{one:?}")).collect();
+        let severities: Vec<String> = destination.severities.iter().map(|one| one.to_string()).collect();
         let what = if severities.is_empty() { "every alert".into() } else { severities.join(", ") };
         let of = |names: &[String], of: &str| {
             if names.is_empty() { String::new() } else { format!(" {of} {}", names.join(", ")) }
         };
-        format!("{word}: {what}{}{}", of(&destination.fleets, "of"), of(&destination.owners, "for"))
+        format!("{by}{what}{}{}", of(&destination.fleets, "of"), of(&destination.owners, "for"))
     };
     for secret in destination.channel.secrets() {
         text.push_str(&match secret {
@@ -124,11 +139,20 @@ fn told(destination: &Destination) -> String {
     text
 }
 
-fn row(page: &mut Page, (style, word): (Style, &str), name: &str, detail: &str, remedy: &str) {
-    let (word, name) = (format!("{word:9}"), format!("{name:13} "));
-    page.wrapped_after(&[(style, &word), (BOLD, &name)], DIM, detail);
-    if !remedy.is_empty() {
-        page.wrapped(BOLD, &" ".repeat(INDENT), remedy);
+/// A page of rows: a word, a name, a text.
+struct Rows {
+    page: Page,
+    /// Columns of a name.
+    name: usize,
+}
+
+impl Rows {
+    fn row(&mut self, (style, word): (Style, &str), name: &str, detail: &str, remedy: &str) {
+        let (word, name) = (format!("{word:WORD$}"), format!("{name:width$}  ", width = self.name));
+        self.page.wrapped_after(&[(style, &word), (BOLD, &name)], DIM, detail);
+        if !remedy.is_empty() {
+            self.page.wrapped(BOLD, &" ".repeat(WORD + self.name + 2), remedy);
+        }
     }
 }
 
@@ -138,7 +162,7 @@ fn whole(inventory: &Inventory) -> Value {
             json!({"name": node.name, "dc": node.dc, "role": node.role, "endpoints": node.endpoints})
         });
         let alerts = inventory.watched(fleet);
-        let alerts = alerts.map(|alert| json!({"name": alert.name, "severity": format!("{:?}", alert.severity)}));
+        let alerts = alerts.map(|alert| json!({"name": alert.name, "severity": alert.severity.to_string()}));
         let gaps = inventory.gaps(fleet).into_iter();
         let gaps = gaps.map(|gap| json!({"reason": gap.reason, "remedy": gap.remedy, "alerts": gap.alerts}));
         json!({
@@ -148,7 +172,7 @@ fn whole(inventory: &Inventory) -> Value {
         })
     });
     let destinations = inventory.destinations.iter().map(|destination| {
-        let severities: Vec<String> = destination.severities.iter().map(|one| format!("{one:?}")).collect();
+        let severities: Vec<String> = destination.severities.iter().map(|one| one.to_string()).collect();
         json!({
             "name": destination.name, "type": destination.channel.word(), "severities": severities,
             "fleets": destination.fleets, "owners": destination.owners, "is_watchdog": destination.is_watchdog,

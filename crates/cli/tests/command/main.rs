@@ -3,6 +3,7 @@
 
 mod audit;
 mod doctor;
+mod fleet;
 mod health;
 mod html;
 mod reports;

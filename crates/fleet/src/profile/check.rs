@@ -101,11 +101,6 @@ impl Checker<'_> {
             let remedy = "write what a node that is well has";
             self.refuse(&key("healthy"), format!("`healthy` of `{name}` is no number"), remedy);
         }
-        if !signal.query.contains("${select}") {
-            let remedy =
-                "write it among the matchers, as metric{${select}}: else it takes the series of all fleets";
-            self.refuse(&key("query"), format!("query of `{name}` has no ${{select}}"), remedy);
-        }
         if let Err(error) = signal.promql("fleet=\"\"", "2m", "node") {
             let error = error.replace('\n', ", ");
             let remedy = "it may hold ${select}, ${range} and ${by}";

@@ -1,0 +1,120 @@
+//! `lifeboat fleet check` and `fleet secrets`: what is right, what is wrong, what is not watched, and who may read a secret.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::{lifeboat, run};
+
+const RIGHT: &str = r#"[[fleet]]
+name = "logos.test"
+profile = ["libp2p-generic", "probes"]
+[fleet.nodes]
+"node-01.do-ams3.logos.test" = "10.1.0.1"
+"node-02.do-ams3.logos.test" = "10.1.0.2"
+[[destination]]
+name = "chat"
+type = "slack"
+api_url_env = "LIFEBOAT_TEST_SLACK"
+severities = ["P0", "P1"]
+"#;
+
+fn inventory(text: &str) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fleet.toml");
+    fs::write(&path, text).unwrap();
+    (folder, path)
+}
+
+#[test]
+fn a_right_one_is_shown_with_what_is_not_watched_and_why() {
+    let (_folder, path) = inventory(RIGHT);
+    let said = run(lifeboat().args(["fleet", "check"]).arg(&path));
+    assert_eq!((said.code, said.stderr.as_str()), (0, ""));
+    for line in [
+        "logos.test  libp2p-generic, probes, for operators",
+        "ok       nodes         2: do-ams3 2",
+        "ok       node          the node's own metrics",
+        "off                    no node has the endpoint `tls`: ",
+        "                       add tls = true, or its port, to [fleet.endpoints]",
+        "off                    no `version` is named: nobody can tell which node runs another",
+        "ok       chat          slack: P0, P1; secret in $LIFEBOAT_TEST_SLACK, for `lifeboat fleet secrets`",
+        "warning                nobody notices when Prometheus or Alertmanager themselves are down",
+    ] {
+        assert!(said.stdout.lines().any(|shown| shown.starts_with(line)), "{line}\n{}", said.stdout);
+    }
+    let widest = said.stdout.lines().map(|line| line.chars().count()).max();
+    assert!(widest <= Some(100), "{widest:?}");
+}
+
+#[test]
+fn it_is_told_to_programs_too() {
+    let (_folder, path) = inventory(RIGHT);
+    let said = run(lifeboat().args(["fleet", "check", "--json"]).arg(&path));
+    let told: Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!((said.code, told["result"].as_str()), (0, Some("ok")));
+    assert_eq!(told["fleets"][0]["nodes"][1]["endpoints"]["node"], "10.1.0.2:8008");
+    assert_eq!(told["destinations"][0]["severities"][1], "P1");
+    let wrong = RIGHT.replace("severities", "severites");
+    let (_folder, path) = inventory(&wrong);
+    let said = run(lifeboat().args(["fleet", "check", "--json"]).arg(&path));
+    let told: Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!((said.code, said.stderr.as_str()), (1, "lifeboat: one mistake\n"));
+    let problem = &told["problems"][0];
+    assert_eq!((problem["line"].as_u64(), problem["column"].as_u64()), (Some(11), Some(1)));
+    assert_eq!(problem["remedy"], "did you mean \"severities\"?");
+}
+
+#[test]
+fn mistakes_are_told_all_at_once_by_every_command() {
+    let (folder, path) =
+        inventory(&RIGHT.replace("10.1.0.2", "http://x/\\u001b[2J").replace("slack", "slak"));
+    for command in [vec!["check"], vec!["render", "--out", "nowhere"], vec!["secrets"]] {
+        let said = run(lifeboat().current_dir(&folder).arg("fleet").args(command).arg(&path));
+        assert_eq!((said.code, said.stdout.as_str()), (1, ""));
+        assert!(said.stderr.contains(":6:32: ") && said.stderr.contains(":9:8: "), "{}", said.stderr);
+        assert!(said.stderr.ends_with("lifeboat: 2 mistakes\n"), "{}", said.stderr);
+        assert!(!said.stderr.contains('\u{1b}'), "{:?}", said.stderr);
+    }
+    assert!(!folder.path().join("nowhere").exists());
+}
+
+#[test]
+fn a_file_that_is_not_there_is_wrong_use() {
+    let said = run(lifeboat().args(["fleet", "check", "/nowhere/fleet.toml"]));
+    assert_eq!(said.code, 2);
+    assert_eq!(
+        said.stderr,
+        "lifeboat: cannot read /nowhere/fleet.toml: No such file or directory (os error 2)\n"
+    );
+}
+
+#[test]
+fn a_secret_of_the_environment_gets_to_a_file_that_nobody_else_reads() {
+    let (folder, path) = inventory(RIGHT);
+    let out = folder.path().join("secrets");
+    let mut command = lifeboat();
+    command.args(["fleet", "secrets", "--out"]).arg(&out).arg(&path);
+    let said = run(command.env_remove("LIFEBOAT_TEST_SLACK"));
+    assert_eq!(
+        (said.code, said.stderr.as_str()),
+        (1, "lifeboat: set LIFEBOAT_TEST_SLACK in the environment\n")
+    );
+    assert!(!out.exists());
+    for secret in ["https://hooks.example.org/first", "second"] {
+        let said = run(command.env("LIFEBOAT_TEST_SLACK", format!("{secret}\n")));
+        assert_eq!(said.code, 0, "{}", said.stderr);
+        assert!(
+            !said.stdout.contains(secret) && said.stdout.contains("LIFEBOAT_TEST_SLACK"),
+            "{}",
+            said.stdout
+        );
+        let file = out.join("LIFEBOAT_TEST_SLACK");
+        assert_eq!(fs::read_to_string(&file).unwrap(), secret);
+        let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&file), mode(&out)), (0o600, 0o700));
+        assert_eq!(fs::read_dir(&out).unwrap().count(), 1);
+    }
+}
