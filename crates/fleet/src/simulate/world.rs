@@ -95,9 +95,13 @@ impl World {
                 let lines: Vec<String> = meant.map(|node| node.account(now).to_string()).collect();
                 Ok(Obeyed::Done(lines.join("\n")))
             }
-            Deed::Sick { alert } => {
+            Deed::Sick { alert, seconds } => {
                 let alert = illness::find(&inventory.catalogue, &alert)?;
-                let done = meant.map(|node| illness::befall(node, alert, inventory, *accelerate, now));
+                let done = meant.map(|node| {
+                    let lasts =
+                        seconds.unwrap_or_else(|| illness::course(node, alert, inventory, *accelerate));
+                    illness::befall(node, alert, lasts, now)
+                });
                 done.collect::<Result<Vec<()>, _>>().map(|done| count(&done))
             }
             deed => {
