@@ -22,6 +22,8 @@ NODES = [
     ("emden", "rust-node", "Rust", "de"),
     ("flushing", "nim-node", "Nim", "nl"),
 ]
+# Of a runbook's, what is shown here.
+RUNBOOK_SECTIONS = ("Meaning", "Impact")
 UP_SECONDS = 90
 TOLD_SECONDS = 120
 CLEAR_SECONDS = 150
@@ -158,12 +160,12 @@ class Demo:
         if not path.is_file():
             raise LabError(f"the alert has no runbook: {path}")
         self.screen.line()
-        self.screen.command(f"head {path.relative_to(self.lab.folder)}")
-        text = path.read_text().strip()
-        sections = text.split("\n## ")
-        self.screen.indented("\n## ".join(sections[:2]))
-        rest = ", ".join(section.splitlines()[0] for section in sections[2:])
-        self.screen.line(self.screen.paint("2", f"  and {rest}"))
+        self.screen.command(f"less {path.relative_to(self.lab.folder)}")
+        head, *sections = path.read_text().strip().split("\n## ")
+        shown = [section for section in sections if section.startswith(RUNBOOK_SECTIONS)]
+        others = [section.splitlines()[0] for section in sections if section not in shown]
+        self.screen.indented("\n## ".join([head.rstrip(), *[section.rstrip() + "\n" for section in shown]]))
+        self.screen.line(self.screen.paint("2", f"  and {', '.join(others)}"))
 
     def scraped(self):
         series = f'lifeboat_deaths_total{{fleet="{FLEET}",node="{DOOMED}",cause="signal"}}'

@@ -3,6 +3,8 @@ from each fault to the webhook is taken. scripts/drill builds the programs and r
 """
 
 import argparse
+import itertools
+import json
 import os
 import platform
 import random
@@ -11,15 +13,29 @@ import statistics
 import sys
 import threading
 import time
+import tomllib
+import urllib.error
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable
 
-from fleet_lab import HOST, Lab, LabError, end_by_signals, free_ports
+from fleet_lab import HOST, OPENER, Lab, LabError, end_by_signals, free_ports, get, wait_until
 from fleet_screen import Screen
 from webhook import Webhook
 
-NODES, LOGOS = "drill.nodes", "drill.logos"
+NODES, LOGOS, MANY = "drill.nodes", "drill.logos", "drill.simulated"
+PROFILES = '["logos-delivery", "logos-core-modules", "cluster"]'
+CATALOGUE = Path(__file__).parent.parent / "crates/fleet/catalogue/alerts"
+# What no simulated node falls ill with.
+ELSEWHERE = {
+    "NodeDied": "real nodes do",
+    "NodeHung": "a real node does",
+    "ModuleDied": "real modules do",
+    "Watchdog": "it fires while all is well",
+    "AlertDeliveryFailing": "it is about Alertmanager itself",
+}
+# An alert that watches hours needs hours: the tests of rules have those.
+TREND_SECONDS = 600
 # Name, program, how it dies, as the table says it.
 DEATHS = [
     ("amsterdam", "c-node", "null", "C: a null pointer is dereferenced"),
@@ -75,6 +91,43 @@ class Fault:
             self.done.set()
 
 
+@dataclass
+class Patient:
+    """A simulated node, or a whole fleet of them, that falls ill with one alert."""
+
+    alert: str
+    fleet: str
+    node: str
+    is_of_fleet: bool
+    is_everywhere: bool
+    is_lost: bool
+
+    @property
+    def nodes(self):
+        return f"{self.fleet}/{'*' if self.is_everywhere else self.node}"
+
+    def about(self):
+        return {"fleet": self.fleet} if self.is_of_fleet else {"fleet": self.fleet, "node": self.node}
+
+
+def patients():
+    """One for each alert of the catalogue that a simulated node can be ill with within minutes."""
+    for path in sorted(CATALOGUE.glob("*.toml")):
+        for alert in tomllib.loads(path.read_text())["alert"]:
+            name, test = alert["name"], alert.get("test", {})
+            if name in ELSEWHERE or seconds_of(test.get("holds_after", "0s")) > TREND_SECONDS:
+                continue
+            is_of_fleet, is_everywhere = alert.get("scope", "node") != "node", test.get("everywhere", False)
+            is_lost = any(gone == "*" or gone.startswith("job:") for gone in test.get("absent", []))
+            fleet = f"drill.{name.lower()}" if is_of_fleet or is_everywhere else MANY
+            yield Patient(name, fleet, name.lower(), is_of_fleet, is_everywhere, is_lost)
+
+
+def seconds_of(text):
+    units = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+    return sum(float(number) * units[unit] for number, unit in re.findall(r"(\d+)(ms|[smhd])", text))
+
+
 class Drill:
     """All faults at once, each at a node of its own."""
 
@@ -84,9 +137,12 @@ class Drill:
         self.programs, self.incident = arguments.programs.resolve(), arguments.incident.resolve()
         self.rendered = self.lab.folder / "rendered"
         self.real = [name for name, *_ in DEATHS] + [HUNG[0]]
-        ports = free_ports(2 * len(self.real) + 3)
+        self.patients = [patient for patient in patients() if not arguments.alert or patient.alert in arguments.alert]
+        # Simulated nodes have addresses of their own, and on them the ports that real ones have.
+        self.block = f"127.{random.randint(64, 250)}.{random.randint(1, 250)}"
+        ports = free_ports(2 * len(self.real) + 5)
         self.metrics, self.talk = dict(zip(self.real, ports)), dict(zip(self.real, ports[len(self.real):]))
-        self.logos_port, prometheus, alertmanager = ports[-3:]
+        self.logos_port, self.control_port, self.blackbox_port, prometheus, alertmanager = ports[-5:]
         self.lab.prometheus_url, self.lab.alertmanager_url = f"http://{HOST}:{prometheus}", f"http://{HOST}:{alertmanager}"
         self.lab.webhook = Webhook()
         self.closing = threading.Event()
@@ -105,14 +161,15 @@ class Drill:
         screen, lab = self.screen, self.lab
         screen.title(f"A fleet with the intervals that are shipped; {lab.versions()}; a webhook")
         (lab.folder / "fleet.toml").write_text(self.inventory())
-        screen.indented(lab.lifeboat("fleet", "check", "fleet.toml"))
-        lab.lifeboat("fleet", "render", "fleet.toml", "--out", self.rendered)
+        said = lab.lifeboat("fleet", "render", "fleet.toml", "--out", self.rendered)
+        screen.line(f"  {len(self.real) + 1} real nodes, {self.simulated} simulated; {said.strip().splitlines()[-1]}")
         for name, program, *_ in [*DEATHS, HUNG]:
             others = [peer for other, port in self.talk.items() if other != name for peer in ("--peer", f"{HOST}:{port}")]
             command = [self.programs / program, "--name", name, "--listen", f"{HOST}:{self.talk[name]}", "--every-ms", "1000",
                        *others[:4]]
             lab.node(name, command, self.metrics[name], NODES)
         self.start_logos()
+        self.start_simulation()
         lab.start_engines(self.rendered)
         screen.wait("until Prometheus has seen all of them up", lambda: not self.missing(), UP_SECONDS)
         screen.wait(f"{WELL_SECONDS} s in which all is well", passed(WELL_SECONDS), WELL_SECONDS + 5)
@@ -122,7 +179,7 @@ class Drill:
 
     def missing(self):
         up = {labels["node"] for labels, _ in self.lab.query("lifeboat_node_up == 1") or []}
-        return {*self.real, "host-01"} - up
+        return {*self.real, "host-01"} - up or self.lab.query("up{fleet!=''} == 0 or probe_success == 0")
 
     def inventory(self):
         host_of = lambda url: url.removeprefix("http://")
@@ -137,7 +194,46 @@ class Drill:
             f'[[fleet]]\nname = "{LOGOS}"\nprofile = "logos-core-modules"',
             f'node = [{{ name = "host-01", address = "{HOST}", endpoints = {{ lifeboat = {self.logos_port} }} }}]',
         ]
-        return "\n".join(lines) + "\n"
+        exporters = f'[exporters]\nblackbox = "{HOST}:{self.blackbox_port}"'
+        simulated = "\n".join([exporters, *self.simulated_fleets(), ""])
+        # The simulation answers for these alone.
+        (self.lab.folder / "fleet-simulated.toml").write_text(simulated)
+        return "\n".join(lines) + "\n" + simulated
+
+    def simulated_fleets(self):
+        """A node for each alert of a node, in one fleet, with two that stay well; a fleet for each of a whole fleet."""
+        fleets = {}
+        for patient in self.patients:
+            fleets.setdefault(patient.fleet, []).append(patient.node)
+        addresses = (f"{self.block}.{number}" for number in itertools.count(1))
+        self.simulated = 0
+        for fleet, nodes in fleets.items():
+            yield f'[[fleet]]\nname = "{fleet}"\nprofile = {PROFILES}\nversion = "v0.39.0"'
+            yield "endpoints = { tls = true, rest = true, postgres = true }\nnode = ["
+            for node in [*nodes, "well-1", "well-2"]:
+                self.simulated += 1
+                yield f'    {{ name = "{node}", dc = "dc-1", address = "{next(addresses)}" }},'
+            yield "]"
+
+    def start_simulation(self):
+        if not self.patients:
+            return
+        self.lab.children.append(self.lab.spawn("simulate", [
+            self.lab.dist / "bin/lifeboat", "fleet", "simulate", "fleet-simulated.toml", "--blackbox",
+            "--control", f"{HOST}:{self.control_port}",
+        ]))
+        if not wait_until(lambda: get(f"http://{HOST}:{self.control_port}/") is not None, 30):
+            raise LabError(f"the simulation does not start: {self.lab.last_words('simulate')}")
+
+    def command(self, line):
+        """Tells the simulation what to do."""
+        try:
+            with OPENER.open(f"http://{HOST}:{self.control_port}/", line.encode(), timeout=10):
+                pass
+        except urllib.error.HTTPError as error:
+            raise LabError(f"the simulation does not know how to: {error.read().decode().strip()}") from error
+        except OSError as error:
+            raise LabError(f"the simulation does not answer: {error}") from error
 
     def start_logos(self):
         """The host of issue 4064, with its two modules, each told what to do by a pipe."""
@@ -162,6 +258,26 @@ class Drill:
             what = f"Nim: an IndexDefect in {module}, whose host lives on"
             yield Fault("ModuleDied", what, {"fleet": LOGOS, "node": "host-01", "module": module}, self.break_of(module),
                         phase.uniform(0, PHASE_SECONDS))
+
+        for patient in self.patients:
+            yield Fault(patient.alert, "simulated", patient.about(), self.illness_of(patient), phase.uniform(0, PHASE_SECONDS))
+
+    def illness_of(self, patient):
+        def make():
+            if patient.is_lost:
+                self.lose(patient)
+            else:
+                self.command(f"sick {patient.nodes} {patient.alert}")
+            return time.time()
+        return make
+
+    def lose(self, patient):
+        """Out of every list of targets, as a discovery does that has lost the node."""
+        for path in (self.rendered / "prometheus/targets").glob("*.json"):
+            targets = json.loads(path.read_text())
+            kept = [it for it in targets if (it["labels"]["fleet"], it["labels"]["node"]) != (patient.fleet, patient.node)]
+            path.with_suffix(".new").write_text(json.dumps(kept))
+            path.with_suffix(".new").replace(path)
 
     def death_of(self, name, how):
         def make():

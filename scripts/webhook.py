@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import sys
+import textwrap
 import threading
 import time
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 HOST = "127.0.0.1"
 BODY_BYTES_MAX = 4 << 20
+WIDTH = 96
 COLOURS = {"P0": "1;31", "P1": "31", "P2": "33", "P3": "36"}
 ABOUT_ITSELF = {"alertname", "severity", "owner", "monitor"}
 ABOUT_THE_NODE = ["fleet", "dc", "node", "role", "module", "cause"]
@@ -131,7 +133,7 @@ def card(told, colour=False):
     if told.annotations.get("summary"):
         lines.append(paint("1", one_line(told.annotations["summary"])))
     if told.is_firing and told.annotations.get("description"):
-        lines.append(one_line(told.annotations["description"]))
+        lines += textwrap.wrap(one_line(told.annotations["description"]), WIDTH)
     rows = [("owner", told.labels.get("owner", ""))]
     rows += [(name, told.labels.get(name, "")) for name in ABOUT_THE_NODE]
     rows += [(name, value) for name, value in sorted(told.labels.items())
