@@ -250,6 +250,18 @@ fn told() -> BTreeSet<String> {
 }
 
 #[test]
+fn queries_can_be_pasted() {
+    let mut wrong = Vec::new();
+    for (name, text) in runbooks() {
+        let queries = fenced(&text, "promql").into_iter();
+        let parsed = queries.map(|query| (query, promql_parser::parser::parse(query)));
+        wrong
+            .extend(parsed.filter_map(|(query, parsed)| Some(format!("{name}: {query}: {}", parsed.err()?))));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
 fn queries_name_metrics_that_there_are() {
     let known = told();
     let documented = text_of("../metrics.md") + &text_of("../logos-core.md");
