@@ -89,6 +89,14 @@ fn of_two_fleets_the_reader_chooses() {
 }
 
 #[test]
+fn the_way_that_alerts_take_is_of_all_fleets() {
+    if let Some(watchdog) = PAGES_OF_ONE.get("Watchdog.md") {
+        assert!(watchdog.contains("| all | delivery | - | none | no time |"), "{watchdog}");
+        assert!(watchdog.contains("\nall:\n\n```promql\nvector(1)\n```"), "{watchdog}");
+    }
+}
+
+#[test]
 fn only_what_stands_is_there_and_its_links_lead_somewhere() {
     let pages = pages(ANOTHER);
     assert!(pages.contains_key("PeersBelowMinimum.md"));

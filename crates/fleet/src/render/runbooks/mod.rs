@@ -148,7 +148,7 @@ fn rule(found: &Standing<'_>, options: Options) -> Result<String, String> {
     let mut text = String::from("## The rule\n");
     for fleet in &found.fleets {
         let expr = expression::of_rule(&found.alert.expr, fleet, options.accelerate)?;
-        text.push_str(&format!("\n{}:\n\n```promql\n{}\n```\n", escaped(&fleet.name), expr.trim()));
+        text.push_str(&format!("\n{}:\n\n```promql\n{}\n```\n", called(fleet), expr.trim()));
     }
     Ok(text)
 }
