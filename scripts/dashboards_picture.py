@@ -167,7 +167,8 @@ class Panel:
             f'<text class="title" x="12" y="21">{title}</text>{bell}{body}</g>'
         )
 
-    def empty(self, words="nothing: the good case here"):
+    def empty(self):
+        words = "none" if self.panel["type"] in ("table", "bargauge") else "no data"
         return f'<text class="well" x="{self.width / 2}" y="{self.height / 2 + 8}" text-anchor="middle">{words}</text>'
 
     # Lines
@@ -381,7 +382,8 @@ class Panel:
         found = []
         for target in self.panel["targets"]:
             for labels, value in self.prometheus.now(target["expr"], self.seconds):
-                found.append((legend(target["legendFormat"], labels), value))
+                steps = self.own.get(target["refId"], {}).get("thresholds", {}).get("steps", self.steps)
+                found.append((legend(target["legendFormat"], labels), value, colour_of(value, steps)))
         return found
 
     def stat(self):
@@ -390,12 +392,12 @@ class Panel:
             return self.empty()
         wide = (self.width - 24) / len(found)
         out = []
-        for place, (name, value) in enumerate(found):
+        for place, (name, value, colour) in enumerate(found):
             middle = 12 + wide * (place + 0.5)
             size = min(46, self.height * 0.32)
             out.append(
                 f'<text class="big" x="{middle}" y="{self.height * 0.62:.0f}" text-anchor="middle" '
-                f'style="font-size:{size:.0f}px;fill:{colour_of(value, self.steps)}">{escaped(said(value, self.unit))}</text>'
+                f'style="font-size:{size:.0f}px;fill:{colour}">{escaped(said(value, self.unit))}</text>'
                 f'<text class="soft" x="{middle}" y="{self.height * 0.62 + 24:.0f}" text-anchor="middle">{escaped(name)}</text>'
             )
         return "".join(out)
@@ -404,16 +406,15 @@ class Panel:
         found = sorted(self.figures())
         if not found:
             return self.empty()
-        high = max(self.defaults.get("max", 0), max(value for _, value in found)) or 1
+        high = max(self.defaults.get("max", 0), max(value for _, value, _ in found)) or 1
         each = min((self.height - 44) / len(found), 34)
-        left = 12 + min(int(self.width * 0.42), 6.3 * max(len(name) for name, _ in found))
+        left = 12 + min(int(self.width * 0.42), 6.3 * max(len(name) for name, _, _ in found))
         out = []
-        for place, (name, value) in enumerate(found):
+        for place, (name, value, colour) in enumerate(found):
             top = 38 + place * each
             width = self.width - left - 110
             room = int((left - 6) / 6.1)
             name = name if len(name) <= room else name[: room - 1] + "…"
-            colour = colour_of(value, self.steps)
             out.append(
                 f'<text class="tiny" x="{left}" y="{top + each / 2 + 3:.1f}" text-anchor="end">{escaped(name)}</text>'
                 f'<rect x="{left + 8}" y="{top + 3:.1f}" width="{width}" height="{each - 6:.1f}" rx="2" fill="{colour}" fill-opacity=".12"/>'

@@ -134,5 +134,24 @@ fn read(bytes: &[u8]) -> Option<Answer> {
     let at = bytes.windows(4).position(|end| end == b"\r\n\r\n")?;
     let head = String::from_utf8(bytes.get(..at)?.to_vec()).ok()?;
     let status = head.split(' ').nth(1)?.parse().ok()?;
-    Some(Answer { status, head, body: bytes.get(at + 4..)?.to_vec() })
+    let mut answer = Answer { status, head, body: bytes.get(at + 4..)?.to_vec() };
+    if answer.header("Transfer-Encoding").is_some_and(|how| how.eq_ignore_ascii_case("chunked")) {
+        answer.body = unchunked(&answer.body)?;
+    }
+    Some(answer)
+}
+
+/// A body that came in pieces, each with its length before it; nothing where the last has not come.
+fn unchunked(mut rest: &[u8]) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let end = rest.windows(2).position(|end| end == b"\r\n")?;
+        let words = std::str::from_utf8(rest.get(..end)?).ok()?;
+        let length = usize::from_str_radix(words.split(';').next()?.trim(), 16).ok()?;
+        if length == 0 {
+            return Some(body);
+        }
+        body.extend(rest.get(end + 2..end + 2 + length)?);
+        rest = rest.get(end + 2 + length + 2..)?;
+    }
 }

@@ -14,42 +14,52 @@ use lifeboat_fleet::{Fleet, Inventory, Node};
 /// Seconds between two scrapes.
 const STEP: f64 = 60.0;
 const HOUR: f64 = 3_600.0;
+/// An event happens once.
+const FOREVER: f64 = 1e12;
 
-/// How signals live: by how much they follow the time of day, and by how much chance.
-const LIVES: [(&str, f64, f64); 33] = [
-    ("bandwidth_in", 0.35, 0.15),
-    ("bandwidth_out", 0.35, 0.15),
-    ("connection_churn", 0.1, 0.5),
-    ("container_memory_bytes", 0.05, 0.02),
-    ("cpu_ratio", 0.3, 0.2),
-    ("delivery_failures_ratio", 0.1, 0.5),
-    ("discovered_peers", 0.1, 0.1),
-    ("disk_written_bytes", 0.2, 0.3),
-    ("event_loop_lag", 0.2, 0.6),
-    ("health_score", 0.0, 0.01),
-    ("heartbeat_age", 0.0, 0.4),
-    ("host_cpu_steal_ratio", 0.2, 0.7),
-    ("host_memory_available_ratio", 0.1, 0.03),
-    ("host_network_in", 0.35, 0.15),
-    ("host_network_out", 0.35, 0.15),
-    ("memory_bytes", 0.08, 0.03),
-    ("mesh_peers", 0.0, 0.1),
-    ("message_latency_seconds", 0.2, 0.3),
-    ("message_rate", 0.4, 0.12),
-    ("messages_in", 0.4, 0.12),
-    ("messages_out", 0.4, 0.12),
-    ("module_cpu_ratio", 0.3, 0.2),
-    ("module_memory_bytes", 0.05, 0.05),
-    ("nim_heap_bytes", 0.1, 0.1),
-    ("peers", 0.1, 0.06),
-    ("postgres_connections_ratio", 0.2, 0.1),
-    ("process_cpu_ratio", 0.3, 0.2),
-    ("process_memory_bytes", 0.08, 0.03),
-    ("process_open_fds", 0.1, 0.05),
-    ("service_latency_seconds", 0.2, 0.3),
-    ("service_requests", 0.4, 0.15),
-    ("store_insert_seconds", 0.1, 0.3),
-    ("store_query_seconds", 0.2, 0.4),
+/// How signals live: by how much they follow the time of day, by how much chance, and by how much they grow in an hour.
+const LIVES: [(&str, f64, f64, f64); 41] = [
+    ("bandwidth_in", 0.35, 0.15, 0.0),
+    ("bandwidth_out", 0.35, 0.15, 0.0),
+    ("connection_churn", 0.1, 0.5, 0.0),
+    ("container_memory_bytes", 0.05, 0.02, 0.0),
+    ("cpu_ratio", 0.3, 0.2, 0.0),
+    ("delivery_failures_ratio", 0.1, 0.5, 0.0),
+    ("database_size_bytes", 0.0, 0.002, 0.012),
+    ("database_wal_bytes", 0.0, 0.8, 0.0),
+    ("discovered_peers", 0.1, 0.1, 0.0),
+    ("disk_available_ratio", 0.0, 0.004, -0.008),
+    ("disk_written_bytes", 0.2, 0.3, 0.0),
+    ("event_loop_lag", 0.2, 0.6, 0.0),
+    ("health_score", 0.0, 0.02, 0.0),
+    ("heartbeat_age", 0.0, 0.4, 0.0),
+    ("host_cpu_ratio", 0.3, 0.2, 0.0),
+    ("host_cpu_steal_ratio", 0.2, 0.7, 0.0),
+    ("host_memory_available_ratio", 0.1, 0.03, 0.0),
+    ("host_network_in", 0.35, 0.15, 0.0),
+    ("host_network_out", 0.35, 0.15, 0.0),
+    ("memory_bytes", 0.08, 0.03, 0.0),
+    ("mesh_peers", 0.0, 0.1, 0.0),
+    ("archive_messages", 0.0, 0.001, 0.015),
+    ("message_latency_seconds", 0.2, 0.3, 0.0),
+    ("message_rate", 0.4, 0.12, 0.0),
+    ("messages_in", 0.4, 0.12, 0.0),
+    ("messages_out", 0.4, 0.12, 0.0),
+    ("module_cpu_ratio", 0.3, 0.2, 0.0),
+    ("module_memory_bytes", 0.05, 0.05, 0.0),
+    ("nim_heap_bytes", 0.1, 0.1, 0.0),
+    ("peers", 0.1, 0.06, 0.0),
+    ("postgres_query_seconds", 0.2, 0.3, 0.0),
+    ("postgres_connections_ratio", 0.2, 0.1, 0.0),
+    ("process_cpu_ratio", 0.3, 0.2, 0.0),
+    ("process_memory_bytes", 0.08, 0.03, 0.0),
+    ("process_open_fds", 0.1, 0.05, 0.0),
+    ("process_threads", 0.0, 0.2, 0.0),
+    ("service_latency_seconds", 0.2, 0.3, 0.0),
+    ("service_requests", 0.4, 0.15, 0.0),
+    ("shard_peers", 0.1, 0.2, 0.0),
+    ("store_insert_seconds", 0.1, 0.3, 0.0),
+    ("store_query_seconds", 0.2, 0.4, 0.0),
 ];
 
 /// What goes wrong: which node, from how many hours before the end, for how many minutes, and which signal has what then.
@@ -139,12 +149,14 @@ struct Life<'a> {
 impl<'a> Life<'a> {
     fn new(fleet: &'a Fleet, node: &'a Node, begin: f64) -> Self {
         let generation = if fleet.name.starts_with("waku") { "old" } else { "new" };
-        let mut pages = Pages::new(&fleet.speech, Some(generation), STEP, begin);
+        let mut pages = Pages::new(&fleet.speech, Some(generation), FOREVER, begin);
         // Nodes that were started on the same second would look like one.
         let age = 5.0 * HOUR + 60.0 * HOUR * chance(&node.name, 0.0);
         for signal in ["start_time", "node_start_time", "module_start_time"] {
             pages.set(signal, Some(age), begin);
         }
+        let days_left = 8.0 + 70.0 * chance(&node.name, 1.0);
+        pages.set("certificate_seconds_left", Some(days_left * 24.0 * HOUR), begin);
         Self { fleet, node, pages, ill: Vec::new() }
     }
 
@@ -168,15 +180,24 @@ impl<'a> Life<'a> {
                 self.pages.unset(signal, at);
             }
         }
-        for (signal, by_day, by_chance) in LIVES {
-            let Some(healthy) = self.fleet.speech.signals.get(signal).map(|signal| signal.healthy) else {
-                continue;
-            };
+        for (signal, by_day, by_chance, by_hour) in LIVES {
+            let Some(known) = self.fleet.speech.signals.get(signal) else { continue };
+            let (healthy, unit) = (known.healthy, &known.unit);
             let seed = format!("{}{signal}", self.node.name);
             let own = 0.8 + 0.4 * chance(&seed, -1.0);
             let day = (std::f64::consts::TAU * at / (8.0 * HOUR) + own).sin();
-            let number = healthy * own * (1.0 + by_day * day + by_chance * (2.0 * smooth(&seed, at) - 1.0));
-            self.pages.set(signal, Some(number.max(0.0)), at);
+            let grown = by_hour * (at - end) / HOUR;
+            let number =
+                healthy * own * (1.0 + by_day * day + by_chance * (2.0 * smooth(&seed, at) - 1.0) + grown);
+            // What is counted in whole things has no fractions, and a share or a score has a most.
+            let number = match unit.as_str() {
+                "percentunit" => number.clamp(0.0, 1.0),
+                "short" if healthy < 1e5 => {
+                    number.round().clamp(0.0, if signal == "health_score" { 100.0 } else { 1e9 })
+                }
+                _ => number.max(0.0),
+            };
+            self.pages.set(signal, Some(number), at);
         }
         for (signal, number) in mishaps {
             self.pages.set(signal, number, at);
@@ -189,15 +210,27 @@ impl<'a> Life<'a> {
             "fleet=\"{}\",dc=\"{}\",node=\"{}\",role=\"{}\"",
             self.fleet.name, self.node.dc, self.node.name, self.node.role
         );
-        let version = self.fleet.version.as_deref().unwrap_or_default();
-        writeln!(out, "fleet:node_expected:info{{{target},version=\"{version}\"}} 1 {at}")?;
+        let wanted = self.fleet.version.as_deref().unwrap_or_default();
+        // Before the deploy, and where it has not come to yet, the version before.
+        let is_new = !self.fleet.name.starts_with("logos.test")
+            || MISHAPS.iter().any(|(node, from, _, signal, _)| {
+                self.node.name.starts_with(node) && *signal == "stops" && at >= end - from * HOUR
+            });
+        let version = if is_new { wanted } else { "v0.37.4" };
+        writeln!(out, "fleet:node_expected:info{{{target},version=\"{wanted}\"}} 1 {at}")?;
         let is_dead = self.mishaps(at, end).any(|mishap| mishap == ("node_up", Some(0.0)));
         for endpoint in self.fleet.speech.endpoints.keys() {
             let is_silent = is_dead && endpoint == "node";
             writeln!(out, "up{{{target},job=\"{endpoint}\"}} {} {at}", u8::from(!is_silent))?;
             for sample in self.pages.samples(endpoint, at).into_iter().filter(|_| !is_silent) {
-                let own: String =
-                    sample.labels.iter().map(|(name, value)| format!(",{name}=\"{value}\"")).collect();
+                let own: String = sample
+                    .labels
+                    .iter()
+                    .map(|(name, value)| {
+                        let value = if name == "version" { version } else { value };
+                        format!(",{name}=\"{value}\"")
+                    })
+                    .collect();
                 writeln!(out, "{}{{{target},job=\"{endpoint}\"{own}}} {} {at}", sample.name, sample.value)?;
             }
         }

@@ -1,4 +1,5 @@
 //! `runbooks/` of a rendering: the runbooks of the alerts that stand, with what is true of the fleets in them.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 use std::collections::BTreeMap;
 

@@ -1,11 +1,14 @@
 //! The engines that a fleet is watched by, as tests start them on the loopback: [`Prometheus`], [`Alertmanager`], any
-//! other program of theirs ([`Engine`]), and a [`Webhook`] that keeps what it is told.
+//! other program of theirs ([`Engine`]), a [`Webhook`] that keeps what it is told, a [`Simulator`] of nodes; and all of them
+//! for one inventory: [`Watch`].
 //!
 //! Each listens where its test says, has a folder of its own, is ended when dropped, and shows what it said when the test
 //! fails. [`Loopback`] gives a test addresses that no other test has, so that ports need not be searched for.
 
 mod alertmanager;
 mod prometheus;
+mod simulator;
+mod watch;
 mod webhook;
 
 use std::fs;
@@ -15,6 +18,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 pub use alertmanager::Alertmanager;
 pub use prometheus::{Prometheus, QUICK, Sample};
+pub use simulator::Simulator;
+pub use watch::{Watch, Wish};
 pub use webhook::{Request, Webhook};
 
 use crate::{Run, Running, Scratch, repository, wait_until};

@@ -13,8 +13,10 @@ use crate::wait_for;
 
 /// Who connects has to say something within this.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// As Telegram answers, too: without a result Alertmanager dies of a null pointer.
 const ANSWER: &[u8] =
-    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 11\r\nConnection: close\r\n\r\n{\"ok\":true}";
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 63\r\nConnection: close\r\n\r\n\
+    {\"ok\":true,\"result\":{\"message_id\":1,\"date\":1,\"chat\":{\"id\":-1}}}";
 
 /// One request that came.
 #[derive(Clone, Debug)]

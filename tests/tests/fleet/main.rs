@@ -1,6 +1,12 @@
 //! A fleet as its operator has it: what `lifeboat fleet render` writes, in the engines that it is for.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
+mod configuration;
+mod dashboards;
 mod demo;
+mod end_to_end;
 mod engines;
 mod incident;
+mod mail;
+mod messages;
+mod pages;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anstyle::Style;
+use lifeboat_fleet::budget::Latency;
 use lifeboat_fleet::{Destination, Fleet, Gap, Inventory, Secret};
 use serde_json::{Value, json};
 
@@ -83,12 +84,21 @@ fn of_fleet(page: &mut Rows, inventory: &Inventory, fleet: &Fleet) {
     }
     let all: usize = severities.values().sum();
     let each: Vec<String> = severities.iter().map(|(name, count)| format!("{name} {count}")).collect();
-    page.row(OK, "alerts", &format!("{all}: {}", each.join(", ")), "");
+    page.row(OK, "alerts", &format!("{all}: {}; {}", each.join(", "), soon(inventory, fleet)), "");
     for Gap { reason, remedy, alerts } in inventory.gaps(fleet) {
         let without =
             if alerts.is_empty() { String::new() } else { format!("; without {}", alerts.join(", ")) };
         page.row(OFF, "", &format!("{reason}{without}"), &remedy);
     }
+}
+
+/// How soon somebody is told: "a death within 50s, anything within 4m30s".
+fn soon(inventory: &Inventory, fleet: &Fleet) -> String {
+    let of = |alert| Latency::of(alert, fleet, &inventory.intervals).whole();
+    let death = inventory.watched(fleet).find(|alert| alert.name == "NodeDied").map(of);
+    let death = death.map_or(String::new(), |latency| format!("a death within {latency}, "));
+    let longest = inventory.watched(fleet).map(of).max().unwrap_or_default();
+    format!("{death}anything within {longest}")
 }
 
 /// "6: do-ams3 3, gc-us-central1-a 3".

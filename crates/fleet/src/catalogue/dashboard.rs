@@ -139,6 +139,8 @@ pub struct PanelQuery {
     /// Whether it is drawn below zero: what goes out beside what comes in.
     #[serde(default)]
     pub is_below: bool,
+    /// The figure from which it alone is bad, whatever the panel says.
+    pub bad_from: Option<f64>,
     /// Words and colours in place of numbers, where they are not the panel's.
     #[serde(default)]
     pub states: BTreeMap<String, [String; 2]>,

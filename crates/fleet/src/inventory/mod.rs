@@ -56,6 +56,19 @@ pub struct Intervals {
     pub repeat: Duration,
 }
 
+impl Default for Intervals {
+    /// As they are shipped.
+    fn default() -> Self {
+        Self {
+            scrape: Duration::from_seconds(15),
+            evaluation: Duration::from_seconds(15),
+            group_wait: Duration::from_seconds(5),
+            group_interval: Duration::from_seconds(20),
+            repeat: Duration::from_seconds(4 * 3600),
+        }
+    }
+}
+
 /// Addresses that people open.
 #[derive(Clone, Debug, Default)]
 pub struct Links {

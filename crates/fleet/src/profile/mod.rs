@@ -7,7 +7,6 @@ mod book;
 mod check;
 mod meter;
 mod pages;
-mod scenario;
 mod series;
 
 use std::collections::BTreeMap;
@@ -19,7 +18,6 @@ use crate::template;
 pub use book::{Book, Speech};
 pub(crate) use check::place;
 pub use pages::{Pages, Sample};
-pub use scenario::{Clock, InputSeries, Scenario, input_series};
 pub use series::{Kind, Series};
 
 /// One file of `profiles/`, or a user's own.

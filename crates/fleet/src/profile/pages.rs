@@ -184,7 +184,7 @@ fn word(name: &str, kind: Kind) -> &'static str {
 }
 
 /// Labels as PromQL and pages write them; nothing where there are none.
-pub(super) fn braces(labels: &BTreeMap<String, String>) -> String {
+fn braces(labels: &BTreeMap<String, String>) -> String {
     if labels.is_empty() {
         return String::new();
     }

@@ -56,43 +56,13 @@ pub(super) fn asks_for_newer(channel: &Channel) -> Option<&'static str> {
 fn way(channel: &Channel, secrets: &str) -> (&'static str, Value) {
     match channel {
         Channel::Telegram { bot_token, chat_id, thread_id } => {
-            let mut way = json!({
-                "bot_token_file": bot_token.path(secrets),
-                "chat_id": chat_id,
-                // Plain text: no label can break it, and cutting it at 4096 characters cannot either.
-                "parse_mode": "",
-                "message": TEXT,
-            });
-            add(&mut way, "message_thread_id", thread_id.map(Value::from));
-            ("telegram_configs", way)
+            ("telegram_configs", telegram(&bot_token.path(secrets), *chat_id, *thread_id))
         }
         Channel::Slack { api_url, channel } => {
-            let mut way = json!({
-                "api_url_file": api_url.path(secrets),
-                "title": "{{ template \"lifeboat.slack.title\" . }}",
-                "title_link": "{{ template \"lifeboat.runbook\" . }}",
-                "fallback": "{{ template \"lifeboat.slack.title\" . }}",
-                "text": "{{ template \"lifeboat.slack.body\" . }}",
-                // No markup in the text; a list without a name would mean all of them.
-                "mrkdwn_in": ["pretext"],
-            });
-            add(&mut way, "channel", channel.clone().map(Value::from));
-            ("slack_configs", way)
+            ("slack_configs", slack(&api_url.path(secrets), channel.as_deref()))
         }
         Channel::PagerDuty { routing_key, url } => {
-            let mut way = json!({
-                "routing_key_file": routing_key.path(secrets),
-                "description": TITLE,
-                "severity": "{{ template \"lifeboat.pagerduty.severity\" . }}",
-                "class": "{{ template \"lifeboat.alert\" . }}",
-                "group": "{{ template \"lifeboat.fleet\" . }}",
-                "client": "Lifeboat",
-                "client_url": "{{ template \"lifeboat.runbook\" . }}",
-                // In place of those that Alertmanager adds: they show labels as they are.
-                "details": { "firing": TEXT, "resolved": "" },
-            });
-            add(&mut way, "url", url.clone().map(Value::from));
-            ("pagerduty_configs", way)
+            ("pagerduty_configs", pagerduty(&routing_key.path(secrets), url.as_deref()))
         }
         Channel::Email { to, from, smarthost, auth, require_tls } => {
             let mut way = json!({
@@ -116,13 +86,12 @@ fn way(channel: &Channel, secrets: &str) -> (&'static str, Value) {
                 Place::Plain(url) => json!({ "url": url }),
                 Place::Secret(secret) => json!({ "url_file": secret.path(secrets) }),
             };
-            let authorization =
-                bearer.as_ref().map(|secret| json!({ "credentials_file": secret.path(secrets) }));
+            let bearer = bearer.as_ref().map(|secret| json!({ "credentials_file": secret.path(secrets) }));
             let basic = basic.as_ref();
             let basic = basic
                 .map(|(user, secret)| json!({ "username": user, "password_file": secret.path(secrets) }));
             let mut http = json!({});
-            add(&mut http, "authorization", authorization);
+            add(&mut http, "authorization", bearer);
             add(&mut http, "basic_auth", basic);
             add(&mut way, "http_config", (http != json!({})).then_some(http));
             ("webhook_configs", way)
@@ -130,7 +99,50 @@ fn way(channel: &Channel, secrets: &str) -> (&'static str, Value) {
     }
 }
 
+fn telegram(token: &str, chat: i64, thread: Option<i64>) -> Value {
+    let mut way = json!({
+        "bot_token_file": token,
+        "chat_id": chat,
+        // Plain text: no label can break it, and cutting it at 4096 characters cannot either.
+        "parse_mode": "",
+        "message": TEXT,
+    });
+    add(&mut way, "message_thread_id", thread.map(Value::from));
+    way
+}
+
+fn slack(api_url: &str, channel: Option<&str>) -> Value {
+    let mut way = json!({
+        "api_url_file": api_url,
+        "title": "{{ template \"lifeboat.slack.title\" . }}",
+        "title_link": RUNBOOK,
+        "fallback": "{{ template \"lifeboat.slack.title\" . }}",
+        "text": "{{ template \"lifeboat.slack.body\" . }}",
+        // No markup in the text; a list without a name would mean all of them.
+        "mrkdwn_in": ["pretext"],
+    });
+    add(&mut way, "channel", channel.map(Value::from));
+    way
+}
+
+fn pagerduty(key: &str, url: Option<&str>) -> Value {
+    let mut way = json!({
+        "routing_key_file": key,
+        "description": TITLE,
+        "severity": "{{ template \"lifeboat.pagerduty.severity\" . }}",
+        "class": "{{ template \"lifeboat.alert\" . }}",
+        "group": "{{ template \"lifeboat.fleet\" . }}",
+        "client": "Lifeboat",
+        "client_url": RUNBOOK,
+        // In place of those that Alertmanager adds: they show labels as they are.
+        "details": { "firing": TEXT, "resolved": "" },
+    });
+    add(&mut way, "url", url.map(Value::from));
+    way
+}
+
 const TITLE: &str = "{{ template \"lifeboat.title\" . }}";
+const RUNBOOK: &str = "{{ template \"lifeboat.runbook\" . }}";
 const TEXT: &str = "{{ template \"lifeboat.text\" . }}";
 
 fn add(way: &mut Value, key: &str, value: Option<Value>) {

@@ -122,3 +122,48 @@ fn a_profile_may_be_ones_own() {
         assert_eq!(told.lines().count(), 1, "{told}");
     }
 }
+
+#[test]
+fn a_registry_in_json_says_hosts_and_ports_for_peers() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fleet.toml");
+    let registry = folder.path().join("fleets.json");
+    let fleet = "[[fleet]]\nname = \"waku.test\"\nprofile = [\"lifeboat\", \"probes\"]\nnodes_file = \"fleets.json\"\n";
+    fs::write(&path, fleet).unwrap();
+    let right = r#"{ "meta": {}, "fleets": {
+  "waku.sandbox": { "tcp/p2p/waku": { "node-09.do-ams3.waku.sandbox": "/ip4/10.9.9.9/tcp/1/p2p/16U" } },
+  "waku.test": {
+    "enr/p2p/waku": { "node-01.do-ams3.waku.test": "enr:-QES" },
+    "wss/p2p/waku": { "node-01.do-ams3.waku.test": "/dns4/node-01.example.org/tcp/8000/wss/p2p/16U" },
+    "tcp/p2p/waku": { "node-01.do-ams3.waku.test": "/dns4/node-01.example.org/tcp/30303/p2p/16U",
+                      "node-02.gc-us.waku.test": "/ip6/2001:db8::2/tcp/30304/p2p/16U" },
+    "waku": { "node-01.do-ams3.waku.test": "/ip4/0.0.0.0/tcp/30303/p2p/16U" }
+  } } }"#;
+    fs::write(&registry, right).unwrap();
+    let nodes = Inventory::load(&path).unwrap().fleets.remove(0).nodes;
+    let shown = nodes.iter().map(|node| {
+        (node.dc.as_str(), node.endpoints["lifeboat"].as_str(), node.endpoints["reach"].as_str())
+    });
+    let expected = [
+        ("do-ams3", "node-01.example.org:9464", "node-01.example.org:30303"),
+        ("gc-us", "[2001:db8::2]:9464", "[2001:db8::2]:30304"),
+    ];
+    assert_eq!(shown.collect::<Vec<_>>(), expected);
+    for (from, to, expected) in [
+        ("{ \"meta\"", "[ \"meta\"", "fleets.json:1:9: no JSON: "),
+        ("\"fleets\"", "\"boats\"", "fleets.json:1:1: no registry of fleets"),
+        (
+            "\"waku.test\"",
+            "\"waku.tset\"",
+            "fleets.json:1:15: it has no fleet \"waku.test\": did you mean \"waku.tset\"?",
+        ),
+        ("node-02.gc-us", "node 02", "fleets.json:7:23: \"node 02.waku.test\" is no name: use letters"),
+        ("/ip6/2001:db8::2", "/ip6/a b", "fleets.json:7:23: \"a b\" is no node's address"),
+    ] {
+        assert!(right.contains(from), "{from}");
+        fs::write(&registry, right.replace(from, to)).unwrap();
+        assert!(told(&path).starts_with(expected), "{expected}\n{}", told(&path));
+    }
+    fs::write(&registry, "[".repeat(100_000)).unwrap();
+    assert!(told(&path).contains("no JSON: recursion limit exceeded"), "{}", told(&path));
+}

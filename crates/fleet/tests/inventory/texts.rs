@@ -15,8 +15,7 @@ fn every_example_is_right() {
     for entry in fs::read_dir(of_repository("examples/fleets")).unwrap() {
         let path = entry.unwrap().path();
         if path.is_file() {
-            let inventory = Inventory::load(&path).unwrap_or_else(|problems| panic!("{problems}"));
-            assert!(!inventory.destinations.is_empty(), "{}: nobody is told", path.display());
+            Inventory::load(&path).unwrap_or_else(|problems| panic!("{problems}"));
             count += 1;
         }
     }

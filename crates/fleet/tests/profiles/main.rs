@@ -3,6 +3,7 @@
 
 mod facts;
 mod names;
+mod pages;
 mod promql;
 mod signals;
 mod style;

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use lifeboat_fleet::profile::{Book, Kind, Series};
+use lifeboat_fleet::profile::{Kind, Series};
 
 use crate::facts::{self, Fact};
+use crate::pages::book;
 use crate::promql::selectors;
 
 /// The fact of a metric, whose name in a query may have a histogram's ending.
@@ -31,7 +32,7 @@ fn agrees(series: &Series, fact: &Fact) -> bool {
 
 #[test]
 fn every_name_is_real() {
-    let (book, facts) = (Book::ours().unwrap(), facts::all());
+    let (book, facts) = (book(), facts::all());
     for profile in book.profiles() {
         for (name, signal) in &profile.signals {
             let place = format!("{}.{name}", profile.name);
@@ -58,7 +59,7 @@ fn every_name_is_real() {
 
 #[test]
 fn what_has_to_be_watched_is_used_or_left_out_for_a_reason() {
-    let (book, facts) = (Book::ours().unwrap(), facts::all());
+    let (book, facts) = (book(), facts::all());
     let signals = book.profiles().flat_map(|profile| profile.signals.values());
     let asked: BTreeSet<String> =
         signals.flat_map(selectors).map(|selector| fact_of(&facts, &selector.name).name.clone()).collect();

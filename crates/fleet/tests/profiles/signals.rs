@@ -1,106 +1,130 @@
 //! Every signal's query gives the number back that its series were made from, under either generation of Prometheus and for
-//! either generation of the nodes' names. 1. a node's pages with all signals healthy, then with one at another number
-//! 2. promtool evaluates each query. Where the two promtools are comes by LIFEBOAT_TEST_PROMETHEUS2 and 3.
+//! every generation of the nodes' names. 1. a node's pages with all signals healthy, then with one at another number
+//! 2. promtool evaluates the query before and after
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 
-use lifeboat_fleet::Duration;
-use lifeboat_fleet::profile::{Book, Clock, Kind, Scenario, Signal, Speech, input_series};
+use lifeboat_fleet::profile::{Kind, Pages, Profile, Signal, Speech};
 use serde_json::{Value, json};
 
-const WINDOW: Duration = Duration::from_seconds(120);
-const BY: &str = "fleet, dc, node";
+use crate::pages::book;
+
+const STEP: f64 = 15.0;
+const WINDOW: f64 = 120.0;
 /// All signals are healthy here.
-const HEALTHY: Duration = Duration::from_seconds(585);
+const HEALTHY: f64 = 585.0;
 /// The signal under test has its other number from here on.
-const OTHER: Duration = Duration::from_seconds(600);
+const OTHER: f64 = 600.0;
 /// A window later: rates have only the other number in them.
-const LOOK: Duration = Duration::from_seconds(735);
+const LOOK: f64 = 735.0;
 
 /// Of both generations; `scripts/test` installs them.
-fn promtools() -> Vec<PathBuf> {
+fn promtools() -> [PathBuf; 2] {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
-    let installed = |generation: u32| {
+    [2, 3].map(|generation: u32| {
         let folder = std::env::var_os(format!("LIFEBOAT_TEST_PROMETHEUS{generation}")).map(PathBuf::from);
         let folder = folder.unwrap_or_else(|| repository.join(format!("target/prometheus/{generation}")));
         let promtool = folder.join("promtool");
         assert!(promtool.exists(), "no {}: see LIFEBOAT_TEST_PROMETHEUS{generation}", promtool.display());
         promtool
-    };
-    [2, 3].map(installed).into()
+    })
 }
 
-fn target() -> BTreeMap<String, String> {
-    let labels = [("fleet", "logos.test"), ("dc", "do-ams3"), ("node", "delivery-01"), ("role", "store")];
+/// The labels that Prometheus gives to what an endpoint tells.
+fn target(job: &str) -> BTreeMap<String, String> {
+    let instance = "10.1.0.1:80";
+    let labels = [
+        ("fleet", "logos.test"),
+        ("dc", "do-ams3"),
+        ("node", "delivery-01"),
+        ("job", job),
+        ("instance", instance),
+    ];
     labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }
 
-/// Our profiles, each with the generations that their series name, or with none.
-fn speeches() -> Vec<(String, Option<String>, Speech)> {
-    let book = Book::ours().unwrap();
-    let mut all = Vec::new();
-    for profile in book.profiles() {
-        let mut speech = book.speech(std::slice::from_ref(&profile.name)).unwrap();
-        speech.signals.retain(|name, _| profile.signals.contains_key(name));
-        let series = profile.signals.values().flat_map(|signal| &signal.series);
-        let mut generations: BTreeSet<_> =
-            series.filter_map(|series| series.generation.clone()).map(Some).collect();
-        if generations.is_empty() {
-            generations.insert(None);
+fn braces(labels: &BTreeMap<String, String>) -> String {
+    let pairs: Vec<String> = labels.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
+    format!("{{{}}}", pairs.join(","))
+}
+
+/// promtool's series of an endpoint's page, scraped from 0 to the look.
+fn input(speech: &Speech, generation: Option<&str>, name: &str, signal: &Signal, number: f64) -> Vec<Value> {
+    let mut pages = Pages::new(speech, generation, WINDOW, 0.0);
+    let mut series: BTreeMap<String, String> = BTreeMap::new();
+    let mut at = 0.0;
+    while at <= LOOK {
+        if (OTHER..OTHER + STEP).contains(&at) {
+            pages.set(name, Some(number), at);
         }
-        all.extend(generations.into_iter().map(|of| (profile.name.clone(), of, speech.clone())));
+        for sample in pages.samples(&signal.endpoint, at) {
+            let labels = target(&signal.endpoint).into_iter().chain(sample.labels).collect();
+            let values = series.entry(sample.name + &braces(&labels)).or_default();
+            *values += &format!("{:.9} ", sample.value);
+        }
+        at += STEP;
     }
-    all
+    series.iter().map(|(series, values)| json!({ "series": series, "values": values.trim() })).collect()
 }
 
 /// A number that is not the healthy one.
 fn other(signal: &Signal) -> f64 {
-    let is_ratio = signal.unit == "percentunit";
     match signal.healthy {
-        0.0 if is_ratio => 0.25,
+        0.0 if signal.unit == "percentunit" => 0.25,
         0.0 => 3.0,
         healthy => healthy / 2.0,
     }
 }
 
-/// What the query should answer at a moment: the expression, the least and the greatest.
+/// What the query should answer `age` seconds after the number was taken: the expression, the least and the greatest.
 fn bounds(signal: &Signal, query: &str, number: f64, age: f64) -> (String, f64, f64) {
-    let kind = signal.series[0].kind;
-    let (query, exact) = match kind {
-        Kind::Timestamp if signal.unit.starts_with("dateTime") => {
-            (format!("time() - ({query})"), number + age)
-        }
+    let first = &signal.series[0];
+    let is_moment = signal.unit.starts_with("dateTime");
+    let (query, exact) = match first.kind {
+        Kind::Timestamp if is_moment => (format!("time() - ({query})"), number + age),
         Kind::Timestamp => (query.to_owned(), number - age),
         _ => (query.to_owned(), number),
     };
     let slack = 1e-6 * exact.abs().max(1e-3);
-    match kind {
+    match first.kind {
         // Prometheus 3 sees the jump within 105 of the window's 120 seconds and scales it up.
         Kind::Event => (query, exact - slack, exact * 1.15 + slack),
         Kind::Histogram if query.contains("histogram_quantile") => {
-            let series = &signal.series[0];
-            let found = series.buckets.iter().position(|bound| series.number(number) <= *bound).unwrap();
-            let below = if found == 0 { 0.0 } else { series.buckets[found - 1] };
-            (query, below, series.buckets[found] + slack)
+            let found = first.buckets.iter().position(|bound| first.number(number) <= *bound).unwrap();
+            let below = if found == 0 { 0.0 } else { first.buckets[found - 1] };
+            (query, below, first.buckets[found] + slack)
         }
         _ => (query, exact - slack, exact + slack),
     }
 }
 
+/// The results that a signal has, and whether each tells its number; those that do not are at 0 or near it.
+fn results(signal: &Signal, generation: Option<&str>) -> BTreeMap<String, bool> {
+    let mut all: BTreeMap<String, bool> = BTreeMap::new();
+    for series in signal.series.iter().filter(|series| series.is_of(generation)) {
+        let mut labels = target("");
+        let is_of_nodes = signal.query.contains("${by}");
+        labels.retain(|label, _| label != "job" && (label == "instance") != is_of_nodes);
+        for by in &signal.by {
+            // What no metric has as a label stands in the metric's name.
+            let in_name = ["successful", "failed"].into_iter().find(|word| series.name.contains(word));
+            let value = series.labels.get(by).map(String::as_str).or(in_name).unwrap();
+            labels.insert(by.clone(), value.to_owned());
+        }
+        *all.entry(braces(&labels)).or_default() |= series.factor != 0.0;
+    }
+    all
+}
+
 /// promtool's test of one signal: healthy, then at another number.
 fn test_of(name: &str, signal: &Signal, speech: &Speech, generation: Option<&str>) -> Value {
     let number = other(signal);
-    let scenario = Scenario {
-        numbers: BTreeMap::from([(name.to_owned(), vec![(OTHER, Some(number))])]),
-        ..Scenario::default()
-    };
-    let clock = Clock { interval: Duration::from_seconds(15), until: LOOK, window: WINDOW };
-    let input = input_series(speech, generation, &target(), &scenario, clock);
-    let query = signal.promql("fleet=\"logos.test\"", "2m", BY).unwrap();
-    let mut tests = Vec::new();
-    for (at, number, age) in [(HEALTHY, signal.healthy, HEALTHY.seconds()), (LOOK, number, 135.0)] {
+    let query = signal.promql("fleet=\"logos.test\"", "2m", "fleet, dc, node").unwrap();
+    let looks = [(HEALTHY, signal.healthy, HEALTHY), (LOOK, number, LOOK - OTHER)];
+    let tests = looks.map(|(at, number, age)| {
         let (expr, least, greatest) = bounds(signal, &query, number, age);
         let samples: Vec<Value> = results(signal, generation)
             .into_iter()
@@ -108,57 +132,54 @@ fn test_of(name: &str, signal: &Signal, speech: &Speech, generation: Option<&str
             .map(|(labels, _)| json!({ "labels": labels, "value": 1 }))
             .collect();
         let expr = format!("(({expr}) >= {least} <= {greatest}) * 0 + 1");
-        tests.push(json!({ "expr": expr, "eval_time": at, "exp_samples": samples }));
-    }
+        json!({ "expr": expr, "eval_time": format!("{at}s"), "exp_samples": samples })
+    });
+    let input = input(speech, generation, name, signal, number);
     json!({ "interval": "15s", "name": name, "input_series": input, "promql_expr_test": tests })
 }
 
-fn tells(signal: &Signal, generation: Option<&str>) -> bool {
-    signal.series.iter().any(|series| series.generation.as_deref() == generation)
-        || signal.series.iter().all(|series| series.generation.is_none())
+/// The tests of a profile's own signals for one generation.
+fn tests_of(profile: &Profile, speech: &Speech, generation: Option<&str>) -> Vec<Value> {
+    let is_asked = |signal: &Signal| {
+        // Signals that this generation does not tell are not asked.
+        let mut named = signal.series.iter().filter_map(|series| series.generation.as_deref()).peekable();
+        named.peek().is_none() || named.any(|of| Some(of) == generation)
+    };
+    let asked = profile.signals.iter().filter(|(_, signal)| is_asked(signal));
+    asked.map(|(name, signal)| test_of(name, signal, speech, generation)).collect()
 }
 
-/// The results that a signal has, and whether each tells its number; those that do not are at 0 or near it.
-fn results(signal: &Signal, generation: Option<&str>) -> Vec<(String, bool)> {
-    let mut all: BTreeMap<String, bool> = BTreeMap::new();
-    for series in signal.series.iter().filter(|series| series.is_of(generation)) {
-        let mut labels = target();
-        labels.remove("role");
-        for by in &signal.by {
-            // What no metric has as a label stands in the metric's name.
-            let in_name = ["successful", "failed"].into_iter().find(|word| series.name.contains(word));
-            let value = series.labels.get(by).map(String::as_str).or(in_name).unwrap();
-            labels.insert(by.clone(), value.to_owned());
-        }
-        let pairs: Vec<String> = labels.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
-        *all.entry(format!("{{{}}}", pairs.join(","))).or_default() |= series.factor != 0.0;
-    }
-    all.into_iter().collect()
+fn generations(profile: &Profile) -> BTreeSet<Option<String>> {
+    let series = profile.signals.values().flat_map(|signal| &signal.series);
+    let named: BTreeSet<_> = series.filter_map(|series| series.generation.clone()).map(Some).collect();
+    if named.is_empty() { BTreeSet::from([None]) } else { named }
 }
 
 #[test]
 fn every_query_gives_the_number_back() {
-    let promtools = promtools();
+    let (book, promtools) = (book(), promtools());
     let folder = tempfile::tempdir().unwrap();
-    let mut failures = String::new();
-    for (profile, generation, speech) in speeches() {
-        let book = Book::ours().unwrap();
-        let own = book.profiles().find(|found| found.name == profile).unwrap();
-        let generation = generation.as_deref();
-        // The oldest nodes have few names of their own: signals that they do not tell are not asked.
-        let own = own.signals.iter().filter(|(_, signal)| tells(signal, generation));
-        let tests: Vec<Value> =
-            own.map(|(name, signal)| test_of(name, signal, &speech, generation)).collect();
-        let file = folder.path().join(format!("{profile}-{}.json", generation.unwrap_or("any")));
-        let whole = json!({ "evaluation_interval": "15s", "tests": tests });
-        std::fs::write(&file, serde_json::to_string_pretty(&whole).unwrap()).unwrap();
-        for promtool in &promtools {
-            let output = Command::new(promtool).args(["test", "rules"]).arg(&file).output().unwrap();
-            let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-            if !output.status.success() {
-                failures += &format!("{profile} {generation:?} {}:\n{said}\n", promtool.display());
-            }
+    let mut files = Vec::new();
+    for profile in book.profiles() {
+        let mut speech = book.speech(std::slice::from_ref(&profile.name)).unwrap();
+        speech.signals.retain(|name, _| profile.signals.contains_key(name));
+        for generation in generations(profile) {
+            let tests = tests_of(profile, &speech, generation.as_deref());
+            assert!(!tests.is_empty(), "{}: {generation:?}", profile.name);
+            let whole = json!({ "evaluation_interval": "15s", "tests": tests });
+            let file = folder.path().join(format!("{}-{generation:?}.json", profile.name));
+            std::fs::write(&file, whole.to_string()).unwrap();
+            files.push(file);
         }
     }
-    assert!(failures.is_empty(), "{failures}");
+    thread::scope(|scope| {
+        for promtool in &promtools {
+            let files = &files;
+            scope.spawn(move || {
+                let output = Command::new(promtool).args(["test", "rules"]).args(files).output().unwrap();
+                let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+                assert!(output.status.success(), "{}:\n{said}", promtool.display());
+            });
+        }
+    });
 }

@@ -13,13 +13,7 @@ const WAIT_MAX: Duration = Duration::from_seconds(3600);
 const SECOND: Duration = Duration::from_seconds(1);
 
 pub(super) fn intervals(form: &Form<'_>) -> Intervals {
-    let mut intervals = Intervals {
-        scrape: Duration::from_seconds(15),
-        evaluation: Duration::from_seconds(15),
-        group_wait: Duration::from_seconds(5),
-        group_interval: Duration::from_seconds(20),
-        repeat: Duration::from_seconds(4 * 3600),
-    };
+    let mut intervals = Intervals::default();
     let Some(form) = form.table("intervals", "[intervals]") else { return intervals };
     let set = |key, place: &mut Duration, most: Duration| {
         let Some(said) = form.duration(key) else { return };

@@ -7,6 +7,7 @@ mod fleet;
 mod hints;
 mod nodes;
 mod profiles;
+mod registry;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

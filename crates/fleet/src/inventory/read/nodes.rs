@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 
 use super::fleet::{Wish, Wishes, of_endpoints};
-use super::{Reader, Seen, name, plain_name, version};
+use super::{Reader, Seen, name, plain_name, registry, version};
 use crate::inventory::form::{Form, Paper};
 use crate::inventory::{Node, address, file};
 use crate::problem::Source;
@@ -40,9 +40,9 @@ impl Defaults {
 }
 
 /// What the nodes of one fleet are read with.
-struct Desk<'a> {
-    defaults: &'a Defaults,
-    wishes: &'a Wishes,
+pub(super) struct Desk<'a> {
+    pub(super) defaults: &'a Defaults,
+    pub(super) wishes: &'a Wishes,
     speech: &'a Speech,
     /// Names, to tell of one that stands twice.
     names: BTreeMap<String, ()>,
@@ -77,6 +77,9 @@ impl Reader {
             }
         };
         let own = Paper { source: Source { name: &shown, text: &text }, log: paper.log };
+        if shown.to_ascii_lowercase().ends_with(".json") {
+            return registry::nodes(own, desk);
+        }
         let Some(table) = own.table() else { return Vec::new() };
         let form = Form::new(own, "the file of nodes", table.get_ref(), 0..0);
         let nodes = desk.nodes(&form, "node", "[[node]]", "nodes", "[nodes]");
@@ -134,7 +137,7 @@ impl Desk<'_> {
         Some(Node { role: role.unwrap_or(node.role), dc: dc.unwrap_or(node.dc), version, owner, ..node })
     }
 
-    fn placed(
+    pub(super) fn placed(
         &mut self,
         paper: Paper<'_>,
         name: &Spanned<String>,

@@ -27,6 +27,11 @@ impl Reader {
                 form.paper.refuse(text.span(), format!("no profile {name:?}"), remedy);
                 continue;
             }
+            if self.is_of_engines(&name) {
+                let what = format!("profile {name:?} is how the engines speak");
+                form.paper.refuse(text.span(), what, "leave it out: they are watched without it");
+                continue;
+            }
             names.push(name);
         }
         if names.is_empty() || names.len() < said.len() {
@@ -37,6 +42,13 @@ impl Reader {
             form.refuse(format!("a profile includes {missing:?}, which there is not"), remedy);
         });
         (names, speech.ok())
+    }
+
+    /// Whether a profile has endpoints that are called as Prometheus' own pages are.
+    fn is_of_engines(&self, name: &str) -> bool {
+        let profile = self.book.profiles().find(|profile| profile.name == name);
+        let is_engine = |endpoint: &String| ["prometheus", "alertmanager"].contains(&endpoint.as_str());
+        profile.is_some_and(|profile| profile.endpoints.keys().any(is_engine))
     }
 
     /// Takes a profile of the operator's own into the book, and says its name.

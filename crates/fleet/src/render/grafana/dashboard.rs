@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{panel, query};
+use super::{panel, provisioning, query};
 use crate::catalogue::{Annotation, Dashboard, PanelKind, number_of};
 use crate::inventory::Inventory;
 use crate::render::Options;
@@ -45,7 +45,7 @@ pub(super) fn of(
         "fiscalYearStartMonth": 0,
         "links": [to_the_others()],
         "annotations": { "list": annotations(inventory, options)? },
-        "templating": { "list": variables() },
+        "templating": { "list": variables(inventory) },
         "panels": panels,
     })))
 }
@@ -66,13 +66,15 @@ fn to_the_others() -> Value {
     })
 }
 
-fn variables() -> Vec<Value> {
+fn variables(inventory: &Inventory) -> Vec<Value> {
+    let uid = provisioning::prometheus_uid(&inventory.engines);
     let source = json!({
         "name": "datasource",
         "label": "Data source",
         "type": "datasource",
         "query": "prometheus",
-        "current": {},
+        // The one that the rules are evaluated by, where somebody has several; any other can be chosen.
+        "current": { "selected": true, "text": uid, "value": uid },
         "options": [],
         "hide": 0,
         "includeAll": false,
@@ -82,7 +84,9 @@ fn variables() -> Vec<Value> {
         "skipUrlSync": false,
     });
     let of_nodes = |name: &str, label: &str, matchers: &str| {
-        let values = format!("label_values(fleet:node_expected:info{matchers}, {name})");
+        // Nodes that only discovery knows answer; nodes that only the inventory knows are expected.
+        let series = format!("{{__name__=~\"fleet:node_expected:info|up\"{matchers}}}");
+        let values = format!("label_values({series}, {name})");
         json!({
             "name": name,
             "label": label,
@@ -106,8 +110,8 @@ fn variables() -> Vec<Value> {
     vec![
         source,
         of_nodes("fleet", "Fleet", ""),
-        of_nodes("dc", "Data centre", r#"{fleet=~"$fleet"}"#),
-        of_nodes("node", "Node", r#"{fleet=~"$fleet",dc=~"$dc"}"#),
+        of_nodes("dc", "Data centre", r#",fleet=~"$fleet""#),
+        of_nodes("node", "Node", r#",fleet=~"$fleet",dc=~"$dc""#),
     ]
 }
 

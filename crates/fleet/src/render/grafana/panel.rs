@@ -228,6 +228,10 @@ fn overrides(panel: &Panel, asked: &Asked<'_>) -> Vec<Value> {
     if query.is_below {
         is("custom.transform", json!("negative-Y"));
     }
+    if let Some(from) = query.bad_from {
+        let steps = json!([{ "color": "green", "value": null }, { "color": "red", "value": from }]);
+        is("thresholds", json!({ "mode": "absolute", "steps": steps }));
+    }
     if !query.states.is_empty() {
         is("mappings", mappings(&query.states));
         is("custom.cellOptions", json!({ "type": "color-text" }));

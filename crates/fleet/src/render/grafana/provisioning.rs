@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::inventory::Inventory;
+use crate::inventory::{Engines, Inventory};
 use crate::render::tree::Tree;
 use crate::render::{Options, yaml};
 
@@ -47,19 +47,19 @@ pub(super) fn render(inventory: &Inventory, options: Options, tree: &mut Tree) -
     let dashboards = Dashboards {
         api_version: 1,
         providers: vec![
-            provider("lifeboat", "Lifeboat", "dashboards", false),
+            provider("lifeboat", &inventory.engines.grafana.folder, "dashboards", false),
             provider("own", "Own", "own", true),
         ],
     };
     tree.add("grafana/provisioning/dashboards/lifeboat.yml", yaml::file(&dashboards)?);
     tree.add("grafana/own/README.md", OWN.to_owned());
     let scrape = inventory.intervals.scrape.divided(options.accelerate).to_string();
-    let datasources = Datasources { api_version: 1, datasources: sources(&scrape) };
+    let datasources = Datasources { api_version: 1, datasources: sources(&inventory.engines, &scrape) };
     tree.add("grafana/provisioning/datasources/lifeboat.yml", yaml::file(&datasources)?);
     Ok(())
 }
 
-fn sources(scrape: &str) -> Vec<Value> {
+fn sources(engines: &Engines, scrape: &str) -> Vec<Value> {
     let source = |name: &str, kind: &str, url: &str, options: Value| {
         json!({
             "name": name,
@@ -73,8 +73,20 @@ fn sources(scrape: &str) -> Vec<Value> {
     // `timeInterval` makes $__rate_interval four scrapes at least.
     let of_prometheus = json!({ "timeInterval": scrape, "httpMethod": "POST", "manageAlerts": true });
     let of_alertmanager = json!({ "implementation": "prometheus" });
-    vec![
-        source("Lifeboat Prometheus", "prometheus", "http://127.0.0.1:9090", of_prometheus),
-        source("Lifeboat Alertmanager", "alertmanager", "http://127.0.0.1:9093", of_alertmanager),
-    ]
+    let mut sources = Vec::new();
+    // One that is there already is not provisioned again under a second name.
+    if engines.grafana.datasource.is_none() {
+        let url = format!("http://{}", engines.prometheus.address);
+        sources.push(source("Lifeboat Prometheus", "prometheus", &url, of_prometheus));
+    }
+    if let Some(address) = engines.alertmanager.addresses.first() {
+        let url = format!("http://{address}");
+        sources.push(source("Lifeboat Alertmanager", "alertmanager", &url, of_alertmanager));
+    }
+    sources
+}
+
+/// The unique id of the data source that dashboards begin with.
+pub(super) fn prometheus_uid(engines: &Engines) -> &str {
+    engines.grafana.datasource.as_deref().unwrap_or("lifeboat-prometheus")
 }

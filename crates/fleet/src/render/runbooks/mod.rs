@@ -10,7 +10,7 @@ use include_dir::{Dir, include_dir};
 
 use super::tree::Tree;
 use super::{Options, expression, rules};
-use crate::catalogue::Alert;
+use crate::catalogue::{Alert, Catalogue};
 use crate::inventory::{Fleet, Inventory, Links};
 use markdown::{code, escaped, url};
 
@@ -29,7 +29,8 @@ struct Standing<'a> {
 }
 
 pub(super) fn render(inventory: &Inventory, options: Options, tree: &mut Tree) -> Result<(), String> {
-    let standing = standing(inventory);
+    let path = rules::path_of(inventory)?;
+    let standing = standing(inventory, path.as_ref());
     let mut pages: BTreeSet<String> = standing.keys().map(|name| format!("{name}.md")).collect();
     pages.extend([INDEX.to_owned(), nodes::PAGE.to_owned()]);
     for (name, found) in &standing {
@@ -41,9 +42,9 @@ pub(super) fn render(inventory: &Inventory, options: Options, tree: &mut Tree) -
     Ok(())
 }
 
-fn standing(inventory: &Inventory) -> BTreeMap<&str, Standing<'_>> {
+fn standing<'a>(inventory: &'a Inventory, path: Option<&'a Fleet>) -> BTreeMap<&'a str, Standing<'a>> {
     let mut standing: BTreeMap<&str, Standing<'_>> = BTreeMap::new();
-    for fleet in &inventory.fleets {
+    for fleet in inventory.fleets.iter().chain(path) {
         for alert in rules::alerts_of(&inventory.catalogue, fleet) {
             let none = || Standing { alert, fleets: Vec::new() };
             standing.entry(&alert.name).or_insert_with(none).fleets.push(fleet);
@@ -66,7 +67,7 @@ fn page(
     let text = markdown::with_links_among(&ours.unwrap_or_else(|| stub(found.alert)), pages);
     // Of several fleets the reader puts in the one that the alert names.
     let text = match found.fleets.as_slice() {
-        [fleet] => markdown::with_word(&text, FLEET, &fleet.name),
+        [fleet] if !rules::is_path(fleet) => markdown::with_word(&text, FLEET, &fleet.name),
         _ => text,
     };
     let text = with_engines(text, &inventory.links);
@@ -101,8 +102,8 @@ fn in_your_fleets(found: &Standing<'_>, inventory: &Inventory, options: Options)
         "## In your fleets\n\n| Fleet | Owner | Nodes | Figures in force | Holds for |\n|---|---|---|---|---|\n",
     );
     for fleet in &found.fleets {
-        let (name, owner, nodes) = (escaped(&fleet.name), escaped(&fleet.owner), nodes::count(fleet));
-        let figures = figures(found.alert, fleet);
+        let (name, owner, nodes) = (called(fleet), escaped(&fleet.owner), nodes::count(fleet));
+        let figures = figures(found.alert, fleet, &inventory.catalogue);
         let hold = found.alert.hold.divided(options.accelerate);
         lines.push_str(&format!("| {name} | {owner} | {nodes} | {figures} | {hold} |\n"));
     }
@@ -120,16 +121,24 @@ fn in_your_fleets(found: &Standing<'_>, inventory: &Inventory, options: Options)
     lines
 }
 
-/// The thresholds that an alert asks, and what they are in this fleet.
-fn figures(alert: &Alert, fleet: &Fleet) -> String {
+/// A fleet's name, for a reader.
+fn called(fleet: &Fleet) -> String {
+    if rules::is_path(fleet) { "all".into() } else { escaped(&fleet.name) }
+}
+
+/// The thresholds that an alert asks, what they are in this fleet, and what they bound.
+fn figures(alert: &Alert, fleet: &Fleet, catalogue: &Catalogue) -> String {
     let names = alert.expr.split("threshold.").skip(1).map(|rest| {
         let end = rest.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
         rest.get(..end.unwrap_or(rest.len())).unwrap_or_default()
     });
     let names: BTreeSet<&str> = names.collect();
-    let said = names.iter().filter_map(|name| Some(format!("`{name}` = {}", fleet.thresholds.get(*name)?)));
+    let said = names.iter().filter_map(|name| {
+        let help = catalogue.thresholds.get(*name).map_or("", |threshold| threshold.help.as_str());
+        Some(format!("`{name}` = {} ({})", fleet.thresholds.get(*name)?, escaped(help)))
+    });
     let said: Vec<String> = said.collect();
-    if said.is_empty() { "none".into() } else { said.join(", ") }
+    if said.is_empty() { "none".into() } else { said.join("; ") }
 }
 
 fn rule(found: &Standing<'_>, options: Options) -> Result<String, String> {

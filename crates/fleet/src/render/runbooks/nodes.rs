@@ -18,6 +18,7 @@ pub(super) fn page(inventory: &Inventory) -> String {
 /// How many nodes a fleet has.
 pub(super) fn count(fleet: &Fleet) -> String {
     match &fleet.consul {
+        None if fleet.nodes.is_empty() => "-".into(),
         Some(_) => format!("at least {}, told by Consul", fleet.nodes_min),
         None => fleet.nodes.len().to_string(),
     }

@@ -1,0 +1,218 @@
+//! Every alert, from a node that falls ill to the notification, through real engines, at fifteen times the speed.
+//!
+//! 1. a fleet with every profile is rendered, simulated and watched  2. nothing but the dead man's switch fires
+//! 3. for each alert a node, or a fleet of its own, falls ill  4. each notification comes, and says what it should
+//! 5. all are well again  6. each notification comes that it is over
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::time::Duration;
+
+use lifeboat_fleet::catalogue::{Alert, Catalogue, Scope, Severity};
+use lifeboat_tests::engines::{Generation, Loopback, Watch, Wish};
+use serde_json::Value;
+
+/// Only bounds a test that hangs.
+const PATIENCE: Duration = Duration::from_secs(240);
+/// Every interval, window and hold is this much shorter.
+const FASTER: u64 = 15;
+const PROFILES: &str = r#"["logos-delivery", "logos-core-modules", "cluster"]"#;
+
+/// Alerts that no simulated node can be ill with, and why.
+const ELSEWHERE: [(&str, &str); 2] = [
+    ("Watchdog", "fires in health: that it comes is looked at there"),
+    ("AlertDeliveryFailing", "is about Alertmanager, not about a node"),
+];
+
+/// A node, or a whole fleet, that is to fall ill with one alert.
+struct Patient<'a> {
+    alert: &'a Alert,
+    fleet: String,
+    node: String,
+}
+
+impl Patient<'_> {
+    /// Whom the simulator is told of.
+    fn nodes(&self) -> String {
+        let node = if self.alert.test.everywhere { "*" } else { &self.node };
+        format!("{}/{node}", self.fleet)
+    }
+
+    /// Whether discovery is to lose it.
+    fn is_lost(&self) -> bool {
+        self.alert.test.absent.iter().any(|name| name == "*" || name.starts_with("job:"))
+    }
+
+    fn is_told(&self, alert: &Value, status: &str) -> bool {
+        let label = |name: &str| alert["labels"][name].as_str().unwrap_or_default();
+        let is_of_node = self.alert.scope != Scope::Node || label("node") == self.node;
+        alert["status"] == status
+            && label("alertname") == self.alert.name
+            && (self.alert.scope == Scope::Path || label("fleet") == self.fleet)
+            && is_of_node
+    }
+}
+
+/// Who falls ill with what: one node each of the fleet `many`, and a fleet each for what befalls whole fleets.
+fn patients(catalogue: &Catalogue) -> Vec<Patient<'_>> {
+    let is_here = |alert: &&Alert| ELSEWHERE.iter().all(|(name, _)| *name != alert.name) && !is_slow(alert);
+    catalogue.alerts.iter().filter(is_here).map(patient).collect()
+}
+
+fn patient(alert: &Alert) -> Patient<'_> {
+    let name = alert.name.to_lowercase();
+    if alert.scope != Scope::Node || alert.test.everywhere {
+        return Patient { alert, fleet: name, node: "node-1".into() };
+    }
+    Patient { alert, fleet: "many".into(), node: name }
+}
+
+/// Whether it watches hours, which even at this speed are minutes: promtool's tests have those.
+fn is_slow(alert: &Alert) -> bool {
+    alert.test.holds_after.seconds() > 600.0
+}
+
+fn inventory(hosts: Loopback, patients: &[Patient<'_>]) -> String {
+    let mut text = String::new();
+    let mut number = 9;
+    let fleets: BTreeSet<&str> = patients.iter().map(|patient| patient.fleet.as_str()).collect();
+    for fleet in fleets {
+        let endpoints = "endpoints = { tls = true, rest = true, postgres = true }";
+        let _ = writeln!(
+            text,
+            "[[fleet]]\nname = \"{fleet}\"\nprofile = {PROFILES}\nowner = \"team-{fleet}\"\nversion = \"v0.39.0\"\n{endpoints}"
+        );
+        let of_fleet =
+            patients.iter().filter(|patient| patient.fleet == fleet).map(|patient| patient.node.as_str());
+        let others: &[&str] = if fleet == "many" { &["well-1", "well-2"] } else { &["node-2", "node-3"] };
+        for node in of_fleet.chain(others.iter().copied()) {
+            number += 1;
+            let _ = writeln!(
+                text,
+                "[[fleet.node]]\nname = \"{node}\"\ndc = \"dc-1\"\naddress = \"{}\"",
+                hosts.host(number)
+            );
+        }
+    }
+    text
+}
+
+fn check(prometheus: Generation, alertmanager: Generation) {
+    let catalogue = Catalogue::ours().unwrap();
+    let patients = patients(&catalogue);
+    let wish = Wish { prometheus, alertmanager, accelerate: FASTER, is_simulated: true };
+    let watch = Watch::start(wish, |hosts| inventory(hosts, &patients));
+    all_is_well(&watch, &catalogue);
+    for patient in &patients {
+        if patient.is_lost() {
+            lose(&watch, patient);
+        } else {
+            watch.simulated().tell(&format!("sick {} {}", patient.nodes(), patient.alert.name));
+        }
+    }
+    for patient in &patients {
+        let what = format!("{} of {}", patient.alert.name, patient.nodes());
+        let (_, alert) =
+            watch.webhook.wait_for_alert(&what, PATIENCE, |alert| patient.is_told(alert, "firing"));
+        says_what_it_should(patient, &alert);
+    }
+    for patient in &patients {
+        if patient.is_lost() {
+            find(&watch);
+        } else {
+            watch.simulated().tell(&format!("well {}", patient.nodes()));
+        }
+    }
+    for patient in &patients {
+        let what = format!("the end of {} of {}", patient.alert.name, patient.nodes());
+        let _ = watch.webhook.wait_for_alert(&what, PATIENCE, |alert| patient.is_told(alert, "resolved"));
+    }
+}
+
+/// Long enough for each rule to have seen a healthy fleet through its window.
+fn all_is_well(watch: &Watch, catalogue: &Catalogue) {
+    watch.prometheus.wait_for("min(up) == 1 and min_over_time(min(up)[10s:1s]) == 1");
+    let others = "ALERTS{alertstate=\"firing\",alertname!=\"Watchdog\"}";
+    assert_eq!(watch.prometheus.query(&format!("count_over_time({others}[1h])")), []);
+    if catalogue.alerts.iter().any(|alert| alert.severity == Severity::None) {
+        watch.prometheus.wait_for("ALERTS{alertstate=\"firing\",alertname=\"Watchdog\"}");
+    }
+    assert!(watch.webhook.requests().is_empty(), "{:#?}", watch.webhook.requests());
+}
+
+fn says_what_it_should(patient: &Patient<'_>, told: &Value) {
+    let alert = patient.alert;
+    let label = |name: &str| told["labels"][name].as_str().unwrap_or_default();
+    let annotation = |name: &str| told["annotations"][name].as_str().unwrap_or_default().to_owned();
+    assert_eq!(label("severity"), alert.severity.to_string(), "{told:#}");
+    if alert.scope != Scope::Path {
+        assert_eq!(label("owner"), format!("team-{}", patient.fleet), "{told:#}");
+    }
+    for (name, value) in &alert.test.labels {
+        assert_eq!(label(name), value, "{told:#}");
+    }
+    let summary = annotation("summary");
+    let wanted = if alert.scope == Scope::Node { &patient.node } else { &patient.fleet };
+    assert!(alert.scope == Scope::Path || summary.contains(wanted.as_str()), "{told:#}");
+    let texts = [summary, annotation("description"), annotation("dashboard_url")];
+    for text in texts {
+        let is_whole =
+            !text.is_empty() && !["{{", "<no value>", "<error", "%!"].iter().any(|odd| text.contains(odd));
+        assert!(is_whole, "{text:?} of {told:#}");
+    }
+    assert_eq!(
+        annotation("runbook_url"),
+        format!("https://runbooks.example.org/{}.md", alert.name),
+        "{told:#}"
+    );
+}
+
+/// Takes the node out of every list of targets, as a discovery does that has lost it.
+fn lose(watch: &Watch, patient: &Patient<'_>) {
+    for (path, text) in targets(watch) {
+        let mut targets: Value = serde_json::from_str(&text).unwrap();
+        let is_other = |target: &Value| {
+            target["labels"]["fleet"] != patient.fleet.as_str()
+                || target["labels"]["node"] != patient.node.as_str()
+        };
+        fs::write(path.with_extension("found"), &text).unwrap();
+        targets.as_array_mut().unwrap().retain(is_other);
+        fs::write(&path, targets.to_string()).unwrap();
+    }
+}
+
+/// Puts them back.
+fn find(watch: &Watch) {
+    for (path, _) in targets(watch) {
+        if let Ok(text) = fs::read_to_string(path.with_extension("found")) {
+            fs::write(&path, text).unwrap();
+        }
+    }
+}
+
+fn targets(watch: &Watch) -> Vec<(std::path::PathBuf, String)> {
+    let entries = fs::read_dir(watch.rendered("prometheus/targets")).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let lists = paths.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
+    lists.map(|path| (path.clone(), fs::read_to_string(&path).unwrap())).collect()
+}
+
+#[test]
+fn every_alert_comes_and_goes_with_prometheus_2() {
+    check(Generation::Two, Generation::Three);
+}
+
+#[test]
+fn every_alert_comes_and_goes_with_prometheus_3() {
+    check(Generation::Three, Generation::Two);
+}
+
+#[test]
+fn exceptions_are_alerts() {
+    let catalogue = Catalogue::ours().unwrap();
+    for (name, _) in ELSEWHERE {
+        let is_known = catalogue.alerts.iter().any(|alert| alert.name == name);
+        assert!(is_known, "{name} is no alert: take it out of ELSEWHERE");
+    }
+}
