@@ -72,7 +72,8 @@ fn expanded(
     fleet: &Fleet,
 ) -> Result<String, String> {
     let signals = &fleet.speech.signals;
-    for (name, signal) in signals {
+    // Most expressions name one or two of many signals.
+    for (name, signal) in signals.iter().filter(|(name, _)| text.contains(name.as_str())) {
         values.insert(name.clone(), in_brackets(&view.query(signal, None)?).into());
     }
     values.insert("select".into(), view.select.clone().into());
