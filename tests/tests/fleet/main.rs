@@ -10,4 +10,5 @@ mod incident;
 mod mail;
 mod messages;
 mod pages;
+mod real_nodes;
 mod rules;
