@@ -164,7 +164,7 @@ class Demo:
         head, *sections = path.read_text().strip().split("\n## ")
         shown = [section for section in sections if section.startswith(RUNBOOK_SECTIONS)]
         others = [section.splitlines()[0] for section in sections if section not in shown]
-        self.screen.indented("\n## ".join([head.rstrip(), *[section.rstrip() + "\n" for section in shown]]))
+        self.screen.indented("\n\n## ".join([head.rstrip(), *[section.rstrip() for section in shown]]))
         self.screen.line(self.screen.paint("2", f"  and {', '.join(others)}"))
 
     def scraped(self):

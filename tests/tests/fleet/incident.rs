@@ -4,7 +4,7 @@
 //! 1. a host of Logos Core with two modules in Nim, one with Lifeboat in it, one without; a fleet of one node is rendered
 //! 2. Prometheus has seen both modules up  3. each takes from where nothing is, on the thread that serves its calls
 //! 4. the host lives; there is a report of each, the one with cause, message and frames
-//! 5. the webhook is told of each, with module, node, severity, owner, and a runbook that is there
+//! 5. the webhook is told of each, with module, node, cause, severity, owner, and a runbook that is there
 
 use std::fs;
 use std::path::Path;
@@ -112,13 +112,15 @@ fn a_module_that_dies_alone_is_told_of() {
     let [storage] = host.reports("storage_module").try_into().unwrap();
     assert_eq!(storage["exception"]["values"][0]["value"], "module storage_module: exited with status 1");
 
-    for name in MODULES {
+    for (name, cause) in MODULES.into_iter().zip(["nim-exception", "exit"]) {
         let (at, alert) = webhook.wait_for_alert(&format!("ModuleDied of {name}"), PATIENCE, |alert| {
             alert["labels"]["alertname"] == "ModuleDied" && alert["labels"]["module"] == name
         });
         eprintln!("ModuleDied of {name}: {:.1} s, at fifteen times the speed", (at - begin).as_secs_f64());
-        let labels = ["fleet", "node", "severity", "owner"].map(|label| alert["labels"][label].as_str());
-        assert_eq!(labels, [Some("logos.test"), Some("host-01"), Some("P1"), Some("delivery")]);
+        let labels =
+            ["fleet", "node", "cause", "severity", "owner"].map(|label| alert["labels"][label].as_str());
+        let expected = ["logos.test", "host-01", cause, "P1", "delivery"].map(Some);
+        assert_eq!(labels, expected);
         let summary = alert["annotations"]["summary"].as_str().unwrap();
         assert!(summary.contains(name) && summary.contains("host-01"), "{summary}");
         let runbook = out.join(alert["annotations"]["runbook_url"].as_str().unwrap());

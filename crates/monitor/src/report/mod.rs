@@ -38,3 +38,4 @@ pub use event::DSN_UNREADABLE;
 pub use role::run;
 pub(crate) use sandbox::confine;
 pub(crate) use told::Told;
+pub(crate) use words::cause_in_words;

@@ -1,6 +1,8 @@
 //! Which of the recorder's words go with an end: last words always, a panic only where its own thread ended the process,
 //! since most panics are caught.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use lifeboat_abi::Origin;
 use lifeboat_recorder::{DeathView, RecordView, Snapshot};
 
@@ -86,6 +88,16 @@ fn only_other<'c>(panics: &[RecordView<'c>], tid: u32) -> Option<RecordView<'c>>
 
 fn speaks_of_another(panic: &RecordView<'_>) -> bool {
     panic.message.windows(PANIC_OF_ANOTHER.len()).any(|window| window == PANIC_OF_ANOTHER)
+}
+
+/// The cause of an end just now, where an exception or a panic that nobody caught led to it: the same word as in the report.
+pub(crate) fn cause_in_words(recorder: &Snapshot<'_>, end: End) -> Option<&'static str> {
+    if !matches!(end, End::Exited(_) | End::Signaled(libc::SIGABRT)) {
+        return None;
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now_ns = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+    cause_word(Words::of_end(recorder, None, end, now_ns).main?.origin)
 }
 
 /// The word for the language that these words come from, if they do.

@@ -5,18 +5,20 @@ pub(crate) mod find;
 mod past;
 mod report;
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use lifeboat_recorder::{Snapshot, StopKind};
+use lifeboat_recorder::{RECORDER_BYTES, Snapshot, StopKind};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::capture::End;
+use crate::report::cause_in_words;
 use crate::run::recorder::boottime_ns;
 use crate::sample::ProcessSample;
 use crate::spool::Spool;
@@ -111,6 +113,8 @@ struct Living {
     pidfd: OwnedFd,
     program: String,
     own_reporter: OwnReporter,
+    /// Of one that was handed over: what it said last tells the cause of its death.
+    recorder: Option<File>,
 }
 
 /// Whether the module reports its own death.
@@ -188,24 +192,25 @@ impl Keeper {
         drop(past);
         let own_reporter =
             OwnReporter::LookAt(Instant::now() + FIRST_LOOK_AT_REPORTER, FIRST_LOOK_AT_REPORTER);
-        self.living.push(Living { found, label, pidfd, program, own_reporter });
+        self.living.push(Living { found, label, pidfd, program, own_reporter, recorder: None });
     }
 
     /// A monitor of one of our modules calls.
     fn hear(&mut self, caller: Caller) {
-        let (pid, metrics) = match caller {
-            Caller::ReportsItself(pid) => (pid, None),
+        let (pid, metrics, recorder) = match caller {
+            Caller::ReportsItself(pid) => (pid, None, None),
             Caller::Joins(joining) => {
                 self.joined.retain(|joined| !joined.is_finished());
                 if self.joined.len() >= JOINED_MAX {
                     return;
                 }
                 let metrics = joining.descriptors.get(2).and_then(|metrics| serving::read_only(metrics).ok());
+                let recorder = joining.descriptors.first().and_then(|recorder| recorder.try_clone().ok());
                 let Some((pid, thread)) = kin::take(joining, &self.link, &self.destination) else {
                     return;
                 };
                 self.joined.push(thread);
-                (pid, metrics)
+                (pid, metrics, recorder.map(File::from))
             }
         };
         if !self.living.iter().any(|module| module.found.pid == pid)
@@ -216,6 +221,7 @@ impl Keeper {
         }
         let Some(module) = self.living.iter_mut().find(|module| module.found.pid == pid) else { return };
         module.own_reporter = OwnReporter::Seen;
+        module.recorder = recorder;
         if let (Some(to_show), Some(metrics)) = (&self.to_show, metrics)
             && let Ok(pidfd) = module.pidfd.try_clone()
         {
@@ -252,6 +258,10 @@ impl Keeper {
         let is_node_ending = is_node_gone || self.is_node_stopping(end);
         let is_out_of_memory = self.have_oom_kills_risen() && is_killed;
         let verdict = past::judge(end, Around { is_node_ending, is_out_of_memory });
+        let verdict = match verdict {
+            Verdict::Death(cause) => Verdict::Death(module.cause_in_words(end).unwrap_or(cause)),
+            stop @ Verdict::Stop(_) => stop,
+        };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let (last, restarts) = {
             let mut past = lock(&self.past);
@@ -288,6 +298,13 @@ impl Keeper {
 }
 
 impl Living {
+    /// The language whose exception or panic ended it, where that was among its last words: the same word as in its report.
+    fn cause_in_words(&self, end: End) -> Option<&'static str> {
+        let mut copy = vec![0; RECORDER_BYTES];
+        self.recorder.as_ref()?.read_exact_at(&mut copy, 0).ok()?;
+        cause_in_words(&Snapshot::read(&copy).ok()?, end)
+    }
+
     /// A module that carries Lifeboat maps a recorder, soon after its start or never: it tells more of its death than we
     /// can.
     fn look_for_reporter(&mut self) {
