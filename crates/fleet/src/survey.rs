@@ -66,7 +66,12 @@ fn reason(fleet: &Fleet, signal: &str, book: &Book) -> (String, String) {
         Some(profile) => {
             let reason =
                 format!("profile {:?} is not named: {}", profile.name, profile.help.trim_end_matches('.'));
-            (reason, format!("add {:?} to `profile`", profile.name))
+            let endpoint =
+                profile.signals.get(signal).and_then(|told| profile.endpoints.get_key_value(&told.endpoint));
+            let turn_on = endpoint.filter(|(_, endpoint)| !endpoint.is_default);
+            let turn_on = turn_on
+                .map_or(String::new(), |(name, _)| format!(", and {name} = true to [fleet.endpoints]"));
+            (reason, format!("add {:?} to `profile`{turn_on}", profile.name))
         }
         None => (format!("no profile tells `{signal}`"), "write a profile of your own that does".into()),
     }

@@ -179,6 +179,9 @@ fn each_alert_stands_or_is_missed_for_one_reason() {
         all.sort();
         assert_eq!(told, all, "{lines}");
         assert!(gaps.iter().all(|gap| !gap.reason.is_empty() && !gap.remedy.is_empty()), "{gaps:#?}");
+        let database = gaps.iter().find(|gap| gap.alerts.contains(&"DatabaseDown".to_owned()));
+        let remedy = database.map(|gap| gap.remedy.as_str());
+        assert_eq!(remedy, Some("add \"postgres\" to `profile`, and postgres = true to [fleet.endpoints]"));
         let is_drift_missed = gaps.iter().any(|gap| gap.alerts.contains(&"VersionDrift".to_owned()));
         assert_eq!(is_drift_missed, !lines.contains("version"), "{gaps:#?}");
     }
