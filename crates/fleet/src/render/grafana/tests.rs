@@ -77,6 +77,8 @@ fn a_fleet_that_tells_everything_has_every_panel_and_every_query() {
                 wanted.id
             );
         }
+        let shown = rendered.iter().find(|found| found["uid"] == uid.as_str()).expect("dashboard");
+        assert_eq!(list(&shown["annotations"], "list").len(), inventory.catalogue.annotations.len());
     }
 }
 
