@@ -265,6 +265,25 @@ fn asked(engine: &Prometheus, folder: &Path, fleet: &str) -> String {
     faults
 }
 
+/// The panels of a rendered folder, as `dashboard: title`, that show something of a fleet of real nodes, whatever their names.
+///
+/// # Panics
+/// When a query is refused.
+pub(crate) fn panels_that_show(engine: &Prometheus, folder: &Path, fleet: &str) -> BTreeSet<String> {
+    let mut show = BTreeSet::new();
+    for (name, dashboard) in dashboards(folder) {
+        for panel in list(&dashboard, "/panels") {
+            for target in list(panel, "/targets") {
+                let expr = target["expr"].as_str().unwrap().replace("$node", ".*");
+                if !engine.query(&substituted(&expr, fleet)).is_empty() {
+                    show.insert(format!("{name}: {}", panel["title"].as_str().unwrap()));
+                }
+            }
+        }
+    }
+    show
+}
+
 /// The metrics that a query names: what stands before a brace.
 fn metrics_in(expr: &str) -> Vec<&str> {
     let before = expr.match_indices('{').filter_map(|(at, _)| expr.get(..at));
