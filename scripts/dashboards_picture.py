@@ -252,7 +252,7 @@ class Panel:
         out = []
         ticks = 4 if height >= 110 else 2
         low, high = self.left
-        marks = nice(low, high, ticks, self.unit)
+        marks = nice(low, high, ticks, self.unit, self.defaults.get("decimals") == 0)
         self.left = (min(low, marks[0]), max(high, marks[-1]))
         for mark in marks:
             at = y + height - (mark - self.left[0]) / (self.left[1] - self.left[0]) * height
@@ -355,7 +355,7 @@ class Panel:
         left = 12 + min(int(self.width * 0.38), 6.3 * max(len(name) for name, _ in rows))
         area = (left + 8, 36, self.width - left - 24, self.height - 36 - 26)
         x, y, width, height = area
-        each = min(height / len(rows), 34)
+        each = min(height / len(rows), 44)
         out = []
         start = self.prometheus.end - self.seconds
         for place, (name, points) in enumerate(rows):
@@ -407,7 +407,7 @@ class Panel:
         if not found:
             return self.empty()
         high = max(self.defaults.get("max", 0), max(value for _, value, _ in found)) or 1
-        each = min((self.height - 44) / len(found), 34)
+        each = min((self.height - 44) / len(found), 44)
         left = 12 + min(int(self.width * 0.42), 6.3 * max(len(name) for name, _, _ in found))
         out = []
         for place, (name, value, colour) in enumerate(found):
@@ -479,8 +479,8 @@ def grid(heads, cells, width, height):
     return "".join(out)
 
 
-def nice(low, high, count, unit):
-    """Round figures from one end to the other."""
+def nice(low, high, count, unit, is_whole=False):
+    """Round figures from one end to the other; of a count whole ones."""
     base = 2 if unit == "bytes" else 10
     raw = (high - low) / count
     power = base ** math.floor(math.log(raw, base)) if raw > 0 else 1
@@ -488,6 +488,7 @@ def nice(low, high, count, unit):
         step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= raw * 0.999)
     else:
         step = power * (2 if raw > power else 1)
+    step = max(math.ceil(step), 1) if is_whole else step
     first = math.floor(low / step + 1e-9) * step
     marks = [first]
     while marks[-1] < high - step * 1e-6:

@@ -30,22 +30,22 @@ impl Latency {
     /// Of an alert of a fleet.
     #[must_use]
     pub fn of(alert: &Alert, fleet: &Fleet, intervals: &Intervals) -> Self {
-        let step = intervals.evaluation.ms.max(1);
+        let evaluation = if alert.trend { rules::TREND_INTERVAL } else { intervals.evaluation };
+        let step = evaluation.ms.max(1);
         let window = match alert.fill {
             Some(fill) => fill,
             None if alert.trend => Duration::default(),
             None => window_of(alert, fleet),
         };
         // A node that does not answer is known by the timeout.
-        let timeout = if alert.expr.contains("up{") || alert.expr.contains("node:alive:bool") {
-            Duration { ms: intervals.scrape.ms * 2 / 3 }
-        } else {
-            Duration::default()
-        };
+        let asks_whether_up =
+            ["up{", "node:alive:bool", "fleet:nodes_up"].iter().any(|name| alert.expr.contains(name));
+        let timeout =
+            if asks_whether_up { Duration { ms: intervals.scrape.ms * 2 / 3 } } else { Duration::default() };
         Self {
             scrape: intervals.scrape.plus(timeout),
             window,
-            evaluation: intervals.evaluation,
+            evaluation,
             hold: Duration { ms: alert.hold.ms.div_ceil(step) * step },
             notification: intervals.group_wait.max(intervals.group_interval),
         }

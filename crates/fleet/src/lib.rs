@@ -24,5 +24,5 @@ pub use inventory::{
 pub use problem::{Problem, Problems};
 pub use render::refusal::Refusal;
 pub use render::tree::{Tree, Written};
-pub use render::{Options, render};
+pub use render::{Options, render, verify};
 pub use survey::Gap;

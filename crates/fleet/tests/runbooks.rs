@@ -144,7 +144,7 @@ fn severity_and_panel_are_the_alerts() {
     let mut wrong = Vec::new();
     for alert in &catalogue.alerts {
         let Some(text) = runbooks.get(&alert.name) else { continue };
-        let severity = format!("{:?}", alert.severity);
+        let severity = format!("{:?}", alert.severity); // `None` of the dead man's switch has no targets.
         let targets = TARGETS.iter().find(|(name, _)| *name == severity);
         let head = match targets {
             Some((_, targets)) => format!("**{severity}** · {targets}. "),
@@ -158,6 +158,25 @@ fn severity_and_panel_are_the_alerts() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_runbook_of_a_death_tells_of_every_cause() {
+    let text = text_of("NodeDied.md");
+    let causes = [
+        "signal",
+        "panic",
+        "nim-exception",
+        "cpp-exception",
+        "exit",
+        "oom-kill",
+        "killed",
+        "hang",
+        "power-loss",
+        "unknown",
+    ];
+    let told = |cause: &&str| text.contains(&format!("\n- **`{cause}`** "));
+    assert_eq!(causes.iter().filter(|cause| !told(cause)).collect::<Vec<_>>(), Vec::<&&str>::new());
 }
 
 #[test]
@@ -228,6 +247,18 @@ fn told() -> BTreeSet<String> {
         }
     }
     known
+}
+
+#[test]
+fn queries_can_be_pasted() {
+    let mut wrong = Vec::new();
+    for (name, text) in runbooks() {
+        let queries = fenced(&text, "promql").into_iter();
+        let parsed = queries.map(|query| (query, promql_parser::parser::parse(query)));
+        wrong
+            .extend(parsed.filter_map(|(query, parsed)| Some(format!("{name}: {query}: {}", parsed.err()?))));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

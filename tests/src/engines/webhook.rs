@@ -93,6 +93,11 @@ impl Webhook {
         lock(&self.kept).clone()
     }
 
+    /// Forgets what came until now.
+    pub fn forget(&self) {
+        lock(&self.kept).clear();
+    }
+
     /// Waits for an alert that is as wanted, in whichever notification, and answers when it came and the alert.
     ///
     /// # Panics

@@ -316,3 +316,42 @@ fn a_check_says_by_its_status_whether_a_rendering_would_change_anything() {
     assert_eq!(forced["changed"][0], "prometheus/prometheus.yml");
     assert_eq!(status(&["--check"]), 0);
 }
+
+/// A rendering on a small disk; then the disk is full, then nearly so, then read-only: a rendering of more fails, and what was
+/// there is as it was.
+#[test]
+fn a_full_disk_leaves_what_was_there() {
+    let scratch = Scratch::new("disk");
+    let more = FLEETS.replace("[fleet.nodes]", "[fleet.thresholds]\npeers_min = 9\n[fleet.nodes]");
+    let (small, large) = (scratch.write("small.toml", FLEETS), scratch.write("large.toml", more));
+    fs::create_dir(scratch.join("out")).unwrap();
+    let script = r#"
+        set -eu
+        mount -t tmpfs -o size=4m none out
+        render() { "$1" fleet render "$2" --out out --accelerate 2 "${@:3}"; }
+        render "$1" "$2" >/dev/null
+        dd if=/dev/zero of=out/full bs=4k 2>/dev/null || true
+        render "$1" "$3" && exit 10
+        render "$1" "$2" --check && echo "full: as it was"
+        truncate --size=-16k out/full
+        render "$1" "$3" && exit 12
+        render "$1" "$2" --check && echo "nearly full: as it was"
+        rm out/full
+        mount -o remount,ro out
+        render "$1" "$3" && exit 11
+        render "$1" "$2" --check && echo "read-only: as it was"
+        mount -o remount,rw out
+        render "$1" "$3" >/dev/null
+        render "$1" "$3" --check && echo "with room: as it should be"
+        ls -A out | grep -c lifeboat-new || true
+    "#;
+    let command = Run::new("unshare").args(["--mount", "--map-root-user", "bash", "-c", script, "bash"]);
+    let command = command.arg(delivered("bin/lifeboat")).arg(&small).arg(&large).folder(scratch.path());
+    let outcome = command.finish();
+    let wanted =
+        "full: as it was\nnearly full: as it was\nread-only: as it was\nwith room: as it should be\n0\n";
+    assert_eq!((outcome.shell_status(), outcome.stdout.as_str()), (0, wanted), "{}", outcome.stderr);
+    let told = ["No space left on device", "Read-only file system"];
+    assert!(told.iter().all(|told| outcome.stderr.contains(told)), "{}", outcome.stderr);
+    assert_eq!(outcome.stderr.matches("lifeboat: cannot write ").count(), 3, "{}", outcome.stderr);
+}

@@ -10,19 +10,23 @@ use std::fs;
 use std::time::Duration;
 
 use lifeboat_fleet::catalogue::{Alert, Catalogue, Scope, Severity};
-use lifeboat_tests::engines::{Generation, Loopback, Watch, Wish};
+use lifeboat_fleet::profile::Book;
+use lifeboat_tests::engines::{Generation, Loopback, Request, Watch, Wish};
 use serde_json::Value;
 
 /// Only bounds a test that hangs.
 const PATIENCE: Duration = Duration::from_secs(240);
 /// Every interval, window and hold is this much shorter.
 const FASTER: u64 = 15;
-const PROFILES: &str = r#"["logos-delivery", "logos-core-modules", "cluster"]"#;
+const PROFILES: [&str; 3] = ["logos-delivery", "logos-core-modules", "cluster"];
+
+/// How long a trend takes here, in seconds: steeper than in life, and the rules see no other difference.
+const TREND: u64 = 60;
 
 /// Alerts that no simulated node can be ill with, and why.
 const ELSEWHERE: [(&str, &str); 2] = [
     ("Watchdog", "fires in health: that it comes is looked at there"),
-    ("AlertDeliveryFailing", "is about Alertmanager, not about a node"),
+    ("AlertDeliveryFailing", "is about Alertmanager, not about a node: deaf.rs has it"),
 ];
 
 /// A node, or a whole fleet, that is to fall ill with one alert.
@@ -54,10 +58,11 @@ impl Patient<'_> {
     }
 }
 
-/// Who falls ill with what: one node each of the fleet `many`, and a fleet each for what befalls whole fleets.
-fn patients(catalogue: &Catalogue) -> Vec<Patient<'_>> {
-    let is_here = |alert: &&Alert| ELSEWHERE.iter().all(|(name, _)| *name != alert.name) && !is_slow(alert);
-    catalogue.alerts.iter().filter(is_here).map(patient).collect()
+/// Who falls ill with what: one node each of the fleet `many`, and a fleet each for what befalls whole fleets. Of two tests
+/// each has every second alert.
+fn patients(catalogue: &Catalogue, half: usize) -> Vec<Patient<'_>> {
+    let is_here = |alert: &&Alert| ELSEWHERE.iter().all(|(name, _)| *name != alert.name);
+    catalogue.alerts.iter().filter(is_here).map(patient).skip(half).step_by(2).collect()
 }
 
 fn patient(alert: &Alert) -> Patient<'_> {
@@ -68,39 +73,43 @@ fn patient(alert: &Alert) -> Patient<'_> {
     Patient { alert, fleet: "many".into(), node: name }
 }
 
-/// Whether it watches hours, which even at this speed are minutes: promtool's tests have those.
-fn is_slow(alert: &Alert) -> bool {
-    alert.test.holds_after.seconds() > 600.0
-}
-
 fn inventory(hosts: Loopback, patients: &[Patient<'_>]) -> String {
+    let speech = Book::ours().unwrap().speech(&PROFILES.map(str::to_owned)).unwrap();
     let mut text = String::new();
     let mut number = 9;
     let fleets: BTreeSet<&str> = patients.iter().map(|patient| patient.fleet.as_str()).collect();
     for fleet in fleets {
-        let endpoints = "endpoints = { tls = true, rest = true, postgres = true }";
         let _ = writeln!(
             text,
-            "[[fleet]]\nname = \"{fleet}\"\nprofile = {PROFILES}\nowner = \"team-{fleet}\"\nversion = \"v0.39.0\"\n{endpoints}"
+            "[[fleet]]\nname = \"{fleet}\"\nprofile = {PROFILES:?}\nowner = \"team-{fleet}\"\nversion = \"v0.39.0\""
         );
-        let of_fleet =
-            patients.iter().filter(|patient| patient.fleet == fleet).map(|patient| patient.node.as_str());
-        let others: &[&str] = if fleet == "many" { &["well-1", "well-2"] } else { &["node-2", "node-3"] };
-        for node in of_fleet.chain(others.iter().copied()) {
+        let mut node = |name: &str, endpoints: &BTreeSet<&str>| {
             number += 1;
+            let wish = |endpoint: &String| format!("{endpoint} = {}", endpoints.contains(endpoint.as_str()));
+            let wishes: Vec<String> = speech.endpoints.keys().map(wish).collect();
+            let (host, wishes) = (hosts.host(number), wishes.join(", "));
             let _ = writeln!(
                 text,
-                "[[fleet.node]]\nname = \"{node}\"\ndc = \"dc-1\"\naddress = \"{}\"",
-                hosts.host(number)
+                "[[fleet.node]]\nname = \"{name}\"\ndc = \"dc-1\"\naddress = \"{host}\"\nendpoints = {{ {wishes} }}"
             );
+        };
+        let own = ["node", "lifeboat"];
+        for patient in patients.iter().filter(|patient| patient.fleet == fleet) {
+            let Alert { needs, any, test, .. } = &patient.alert;
+            let signals = needs.iter().chain(any).chain(test.sick.keys());
+            let of =
+                signals.filter_map(|name| speech.signals.get(name)).map(|signal| signal.endpoint.as_str());
+            node(&patient.node, &of.chain(own).collect());
         }
+        node("well-1", &speech.endpoints.keys().map(String::as_str).collect());
+        node("well-2", &own.into());
     }
     text
 }
 
-fn check(prometheus: Generation, alertmanager: Generation) {
+fn check(prometheus: Generation, alertmanager: Generation, half: usize) {
     let catalogue = Catalogue::ours().unwrap();
-    let patients = patients(&catalogue);
+    let patients = patients(&catalogue, half);
     let wish = Wish { prometheus, alertmanager, accelerate: FASTER, is_simulated: true };
     let watch = Watch::start(wish, |hosts| inventory(hosts, &patients));
     all_is_well(&watch, &catalogue);
@@ -108,7 +117,7 @@ fn check(prometheus: Generation, alertmanager: Generation) {
         if patient.is_lost() {
             lose(&watch, patient);
         } else {
-            watch.simulated().tell(&format!("sick {} {}", patient.nodes(), patient.alert.name));
+            watch.simulated().tell(&format!("sick {} {} {TREND}", patient.nodes(), patient.alert.name));
         }
     }
     for patient in &patients {
@@ -130,15 +139,22 @@ fn check(prometheus: Generation, alertmanager: Generation) {
     }
 }
 
-/// Long enough for each rule to have seen a healthy fleet through its window.
+/// Nothing fires once all have answered for a while. Before that Prometheus has not found its targets: it takes five seconds
+/// for that, at whatever speed.
 fn all_is_well(watch: &Watch, catalogue: &Catalogue) {
-    watch.prometheus.wait_for("min(up) == 1 and min_over_time(min(up)[10s:1s]) == 1");
+    let all: usize = targets(watch).iter().map(|(_, text)| text.matches("\"targets\"").count()).sum();
+    watch.prometheus.wait_for(&format!("count(up{{fleet!=\"\"}} == 1) == {all}"));
     let others = "ALERTS{alertstate=\"firing\",alertname!=\"Watchdog\"}";
-    assert_eq!(watch.prometheus.query(&format!("count_over_time({others}[1h])")), []);
+    watch.prometheus.wait_for(&format!("absent({others})"));
+    watch.webhook.forget();
+    watch.prometheus.wait_for("min_over_time(min(up)[30s:1s]) == 1");
+    assert_eq!(watch.prometheus.query(&format!("count_over_time({others}[15s])")), []);
     if catalogue.alerts.iter().any(|alert| alert.severity == Severity::None) {
         watch.prometheus.wait_for("ALERTS{alertstate=\"firing\",alertname=\"Watchdog\"}");
     }
-    assert!(watch.webhook.requests().is_empty(), "{:#?}", watch.webhook.requests());
+    let firing = |alert: &Value| alert["status"] == "firing";
+    let told: Vec<Value> = watch.webhook.requests().iter().flat_map(Request::alerts).filter(firing).collect();
+    assert_eq!(told, Vec::<Value>::new());
 }
 
 fn says_what_it_should(patient: &Patient<'_>, told: &Value) {
@@ -149,7 +165,7 @@ fn says_what_it_should(patient: &Patient<'_>, told: &Value) {
     if alert.scope != Scope::Path {
         assert_eq!(label("owner"), format!("team-{}", patient.fleet), "{told:#}");
     }
-    for (name, value) in &alert.test.labels {
+    for (name, value) in alert.test.labels.iter().filter(|(name, _)| *name != "instance") {
         assert_eq!(label(name), value, "{told:#}");
     }
     let summary = annotation("summary");
@@ -199,13 +215,13 @@ fn targets(watch: &Watch) -> Vec<(std::path::PathBuf, String)> {
 }
 
 #[test]
-fn every_alert_comes_and_goes_with_prometheus_2() {
-    check(Generation::Two, Generation::Three);
+fn half_of_the_alerts_come_and_go_with_prometheus_2() {
+    check(Generation::Two, Generation::Three, 0);
 }
 
 #[test]
-fn every_alert_comes_and_goes_with_prometheus_3() {
-    check(Generation::Three, Generation::Two);
+fn the_other_half_comes_and_goes_with_prometheus_3() {
+    check(Generation::Three, Generation::Two, 1);
 }
 
 #[test]

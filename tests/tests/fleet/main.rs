@@ -10,3 +10,4 @@ mod incident;
 mod mail;
 mod messages;
 mod pages;
+mod real_nodes;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anstyle::Style;
 use lifeboat_fleet::budget::Latency;
-use lifeboat_fleet::{Destination, Fleet, Gap, Inventory, Secret};
+use lifeboat_fleet::{Destination, Fleet, Gap, Inventory, Problem, Problems, Secret};
 use serde_json::{Value, json};
 
 use super::problems;
@@ -23,7 +23,7 @@ const NAME_MIN: usize = 12;
 const NAME_MAX: usize = 20;
 
 pub(super) fn run(path: &Path, as_json: bool) -> Result<(), Failure> {
-    match super::load(path)? {
+    match super::load(path)?.and_then(rendered) {
         Ok(inventory) if as_json => print(&line(&whole(&inventory))),
         Ok(inventory) => print(&page(&inventory)),
         Err(problems) if as_json => {
@@ -31,6 +31,17 @@ pub(super) fn run(path: &Path, as_json: bool) -> Result<(), Failure> {
             Err(problems::failure(&problems))
         }
         Err(problems) => Err(problems::told(&problems)),
+    }
+}
+
+/// The inventory, if it can be rendered: nobody is to learn that it cannot only later.
+fn rendered(inventory: Inventory) -> Result<Inventory, Problems> {
+    match lifeboat_fleet::verify(&inventory) {
+        Ok(()) => Ok(inventory),
+        Err(what) => {
+            let file = inventory.file.clone();
+            Err(Problem { file, place: None, what, remedy: String::new() }.into())
+        }
     }
 }
 

@@ -31,7 +31,7 @@ pub struct AlertTest {
     /// Whether all nodes of the fleet are ill, and not the first alone.
     #[serde(default)]
     pub everywhere: bool,
-    /// How long the node is well before; ten minutes, or twice the longest of the short windows.
+    /// How long the node is well before; five minutes unless told.
     pub warm: Option<Duration>,
     /// How long after the beginning of a trend it is one.
     #[serde(default)]
@@ -58,6 +58,18 @@ pub struct AlertTest {
 pub struct Scenario {
     /// What happens, in a few words.
     pub name: String,
+    /// Whether all nodes of the fleet have the part of the first.
+    #[serde(default)]
+    pub everywhere: bool,
+    /// How many nodes a fleet must have for it.
+    #[serde(default)]
+    pub nodes: usize,
+    /// Signals that a fleet must have for it.
+    #[serde(default)]
+    pub needs: Vec<String>,
+    /// Labels of the alert, where they are others than of the course that is told first.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
     /// One after the other.
     pub phases: Vec<Phase>,
 }

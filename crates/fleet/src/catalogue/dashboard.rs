@@ -132,6 +132,8 @@ pub struct PanelQuery {
     /// What fleets are asked that have not the signals of that.
     #[serde(default)]
     pub otherwise: Vec<String>,
+    /// What is made of all that together, which stands for `${it}`: a sum over fleets that are asked differently.
+    pub over: Option<String>,
     /// The legend, with Grafana's `{{label}}`; of a table, the column's head.
     pub legend: String,
     /// Its unit, where that is not the panel's.

@@ -15,6 +15,9 @@ pub struct Record {
     pub needs: Vec<String>,
     /// PromQL, as of an alert ([`super::Alert::expr`]).
     pub expr: String,
+    /// Whether alerts that watch a trend are who asks for it.
+    #[serde(default)]
+    pub trend: bool,
     /// Whether it is computed of alerts, and so after them.
     #[serde(default)]
     pub of_alerts: bool,

@@ -10,6 +10,9 @@ use toml::de::{DeTable, DeValue};
 use crate::duration::Duration;
 use crate::problem::{Problem, Source, nearest};
 
+/// So many mistakes are told; who mends those sees the others next.
+const PROBLEMS_MAX: usize = 200;
+
 /// All that was found wrong so far, in every file.
 #[derive(Debug, Default)]
 pub(super) struct Log {
@@ -18,9 +21,15 @@ pub(super) struct Log {
 }
 
 impl Log {
+    /// Whether enough was found.
+    pub(super) fn is_full(&self) -> bool {
+        self.problems.borrow().len() >= PROBLEMS_MAX
+    }
+
     pub(super) fn push(&self, problem: Problem) {
+        let is_full = self.is_full();
         let mut problems = self.problems.borrow_mut();
-        if !problems.contains(&problem) {
+        if !is_full && !problems.contains(&problem) {
             problems.push(problem);
         }
     }
@@ -47,14 +56,16 @@ impl<'a> Paper<'a> {
     /// The file's table; what cannot be read as TOML is told.
     pub(super) fn table(&self) -> Option<Spanned<DeTable<'a>>> {
         let (table, errors) = DeTable::parse_recoverable(self.source.text);
-        for error in &errors {
+        for error in errors.iter().take(PROBLEMS_MAX) {
             self.log.push(self.source.toml_problem(error));
         }
         errors.is_empty().then_some(table)
     }
 
     pub(super) fn refuse(&self, span: Range<usize>, what: impl Into<String>, remedy: impl Into<String>) {
-        self.log.push(self.source.problem(Some(span), what, remedy));
+        if !self.log.is_full() {
+            self.log.push(self.source.problem(Some(span), what, remedy));
+        }
     }
 
     pub(super) fn hint(

@@ -109,6 +109,6 @@ impl Signal {
         let job = format!("job={}", serde_json::Value::from(self.endpoint.as_str()));
         let select = if select.is_empty() { job } else { format!("{job},{select}") };
         let values = serde_json::json!({ "select": select, "range": range, "by": by });
-        template::expand(&template::engine()?, self.query.trim(), values)
+        template::expand(template::plain()?, self.query.trim(), values)
     }
 }

@@ -47,9 +47,13 @@ fn modules() -> Value {
     };
     // Of an expired certificate, or one of a node's own making, the date is wanted all the same.
     let any_certificate = json!({ "tls_config": { "insecure_skip_verify": true } });
+    // A node of logos-delivery answers 200 with whatever it has to say of itself.
+    let is_ill = r#""nodeHealth":\s*"(NOT_READY|NOT_MOUNTED|SHUTTING_DOWN|EVENT_LOOP_LAGGING)""#;
+    let health = page_with(json!({ "fail_if_body_matches_regexp": [is_ill] }));
     json!({
         "http_2xx": { "prober": "http", "timeout": "5s", "http": page_with(any_certificate.clone()) },
         "http_2xx_verified": { "prober": "http", "timeout": "5s", "http": page_with(json!({})) },
+        "logos_delivery_health": { "prober": "http", "timeout": "5s", "http": health },
         "tcp_connect": { "prober": "tcp", "timeout": "5s", "tcp": with(json!({})) },
         "tcp_connect_tls": {
             "prober": "tcp",

@@ -72,13 +72,16 @@ fn expanded(
     fleet: &Fleet,
 ) -> Result<String, String> {
     let signals = &fleet.speech.signals;
-    for (name, signal) in signals {
+    // A profile has two hundred, and a text names a few.
+    for (name, signal) in signals.iter().filter(|(name, _)| text.contains(name.as_str())) {
         values.insert(name.clone(), in_brackets(&view.query(signal, None)?).into());
     }
     values.insert("select".into(), view.select.clone().into());
     values.insert("by".into(), BY.into());
     values.insert("threshold".into(), json!(fleet.thresholds));
-    add_signal_over(&mut engine, view.clone(), signals.clone());
+    if text.contains("signal_over") {
+        add_signal_over(&mut engine, view.clone(), signals.clone());
+    }
     template::expand(&engine, text.trim(), Value::Object(values))
 }
 

@@ -23,19 +23,19 @@ struct Silence {
 
 const FLEET: &[&str] = &["fleet"];
 const NODE: &[&str] = &["fleet", "dc", "node"];
+const DISK: &[&str] = &["fleet", "dc", "node", "mountpoint"];
+/// SQLite's by `database`, PostgreSQL's by `datname`; a label that neither alert has is equal, too.
+const DATABASE: &[&str] = &["fleet", "dc", "node", "database", "datname"];
 
-const SILENCES: [Silence; 14] = [
+const SILENCES: [Silence; 15] = [
     Silence { causes: &["CpuStealCritical"], silenced: &["CpuStealHigh", "CpuSaturated"], equal: NODE },
     Silence { causes: &["CertificateExpired"], silenced: &["CertificateExpiresSoon"], equal: NODE },
-    Silence { causes: &["DiskNearlyFull"], silenced: &["DiskFillsUp", "DatabaseGrowsFast"], equal: NODE },
+    Silence { causes: &["DiskNearlyFull"], silenced: &["DiskFillsUp"], equal: DISK },
     Silence { causes: &["MemoryNearLimit"], silenced: &["MemoryLeak", "SwapPressure"], equal: NODE },
     Silence { causes: &["FdsNearLimit"], silenced: &["FdLeak"], equal: NODE },
-    Silence { causes: &["DatabaseTooLarge"], silenced: &["DatabaseGrowsFast"], equal: NODE },
-    Silence {
-        causes: &["DatabaseCorrupt"],
-        silenced: &["DatabaseErrors", "DatabaseCheckStale"],
-        equal: NODE,
-    },
+    Silence { causes: &["DatabaseTooLarge"], silenced: &["DatabaseGrowsFast"], equal: DATABASE },
+    Silence { causes: &["DatabaseCorrupt"], silenced: &["DatabaseCheckStale"], equal: DATABASE },
+    Silence { causes: &["DatabaseCorrupt"], silenced: &["DatabaseErrors"], equal: NODE },
     Silence {
         causes: &["DatabaseDown"],
         silenced: &["DatabaseErrors", "DatabaseQueriesSlow", "DatabaseInsertsSlow", "ComponentFailing"],
@@ -85,7 +85,7 @@ pub(super) fn rules(catalogue: &Catalogue) -> Vec<Rule> {
     if known.contains("FleetDown") {
         rules.push(Rule {
             source_matchers: vec![format!("alertname={}", quoted("FleetDown"))],
-            target_matchers: vec![not_highest(), "node!=\"\"".into()],
+            target_matchers: vec![not_highest()],
             equal: FLEET.to_vec(),
         });
     }

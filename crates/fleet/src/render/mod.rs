@@ -49,12 +49,26 @@ impl Default for Options {
 /// # Errors
 /// What of the profiles or the catalogue cannot be made into a rule or a page, in one line.
 pub fn render(inventory: &Inventory, options: Options) -> Result<Tree, String> {
-    let mut tree = Tree::default();
-    prometheus::render(inventory, options, &mut tree)?;
-    rules::render(inventory, options, &mut tree)?;
+    let mut tree = without_tests(inventory, options)?;
     if options.accelerate == 1 {
         rule_tests::render(inventory, &mut tree)?;
     }
+    Ok(tree)
+}
+
+/// Whether an inventory can be rendered.
+///
+/// # Errors
+/// As [`render()`].
+pub fn verify(inventory: &Inventory) -> Result<(), String> {
+    // Tests of rules say nothing more of that, and take longer than all the rest.
+    without_tests(inventory, Options::default()).map(drop)
+}
+
+fn without_tests(inventory: &Inventory, options: Options) -> Result<Tree, String> {
+    let mut tree = Tree::default();
+    prometheus::render(inventory, options, &mut tree)?;
+    rules::render(inventory, options, &mut tree)?;
     alertmanager::render(inventory, options, &mut tree)?;
     blackbox::render(inventory, &mut tree)?;
     runbooks::render(inventory, options, &mut tree)?;

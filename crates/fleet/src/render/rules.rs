@@ -21,6 +21,9 @@ const POINTS_OF_DOWN: u32 = 80;
 /// What a node loses at most for what is not known of it.
 const POINTS_OF_UNKNOWN: u32 = 20;
 
+/// Between two evaluations of a trend: its windows are hours, and reading them is work.
+pub(crate) const TREND_INTERVAL: Duration = Duration::from_seconds(60);
+
 #[derive(Serialize)]
 struct RuleFile {
     groups: Vec<Group>,
@@ -47,6 +50,7 @@ enum Rule {
     Record {
         record: String,
         expr: String,
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
         labels: BTreeMap<&'static str, String>,
     },
 }
@@ -54,11 +58,19 @@ enum Rule {
 pub(super) fn render(inventory: &Inventory, options: Options, tree: &mut Tree) -> Result<(), String> {
     let interval = inventory.intervals.evaluation.divided(options.accelerate);
     for fleet in &inventory.fleets {
-        let group = |what: &str, rules| Group { name: format!("{} {what}", fleet.name), interval, rules };
-        let groups =
-            vec![group("nodes", expected(fleet)), group("alerts", rules(fleet, inventory, options)?)];
-        let path = format!("prometheus/rules/{}.rules.yml", fleet.name);
-        tree.add(path, yaml::file(&RuleFile { groups })?);
+        let group =
+            |what: &str, interval, rules| Group { name: format!("{} {what}", fleet.name), interval, rules };
+        let alerts = rules(fleet, inventory, options)?;
+        let groups = vec![group("nodes", interval, expected(fleet)), group("alerts", interval, alerts)];
+        tree.add(format!("prometheus/rules/{}.rules.yml", fleet.name), yaml::file(&RuleFile { groups })?);
+        let trends = trends(fleet, inventory, options)?;
+        if !trends.is_empty() {
+            let groups = vec![group("trends", TREND_INTERVAL.divided(options.accelerate), trends)];
+            tree.add(
+                format!("prometheus/rules/{}.trends.rules.yml", fleet.name),
+                yaml::file(&RuleFile { groups })?,
+            );
+        }
     }
     if let Some(path) = path_of(inventory)? {
         let rules = alerts_of(&inventory.catalogue, &path)
@@ -85,13 +97,19 @@ pub(super) fn is_path(fleet: &Fleet) -> bool {
 
 /// The alerts for which a fleet has every signal.
 pub(crate) fn alerts_of<'a>(catalogue: &'a Catalogue, fleet: &'a Fleet) -> impl Iterator<Item = &'a Alert> {
-    let has = |signal: &String| fleet.speech.signals.contains_key(signal);
+    let has = |signal: &String| fleet.speech.signals.contains_key(signal) || is_expected(signal, fleet);
     let is_path = is_path(fleet);
     catalogue.alerts.iter().filter(move |alert| {
         (alert.scope == Scope::Path) == is_path
             && alert.needs.iter().all(has)
             && (alert.any.is_empty() || alert.any.iter().any(has))
     })
+}
+
+/// What is no signal of a node but a word of the inventory: `expected_version`.
+fn is_expected(name: &str, fleet: &Fleet) -> bool {
+    let has_version = || fleet.version.is_some() || fleet.nodes.iter().any(|node| node.version.is_some());
+    name == "expected_version" && has_version()
 }
 
 /// What is recorded of a fleet.
@@ -105,11 +123,11 @@ pub(crate) fn records_of<'a>(catalogue: &'a Catalogue, fleet: &'a Fleet) -> impl
 fn rules(fleet: &Fleet, inventory: &Inventory, options: Options) -> Result<Vec<Rule>, String> {
     let catalogue = &inventory.catalogue;
     let mut rules = Vec::new();
-    for record in records_of(catalogue, fleet).filter(|record| !record.of_alerts) {
+    for record in records_of(catalogue, fleet).filter(|record| !record.of_alerts && !record.trend) {
         rules.push(record_rule(record, fleet, options)?);
     }
     let is_late = |alert: &Alert| alert.expr.contains("node:health_");
-    for alert in alerts_of(catalogue, fleet).filter(|alert| !is_late(alert)) {
+    for alert in alerts_of(catalogue, fleet).filter(|alert| !is_late(alert) && !alert.trend) {
         rules.push(alert_rule(alert, fleet, inventory, options)?);
     }
     rules.extend(deductions(catalogue, fleet));
@@ -117,6 +135,22 @@ fn rules(fleet: &Fleet, inventory: &Inventory, options: Options) -> Result<Vec<R
         rules.push(record_rule(record, fleet, options)?);
     }
     for alert in alerts_of(catalogue, fleet).filter(|alert| is_late(alert)) {
+        rules.push(alert_rule(alert, fleet, inventory, options)?);
+    }
+    Ok(rules)
+}
+
+/// In a group and a file of their own, which asks nothing of the other.
+fn trends(fleet: &Fleet, inventory: &Inventory, options: Options) -> Result<Vec<Rule>, String> {
+    let alerts: Vec<&Alert> = alerts_of(&inventory.catalogue, fleet).filter(|alert| alert.trend).collect();
+    if alerts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut rules = Vec::new();
+    for record in records_of(&inventory.catalogue, fleet).filter(|record| record.trend) {
+        rules.push(record_rule(record, fleet, options)?);
+    }
+    for alert in alerts {
         rules.push(alert_rule(alert, fleet, inventory, options)?);
     }
     Ok(rules)
@@ -140,9 +174,19 @@ fn deductions(catalogue: &Catalogue, fleet: &Fleet) -> Vec<Rule> {
         deduction("down", format!("{POINTS_OF_DOWN} * (1 - node:alive:bool{{{select}}}) > 0")),
         deduction("unknown", format!("{POINTS_OF_UNKNOWN} * (1 - node:health_coverage{{{select}}}) > 0")),
     ];
+    // One rule for all alerts of the same weight: there are few weights and many alerts.
+    let mut weights: BTreeMap<u32, Vec<&str>> = BTreeMap::new();
     for alert in alerts_of(catalogue, fleet).filter(|alert| alert.deducts > 0) {
-        let fires = format!("ALERTS{{{select},alertname=\"{}\",alertstate=\"firing\"}}", alert.name);
-        rules.push(deduction(&alert.name, format!("{} * max by ({BY}) ({fires})", alert.deducts)));
+        weights.entry(alert.deducts).or_default().push(&alert.name);
+    }
+    for (points, names) in weights {
+        let fires = format!("ALERTS{{{select},alertname=~\"{}\",alertstate=\"firing\"}}", names.join("|"));
+        let reasons = format!("label_replace({fires}, \"reason\", \"$1\", \"alertname\", \"(.*)\")");
+        rules.push(Rule::Record {
+            record: "node:health_deduction".into(),
+            expr: format!("{points} * max by ({BY}, reason) ({reasons})"),
+            labels: BTreeMap::new(),
+        });
     }
     rules
 }

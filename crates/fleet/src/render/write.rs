@@ -112,16 +112,15 @@ fn write_manifest(folder: &Path, manifest: &manifest::Manifest) -> Result<(), Re
 
 /// A file that was not there: neither a link nor somebody's text is written through.
 fn write_synced(place: &Path, text: &str) -> Result<(), Refusal> {
-    match fs::remove_file(place) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(Refusal::io(place, "remove")(error));
+    let fresh = || OpenOptions::new().write(true).create_new(true).open(place);
+    let file = match fresh() {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            fs::remove_file(place).and_then(|()| fresh())
         }
-        _ => {}
-    }
-    let mut file =
-        OpenOptions::new().write(true).create_new(true).open(place).map_err(Refusal::io(place, "write"))?;
-    let done = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
-    done.map_err(Refusal::io(place, "write"))
+        file => file,
+    };
+    let write = |mut file: File| file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    file.and_then(write).map_err(Refusal::io(place, "write"))
 }
 
 fn sync_folders(folder: &Path, plan: &Plan) -> Result<(), Refusal> {

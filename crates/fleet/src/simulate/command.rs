@@ -10,7 +10,7 @@ pub const HELP: &str = "  set NODES SIGNAL NUMBER             a signal has this 
   hang NODES [ENDPOINT]               connections are taken, and nothing is answered
   up NODES [ENDPOINT]                 the endpoint answers again
   restart NODES                       another process: what the node itself counts begins anew
-  sick NODES ALERT                    whatever makes this alert fire
+  sick NODES ALERT [SECONDS]          whatever makes this alert fire; a trend takes so long
   well NODES                          all of it is over
   tell [NODES]                        what the nodes show and count, as JSON, a line for each
   quit                                the fleet is gone
@@ -37,7 +37,7 @@ pub(super) enum Deed {
     Hang { endpoint: Option<String> },
     Up { endpoint: Option<String> },
     Restart,
-    Sick { alert: String },
+    Sick { alert: String, seconds: Option<f64> },
     Well,
     Tell,
     Quit,
@@ -83,7 +83,10 @@ fn deed(word: &str, rest: &[&str]) -> Result<Option<Deed>, String> {
         ("hang", _) => one().map(|endpoint| Deed::Hang { endpoint }),
         ("up", _) => one().map(|endpoint| Deed::Up { endpoint }),
         ("restart", []) => Some(Deed::Restart),
-        ("sick", [alert]) => Some(Deed::Sick { alert: (*alert).into() }),
+        ("sick", [alert]) => Some(Deed::Sick { alert: (*alert).into(), seconds: None }),
+        ("sick", [alert, seconds]) => {
+            Some(Deed::Sick { alert: (*alert).into(), seconds: Some(number(seconds)?) })
+        }
         ("well", []) => Some(Deed::Well),
         ("tell", []) => Some(Deed::Tell),
         ("quit", []) => Some(Deed::Quit),
@@ -109,7 +112,9 @@ mod tests {
         let set = Deed::Set { signal: "disk_available_ratio".into(), number: 0.02 };
         let command = read("set a.b disk_available_ratio 0.02");
         assert_eq!(command, Command { nodes: "a.b".into(), deed: set });
-        assert_eq!(read(" sick  * NodeHung ").deed, Deed::Sick { alert: "NodeHung".into() });
+        assert_eq!(read(" sick  * NodeHung ").deed, Deed::Sick { alert: "NodeHung".into(), seconds: None });
+        let slowly = Deed::Sick { alert: "FdLeak".into(), seconds: Some(60.0) };
+        assert_eq!(read("sick n FdLeak 60").deed, slowly);
         assert_eq!(read("down f/*").deed, Deed::Down { endpoint: None });
         assert_eq!(read("hang n lifeboat").deed, Deed::Hang { endpoint: Some("lifeboat".into()) });
         assert_eq!(read("tell"), Command { nodes: "*".into(), deed: Deed::Tell });

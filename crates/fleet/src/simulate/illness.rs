@@ -17,25 +17,16 @@ pub(super) fn find<'a>(catalogue: &'a Catalogue, name: &str) -> Result<&'a Alert
     alert.ok_or_else(|| unknown("alert", name, catalogue.alerts.iter().map(|alert| alert.name.as_str())))
 }
 
-/// Makes a node as ill as the alert's test says.
+/// Makes a node as ill as the alert's test says; what changes steadily does so for so many seconds.
 ///
 /// # Errors
 /// Where the node has not what it needs for that.
-pub(super) fn befall(
-    node: &mut SimulatedNode,
-    alert: &Alert,
-    inventory: &Inventory,
-    accelerate: u64,
-    now: f64,
-) -> Result<(), String> {
+pub(super) fn befall(node: &mut SimulatedNode, alert: &Alert, seconds: f64, now: f64) -> Result<(), String> {
     let test = &alert.test;
     for (signal, reading) in &test.sick {
         let told = match reading {
             Reading::Steady(number) => Told::Steady(*number),
-            Reading::Ramp(ramp) => {
-                let seconds = course(node, alert, inventory).divided(accelerate).seconds();
-                Told::Ramp { from: ramp.from, to: ramp.to, since: now, seconds }
-            }
+            Reading::Ramp(ramp) => Told::Ramp { from: ramp.from, to: ramp.to, since: now, seconds },
         };
         tell(node, signal, told, now)?;
     }
@@ -54,9 +45,11 @@ pub(super) fn befall(
     Ok(())
 }
 
-/// How long a trend goes on: until it has been one for as long as its alert may take.
-fn course(node: &SimulatedNode, alert: &Alert, inventory: &Inventory) -> Duration {
+/// How many seconds a trend goes on: until it has been one for as long as its alert may take.
+pub(super) fn course(node: &SimulatedNode, alert: &Alert, inventory: &Inventory, accelerate: u64) -> f64 {
     let fleet = inventory.fleets.iter().find(|fleet| fleet.name == node.fleet);
     let latency = fleet.map(|fleet| Latency::of(alert, fleet, &inventory.intervals)).unwrap_or_default();
-    Duration::from_seconds(60).plus(alert.test.holds_after).plus(latency.window).plus(latency.hold)
+    let whole =
+        Duration::from_seconds(60).plus(alert.test.holds_after).plus(latency.window).plus(latency.hold);
+    whole.divided(accelerate).seconds()
 }

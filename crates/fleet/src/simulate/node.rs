@@ -1,12 +1,13 @@
 //! One simulated node: what its pages show, and which of its endpoints answer.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use super::sway::{Sway, phase};
 use crate::inventory::{Fleet, Node};
-use crate::profile::{Pages, Speech};
+use crate::profile::{self, Pages, Speech};
 
 /// Endpoints of others than the node's own process: the monitor's, the host's and the database's.
 const BESIDE: [&str; 3] = ["lifeboat", "host", "postgres"];
@@ -72,7 +73,7 @@ pub(super) struct SimulatedNode {
     pub(super) endpoints: BTreeMap<String, Endpoint>,
     generation: Option<String>,
     window: f64,
-    speech: Speech,
+    speech: Arc<Speech>,
     /// What the node's own process shows.
     own: Pages,
     /// What those beside it show, who outlive it.
@@ -85,8 +86,14 @@ pub(super) struct SimulatedNode {
 }
 
 impl SimulatedNode {
-    pub(super) fn new(fleet: &Fleet, node: &Node, generation: Option<&str>, window: f64, now: f64) -> Self {
-        let speech = fleet.speech.clone();
+    pub(super) fn new(
+        fleet: &Fleet,
+        speech: &Arc<Speech>,
+        node: &Node,
+        generation: Option<&str>,
+        window: f64,
+        now: f64,
+    ) -> Self {
         let endpoints = node.endpoints.iter().filter_map(|(name, address)| {
             let endpoint = speech.endpoints.get(name)?;
             let endpoint = Endpoint {
@@ -99,16 +106,20 @@ impl SimulatedNode {
             Some((name.clone(), endpoint))
         });
         let version = node.version.as_ref().or(fleet.version.as_ref());
-        let pages = Pages::new(&speech, generation, window, now);
         let mut node = Self {
             fleet: fleet.name.clone(),
             name: node.name.clone(),
             endpoints: endpoints.collect(),
             generation: generation.map(str::to_owned),
             window,
-            own: pages.clone(),
-            beside: pages,
-            speech,
+            own: Pages::new(&part(speech, is_own), generation, window, now),
+            beside: Pages::new(
+                &part(speech, |endpoint, name| !is_own(endpoint, name)),
+                generation,
+                window,
+                now,
+            ),
+            speech: Arc::clone(speech),
             told: BTreeMap::new(),
             labels: version.map(|version| ("version".to_owned(), version.clone())).into_iter().collect(),
             swayed: 0.0,
@@ -155,7 +166,7 @@ impl SimulatedNode {
 
     /// Another process: what it counted is gone.
     pub(super) fn restart(&mut self, now: f64) {
-        self.own = Pages::new(&self.speech, self.generation.as_deref(), self.window, now);
+        self.own = Pages::new(&part(&self.speech, is_own), self.generation.as_deref(), self.window, now);
         self.own.relabel(self.labels.clone());
         let started: Vec<String> =
             self.speech.signals.keys().filter(|name| name.ends_with("start_time")).cloned().collect();
@@ -216,11 +227,28 @@ impl SimulatedNode {
     }
 
     fn set(&mut self, signal: &str, number: Option<f64>, now: f64) -> bool {
-        self.own.set(signal, number, now) && self.beside.set(signal, number, now)
+        // One of them has it.
+        self.own.set(signal, number, now) || self.beside.set(signal, number, now)
     }
 
-    fn pages_of(&mut self, endpoint: &str) -> &mut Pages {
-        let is_probed = self.endpoints.get(endpoint).is_some_and(|endpoint| endpoint.is_probed);
-        if is_probed || BESIDE.contains(&endpoint) { &mut self.beside } else { &mut self.own }
+    fn pages_of(&mut self, name: &str) -> &mut Pages {
+        match self.speech.endpoints.get(name) {
+            Some(endpoint) if is_own(endpoint, name) => &mut self.own,
+            _ => &mut self.beside,
+        }
     }
+}
+
+/// Whether the node's own process tells what there is.
+fn is_own(endpoint: &profile::Endpoint, name: &str) -> bool {
+    endpoint.probe.is_none() && !BESIDE.contains(&name)
+}
+
+/// The signals of some endpoints.
+fn part(speech: &Speech, is_in: impl Fn(&profile::Endpoint, &str) -> bool) -> Speech {
+    let mut part = speech.clone();
+    part.endpoints.retain(|name, endpoint| is_in(endpoint, name));
+    let Speech { endpoints, signals } = &mut part;
+    signals.retain(|_, signal| endpoints.contains_key(&signal.endpoint));
+    part
 }

@@ -1,6 +1,7 @@
 //! All nodes of an inventory, simulated.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::command::{Command, Deed};
 use super::http::{Request, answer};
@@ -59,12 +60,13 @@ impl World {
             let series = fleet.speech.signals.values().flat_map(|signal| &signal.series);
             let generations: BTreeSet<&str> =
                 series.filter_map(|series| series.generation.as_deref()).collect();
+            let speech = Arc::new(fleet.speech.clone());
             for (number, node) in fleet.nodes.iter().enumerate() {
                 let generation = match &settings.generation {
                     Generation::One(name) => Some(name.as_str()).filter(|name| generations.contains(name)),
                     Generation::Mixed => generations.iter().nth(number % generations.len().max(1)).copied(),
                 };
-                nodes.push(SimulatedNode::new(fleet, node, generation, window, now));
+                nodes.push(SimulatedNode::new(fleet, &speech, node, generation, window, now));
             }
             known.extend(generations.into_iter().map(str::to_owned));
         }
@@ -93,9 +95,13 @@ impl World {
                 let lines: Vec<String> = meant.map(|node| node.account(now).to_string()).collect();
                 Ok(Obeyed::Done(lines.join("\n")))
             }
-            Deed::Sick { alert } => {
+            Deed::Sick { alert, seconds } => {
                 let alert = illness::find(&inventory.catalogue, &alert)?;
-                let done = meant.map(|node| illness::befall(node, alert, inventory, *accelerate, now));
+                let done = meant.map(|node| {
+                    let lasts =
+                        seconds.unwrap_or_else(|| illness::course(node, alert, inventory, *accelerate));
+                    illness::befall(node, alert, lasts, now)
+                });
                 done.collect::<Result<Vec<()>, _>>().map(|done| count(&done))
             }
             deed => {

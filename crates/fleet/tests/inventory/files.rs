@@ -167,3 +167,22 @@ fn a_registry_in_json_says_hosts_and_ports_for_peers() {
     fs::write(&registry, "[".repeat(100_000)).unwrap();
     assert!(told(&path).contains("no JSON: recursion limit exceeded"), "{}", told(&path));
 }
+
+#[test]
+fn a_long_file_of_mistakes_ends_soon() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fleet.toml");
+    let head = "[[fleet]]\nname = \"a\"\nprofile = \"lifeboat\"\n[fleet.nodes]\n";
+    let nodes =
+        |address: &str| (0..10_000).map(|number| format!("n{number} = \"{address}\"\n")).collect::<String>();
+    for text in [
+        format!("{head}{}", nodes("a b")),
+        format!("{head}{}", nodes("10.1.0.1")),
+        "= ]\n".repeat(100_000),
+        "[".repeat(1 << 20),
+    ] {
+        fs::write(&path, text).unwrap();
+        let lines = told(&path).lines().count();
+        assert!((1..=200).contains(&lines), "{lines}");
+    }
+}

@@ -1,8 +1,10 @@
-//! Whatever bytes stand in an inventory, it is read or refused: nothing panics. The seed is fixed.
+//! Whatever stands in an inventory, it is read or refused, and what is read can be rendered: nothing panics. The seed is fixed.
 
-use lifeboat_fleet::Inventory;
+use lifeboat_fleet::{Inventory, verify};
 
-const ROUNDS: usize = 3000;
+const ROUNDS: usize = 2000;
+/// To render takes longer than to read.
+const RENDERED_OF: usize = 10;
 
 /// Pieces that mean something somewhere.
 const PIECES: &[&str] = &[
@@ -57,9 +59,10 @@ impl Numbers {
     }
 }
 
-fn mutated(text: &str, numbers: &mut Numbers) -> String {
+/// The text after up to `most` changes.
+fn mutated(text: &str, most: usize, numbers: &mut Numbers) -> String {
     let mut letters: Vec<char> = text.chars().collect();
-    for _ in 0..=numbers.below(6) {
+    for _ in 0..=numbers.below(most) {
         let at = numbers.below(letters.len() + 1);
         let end = (at + numbers.below(12)).min(letters.len());
         match numbers.below(4) {
@@ -84,12 +87,17 @@ fn no_inventory_makes_it_panic() {
     texts.sort();
     let texts: Vec<String> = texts.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
     let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
-    let mut refused = 0;
+    let (mut read, mut refused) = (0, 0);
     for round in 0..ROUNDS {
-        let text = mutated(&texts[round % texts.len()], &mut numbers);
+        let text = mutated(&texts[round % texts.len()], 6, &mut numbers);
         // Beside no file: what it names is not there.
         match Inventory::read("/nowhere/fleet.toml", &text) {
-            Ok(inventory) => assert!(!inventory.fleets.is_empty()),
+            Ok(inventory) => {
+                read += 1;
+                if read % RENDERED_OF == 0 {
+                    verify(&inventory).unwrap_or_else(|error| panic!("{error}\n{text}"));
+                }
+            }
             Err(problems) => {
                 refused += 1;
                 assert!(!problems.0.is_empty(), "refused without a reason: {text}");
@@ -97,4 +105,33 @@ fn no_inventory_makes_it_panic() {
         }
     }
     assert!(refused > ROUNDS / 4, "{refused} of {ROUNDS} were refused: mutation does too little");
+}
+
+#[test]
+fn no_file_of_nodes_makes_it_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let texts = [
+        (
+            "nodes.json",
+            r#"{"fleets":{"a":{"tcp":{"n-1.x.a":"/dns4/n.example.org/tcp/30303/p2p/16U","n-2.x.a":"/ip6/::1/tcp/1"}}}}"#,
+        ),
+        (
+            "nodes.toml",
+            "[nodes]\nn-1 = \"10.1.0.1\"\n[[node]]\nname = \"n-2\"\naddress = \"10.1.0.2\"\nendpoints = { node = 1 }\n",
+        ),
+    ];
+    let mut numbers = Numbers(0x2545_f491_4f6c_dd1d);
+    let path = folder.path().join("fleet.toml");
+    let (mut read, mut refused) = (0, 0);
+    for round in 0..400 {
+        let (file, text) = texts[round % texts.len()];
+        std::fs::write(folder.path().join(file), mutated(text, 1, &mut numbers)).unwrap();
+        let fleet = "[[fleet]]\nname = \"a\"\nprofile = [\"libp2p-generic\", \"probes\"]\nnodes_file =";
+        std::fs::write(&path, format!("{fleet} \"{file}\"\n")).unwrap();
+        match Inventory::load(&path) {
+            Ok(_) => read += 1,
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(read > 20 && refused > 100, "{read} were read, {refused} refused");
 }

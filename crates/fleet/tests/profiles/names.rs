@@ -23,8 +23,7 @@ fn fact_of<'a>(facts: &'a BTreeMap<String, Fact>, name: &str) -> &'a Fact {
 fn agrees(series: &Series, fact: &Fact) -> bool {
     match series.kind {
         Kind::Gauge | Kind::Timestamp => fact.kind == "gauge",
-        // The oldest nodes count errors with gauges.
-        Kind::Event => fact.kind == "counter" || series.generation.as_deref() == Some("oldest"),
+        Kind::Event => fact.kind == "counter",
         Kind::Counter => ["counter", "untyped"].contains(&fact.kind.as_str()),
         Kind::Histogram => fact.kind == "histogram",
     }
@@ -41,7 +40,10 @@ fn every_name_is_real() {
                 let fact = fact_of(&facts, &selector.name);
                 let unknown = selector.matched.iter().find(|label| !fact.labels.contains(label));
                 assert!(unknown.is_none(), "{place}: {} has no label {unknown:?}", selector.name);
-                asked.insert(fact.name.clone());
+                // Errors that the oldest nodes count in gauges: no simulated node is that old, and `signals` tests them apart.
+                if fact.generation.as_deref() != Some("oldest") {
+                    asked.insert(fact.name.clone());
+                }
             }
             let told: BTreeSet<String> = signal.series.iter().map(|series| series.name.clone()).collect();
             assert_eq!(asked, told, "{place}: what the query asks for, and what its series tell");

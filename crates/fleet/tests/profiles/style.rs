@@ -81,8 +81,8 @@ fn every_counter_is_a_rate_over_the_window_that_is_given() {
             let is_counter = facts.get(&selector.name).is_none_or(|fact| fact.kind != "gauge");
             let is_growing =
                 selector.function.as_deref().is_some_and(|it| ["rate", "increase"].contains(&it));
-            let is_oldest =
-                signal.series.iter().any(|series| series.name == selector.name && series.kind == Kind::Event);
+            let fact = facts.get(&selector.name);
+            let is_oldest = fact.is_some_and(|fact| fact.generation.as_deref() == Some("oldest"));
             assert_eq!(
                 is_counter || is_oldest,
                 is_growing,
@@ -114,4 +114,13 @@ fn signals_that_share_a_metric_agree_while_all_are_well() {
             }
         }
     }
+}
+
+/// The REST interface of logos-delivery says 200 whatever it says of the node: another probe than the general one reads it.
+#[test]
+fn a_profile_has_its_own_endpoint_in_place_of_an_included_one() {
+    let speech = |name: &str| book().speech(&[name.to_owned()]).unwrap();
+    let probe = |name| speech(name).endpoints["rest"].probe.clone().unwrap();
+    assert_eq!(probe("probes"), "http_2xx");
+    assert_eq!(probe("logos-delivery"), "logos_delivery_health");
 }

@@ -32,6 +32,10 @@ pub(super) fn of(
     for query in &panel.queries {
         let ways = [&query.expr].into_iter().chain(&query.otherwise);
         if let Some(expr) = query::of_fleets(ways, inventory).map_err(refused)? {
+            let expr = match &query.over {
+                Some(over) => query::around(over, &expr).map_err(refused)?,
+                None => expr,
+            };
             let expr = accelerated(&expr, options.accelerate);
             asked.push(Asked { letter: letter(asked.len()), expr, query });
         }

@@ -39,7 +39,9 @@ pub(super) fn of_fleets<'a>(
     let is_one = ways.len() == 1;
     let expanded = ways.iter().map(|(text, names, fleets)| {
         let signals = names.iter().map(|name| (name.clone(), Signals::of(name, fleets, is_one)));
-        expand(text, signals.collect())
+        let named = fleets.iter().map(|fleet| fleet.name.as_str());
+        let select = if is_one { CHOSEN.to_owned() } else { chosen_of(named) };
+        expand(text, &select, signals.collect())
     });
     let expanded: Vec<String> = expanded.collect::<Result<_, _>>()?;
     Ok(match expanded.as_slice() {
@@ -101,8 +103,9 @@ impl Signals {
             return view(CHOSEN.to_owned()).query(signal, None).map(|query| format!("({query})"));
         }
         let one = |(signal, fleets): &(Signal, Vec<String>)| {
-            let fleets = Value::from(fleets.iter().map(|name| escaped(name)).collect::<Vec<_>>().join("|"));
-            view(format!("{CHOSEN},fleet=~{fleets}")).query(signal, None).map(|query| format!("({query})"))
+            view(chosen_of(fleets.iter().map(String::as_str)))
+                .query(signal, None)
+                .map(|query| format!("({query})"))
         };
         let ways: Vec<String> = self.ways.iter().map(one).collect::<Result<_, _>>()?;
         Ok(match ways.as_slice() {
@@ -110,6 +113,19 @@ impl Signals {
             several => format!("({})", several.join(" or ")),
         })
     }
+}
+
+/// Matchers of what is chosen, of these fleets alone.
+fn chosen_of<'a>(fleets: impl Iterator<Item = &'a str>) -> String {
+    let fleets = fleets.map(escaped).collect::<Vec<_>>().join("|");
+    // JSON's quotes and escapes are PromQL's.
+    format!("{CHOSEN},fleet=~{}", Value::from(fleets))
+}
+
+/// An expression around another, which stands for `${it}`.
+pub(super) fn around(text: &str, it: &str) -> Result<String, String> {
+    let values = json!({ "it": it, "select": CHOSEN, "by": BY, "range": RANGE });
+    template::expand(&template::engine()?, text.trim(), values)
 }
 
 /// A name as a regular expression that means it and nothing else.
@@ -123,12 +139,12 @@ fn escaped(name: &str) -> String {
     })
 }
 
-fn expand(text: &str, signals: BTreeMap<String, Signals>) -> Result<String, String> {
+fn expand(text: &str, select: &str, signals: BTreeMap<String, Signals>) -> Result<String, String> {
     let mut values = Map::new();
     for (name, signal) in &signals {
         values.insert(name.clone(), signal.query(RANGE)?.into());
     }
-    values.insert("select".into(), CHOSEN.into());
+    values.insert("select".into(), select.into());
     values.insert("by".into(), BY.into());
     values.insert("range".into(), RANGE.into());
     let mut engine = template::engine()?;

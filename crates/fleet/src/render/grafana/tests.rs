@@ -8,7 +8,8 @@ use super::lint::{lint, list};
 use super::query;
 use crate::catalogue::Catalogue;
 use crate::profile::Book;
-use crate::{Inventory, Options, render};
+use crate::render::tree::Tree;
+use crate::{Inventory, Options};
 
 /// One fleet with every profile that there is and every endpoint on.
 fn everything() -> Inventory {
@@ -33,7 +34,8 @@ fn least() -> Inventory {
 }
 
 fn dashboards(inventory: &Inventory) -> Vec<Value> {
-    let tree = render(inventory, Options::default()).unwrap_or_else(|error| panic!("{error}"));
+    let mut tree = Tree::default();
+    super::render(inventory, Options::default(), &mut tree).unwrap_or_else(|error| panic!("{error}"));
     let files = tree.files().filter(|(path, _)| path.starts_with("grafana/dashboards"));
     files.map(|(_, text)| serde_json::from_str(text).expect("JSON")).collect()
 }

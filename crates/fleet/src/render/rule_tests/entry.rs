@@ -103,80 +103,88 @@ impl<'a> Plot<'a> {
         Self { inventory, fleet, alert, signals, speech, nodes }
     }
 
+    /// Whether this can happen in the fleet.
+    pub(super) fn can(&self, scenario: &Scenario) -> bool {
+        let has = |signal: &String| self.fleet.speech.signals.contains_key(signal);
+        self.nodes.len() >= scenario.nodes && scenario.needs.iter().all(has)
+    }
+
+    /// An entry of its own, in which the fleet's nodes act.
+    pub(super) fn entry(&self, name: String, scenario: &Scenario, generation: Option<&str>) -> Entry {
+        let mut entry = Entry::new(name, self.inventory.intervals.scrape);
+        let others: Vec<Phase> = scenario.phases.iter().map(of_others).collect();
+        for (number, node) in self.nodes.iter().enumerate() {
+            let is_first = number == 0 || scenario.everywhere;
+            let phases = if is_first { &scenario.phases } else { &others };
+            self.add_node(&mut entry, node, phases, generation, number < NODES_TOLD);
+        }
+        entry
+    }
+
+    /// Adds a node of this name to an entry that courses share, with its part.
+    pub(super) fn add_actor(
+        &self,
+        entry: &mut Entry,
+        name: &str,
+        scenario: &Scenario,
+        generation: Option<&str>,
+    ) {
+        if let Some(first) = self.nodes.first() {
+            let node = Node { name: name.into(), ..first.clone() };
+            self.add_node(entry, &node, &scenario.phases, generation, true);
+        }
+    }
+
     /// Fires at its latest right moment, not an evaluation before its earliest, and no more when it has cleared.
     pub(super) fn fires_and_clears(
         &self,
+        entry: &mut Entry,
         alert: &Alert,
-        scenario: &Scenario,
-        clears: Duration,
-        generation: Option<&str>,
-    ) -> Result<Entry, String> {
-        let mut ends = scenario.phases.iter().scan(Duration::default(), |end, phase| {
-            *end = end.plus(phase.lasts);
-            Some(*end)
-        });
-        let (ill, well) = (ends.next().unwrap_or_default(), ends.next().unwrap_or_default());
+        (scenario, clears): (&Scenario, Duration),
+        actor: Option<&str>,
+    ) {
+        let (ill, well) = turns(scenario);
         let evaluation = self.inventory.intervals.evaluation;
-        let earliest = ill.plus(alert.hold);
-        let latest = ill.plus(self.latest(alert));
-        let expected = self.expected(alert);
-        let samples: Vec<Sample> = expected.iter().map(|labels| sample(alert, labels)).collect();
-        let mut entry = self.entry(alert_name(alert, scenario, generation), scenario, generation);
-        entry.promql_expr_test.push(never(&alert.name, earliest.minus(evaluation)));
-        entry.promql_expr_test.push(Asked {
-            expr: firing(&alert.name),
-            eval_time: latest,
-            exp_samples: samples,
-        });
-        entry.promql_expr_test.push(Asked {
-            expr: firing(&alert.name),
-            eval_time: well.plus(clears),
-            exp_samples: Vec::new(),
-        });
-        let says = expected.into_iter().map(|labels| self.says(alert, labels)).collect::<Result<_, _>>()?;
-        entry.alert_rule_test.push(Told {
-            eval_time: latest,
-            alertname: alert.name.clone(),
-            exp_alerts: says,
-        });
-        Ok(entry)
+        entry.never(alert, actor, ill.plus(alert.hold).minus(evaluation));
+        let samples = self.expected(alert, scenario, actor);
+        entry.firing(alert, actor, ill.plus(self.latest(alert)), &samples);
+        entry.firing(alert, actor, well.plus(clears), &[]);
     }
 
     /// Fires at the end.
-    pub(super) fn fires(&self, alert: &Alert, scenario: &Scenario, generation: Option<&str>) -> Entry {
-        let mut entry = self.entry(alert_name(alert, scenario, generation), scenario, generation);
-        let exp_samples = self.expected(alert).iter().map(|labels| sample(alert, labels)).collect();
-        entry.promql_expr_test.push(Asked {
-            expr: firing(&alert.name),
-            eval_time: end(scenario),
-            exp_samples,
-        });
+    pub(super) fn fires(&self, entry: &mut Entry, alert: &Alert, scenario: &Scenario, actor: Option<&str>) {
+        let samples = self.expected(alert, scenario, actor);
+        entry.firing(alert, actor, self.end(scenario), &samples);
+    }
+
+    /// Has not fired at any time.
+    pub(super) fn silent(&self, entry: &mut Entry, alert: &Alert, scenario: &Scenario, actor: Option<&str>) {
+        entry.never(alert, actor, self.end(scenario));
+    }
+
+    /// No alert has anything to say at any time; none is even pending, if asked.
+    pub(super) fn all_silent(&self, scenario: &Scenario, generation: Option<&str>, strictly: bool) -> Entry {
+        let mut entry = self.entry(named("no alert", &scenario.name, generation), scenario, generation);
+        let state = if strictly { "" } else { ",alertstate=\"firing\"" };
+        entry.none(&format!("alertname!=\"Watchdog\"{state}"), self.end(scenario));
         entry
     }
 
-    /// Fires at any time.
-    pub(super) fn always(&self, alert: &Alert) -> Result<Entry, String> {
-        let mut entry = self.entry(format!("{}: fires at any time", alert.name), &Scenario::default(), None);
-        let says = self.expected(alert).into_iter().map(|labels| self.says(alert, labels));
-        let exp_alerts = says.collect::<Result<_, _>>()?;
-        let eval_time = Duration::default();
-        entry.alert_rule_test.push(Told { eval_time, alertname: alert.name.clone(), exp_alerts });
-        Ok(entry)
-    }
-
-    /// Does not fire at any time; is not even pending, if asked.
-    pub(super) fn silent(&self, scenario: &Scenario, generation: Option<&str>, strictly: bool) -> Entry {
-        let name = match self.alert {
-            Some(alert) => alert_name(alert, scenario, generation),
-            None => named("no alert", scenario, generation),
-        };
-        let mut entry = self.entry(name, scenario, generation);
-        entry.promql_expr_test.push(match self.alert {
-            Some(alert) => never(&alert.name, end(scenario)),
-            None if strictly => none("alertname!=\"Watchdog\"", end(scenario)),
-            None => none("alertname!=\"Watchdog\",alertstate=\"firing\"", end(scenario)),
+    /// Says what it should when it fires at its latest.
+    pub(super) fn says(&self, entry: &mut Entry, alert: &Alert, scenario: &Scenario) -> Result<(), String> {
+        let latest = turns(scenario).0.plus(self.latest(alert));
+        let expected = self.expected(alert, scenario, None).into_iter().map(|labels| {
+            let said = rules::annotations_of(alert, self.inventory).into_iter().map(|(name, text)| {
+                let said = says::said(&text, &labels, &alert.test.figure)
+                    .map_err(|error| format!("alert {}: {error}", alert.name))?;
+                Ok((name, said))
+            });
+            let exp_annotations = said.collect::<Result<_, String>>()?;
+            Ok(Expected { exp_labels: labels, exp_annotations })
         });
-        entry
+        let exp_alerts = expected.collect::<Result<_, String>>()?;
+        entry.alert_rule_test.push(Told { eval_time: latest, alertname: alert.name.clone(), exp_alerts });
+        Ok(())
     }
 
     /// How long after the node fell ill the rule fires at the latest, as samples and evaluations are in step here.
@@ -188,42 +196,38 @@ impl<'a> Plot<'a> {
     /// How long after the recovery the rule is silent at the latest.
     pub(super) fn clears(&self, alert: &Alert) -> Duration {
         let window = budget::window_of(alert, self.fleet);
-        window.plus(self.inventory.intervals.scrape).plus(self.inventory.intervals.evaluation)
+        let scrape = self.inventory.intervals.scrape.plus(self.inventory.intervals.evaluation);
+        alert.test.clears_within.unwrap_or(window.plus(scrape))
     }
 
-    fn entry(&self, name: String, scenario: &Scenario, generation: Option<&str>) -> Entry {
-        let interval = self.inventory.intervals.scrape;
-        let mut input_series = Vec::new();
-        let first: Vec<Phase> = scenario.phases.clone();
-        let others: Vec<Phase> = scenario.phases.iter().map(of_others).collect();
-        for (number, node) in self.nodes.iter().enumerate() {
-            let phases = if number == 0 || self.is_everywhere() { &first } else { &others };
-            let version = node.version.as_ref().or(self.fleet.version.as_ref());
-            let teller = Teller {
-                speech: &self.speech,
-                generation,
-                healthy: self.alert.map_or(&NOTHING, |alert| &alert.test.healthy),
-                target: &target(node, self.fleet),
-                addresses: &node.endpoints,
-                labels: &version.map(|version| ("version".to_owned(), version.clone())).into_iter().collect(),
-                scrape: interval,
-                window: expression::RULE_RANGE,
-                is_told: number < NODES_TOLD,
-            };
-            let lines = timeline::of(teller, phases).into_iter();
-            input_series.extend(lines.map(|(series, values)| Input { series, values }));
-        }
-        Entry { name, interval, input_series, promql_expr_test: Vec::new(), alert_rule_test: Vec::new() }
-    }
-
-    /// Whether what happens to the first node happens to all.
-    fn is_everywhere(&self) -> bool {
-        self.alert.is_none_or(|alert| alert.test.everywhere)
+    fn add_node(
+        &self,
+        entry: &mut Entry,
+        node: &Node,
+        phases: &[Phase],
+        generation: Option<&str>,
+        is_told: bool,
+    ) {
+        let version = node.version.as_ref().or(self.fleet.version.as_ref());
+        let teller = Teller {
+            speech: &self.speech,
+            generation,
+            healthy: self.alert.map_or(&NOTHING, |alert| &alert.test.healthy),
+            target: &target(node, self.fleet),
+            addresses: &node.endpoints,
+            labels: &version.map(|version| ("version".to_owned(), version.clone())).into_iter().collect(),
+            scrape: self.inventory.intervals.scrape,
+            window: expression::RULE_RANGE,
+            is_told,
+        };
+        let lines = timeline::of(teller, phases).into_iter();
+        entry.input_series.extend(lines.map(|(series, values)| Input { series, values }));
     }
 
     /// The labels of each alert that must fire.
-    fn expected(&self, alert: &Alert) -> Vec<BTreeMap<String, String>> {
-        let mut labels: BTreeMap<String, String> = alert.test.labels.clone();
+    fn expected(&self, alert: &Alert, scenario: &Scenario, actor: Option<&str>) -> Vec<Labels> {
+        let own = if scenario.labels.is_empty() { &alert.test.labels } else { &scenario.labels };
+        let mut labels: Labels = own.clone();
         labels.extend(rules::labels_of(alert, self.fleet).map(|(name, value)| (name.to_owned(), value)));
         if alert.scope != Scope::Path {
             labels.insert("fleet".into(), self.fleet.name.clone());
@@ -231,25 +235,75 @@ impl<'a> Plot<'a> {
         if alert.scope != Scope::Node {
             return vec![labels];
         }
-        let ill = if alert.test.everywhere { NODES_TOLD } else { 1 };
+        let ill = if scenario.everywhere { NODES_TOLD } else { 1 };
         let of_node = |node: &Node| {
             let mut labels = labels.clone();
             labels.insert("dc".into(), node.dc.clone());
-            labels.insert("node".into(), node.name.clone());
+            labels.insert("node".into(), actor.unwrap_or(&node.name).to_owned());
             labels
         };
         self.nodes.iter().take(ill).map(of_node).collect()
     }
 
-    fn says(&self, alert: &Alert, labels: BTreeMap<String, String>) -> Result<Expected, String> {
-        let said = rules::annotations_of(alert, self.inventory).into_iter().map(|(name, text)| {
-            let said = says::said(&text, &labels, &alert.test.figure)
-                .map_err(|error| format!("alert {}: {error}", alert.name))?;
-            Ok((name, said))
-        });
-        let exp_annotations = said.collect::<Result<_, String>>()?;
-        Ok(Expected { exp_labels: labels, exp_annotations })
+    /// The last moment of a course.
+    fn end(&self, scenario: &Scenario) -> Duration {
+        length(scenario).minus(self.inventory.intervals.scrape)
     }
+}
+
+type Labels = BTreeMap<String, String>;
+
+impl Entry {
+    /// One in which nothing happens yet.
+    pub(super) const fn new(name: String, interval: Duration) -> Self {
+        Self {
+            name,
+            interval,
+            input_series: Vec::new(),
+            promql_expr_test: Vec::new(),
+            alert_rule_test: Vec::new(),
+        }
+    }
+
+    /// The alert has not fired up to this moment, for this node where one is named.
+    fn never(&mut self, alert: &Alert, node: Option<&str>, until: Duration) {
+        self.none(&matchers(alert, node), until);
+    }
+
+    fn none(&mut self, matchers: &str, until: Duration) {
+        let expr = format!("count_over_time(ALERTS{{{matchers}}}[1d])");
+        self.promql_expr_test.push(Asked { expr, eval_time: until, exp_samples: Vec::new() });
+    }
+
+    /// The alert fires with these labels and no others.
+    fn firing(&mut self, alert: &Alert, node: Option<&str>, eval_time: Duration, labels: &[Labels]) {
+        let expr = format!("ALERTS{{{}}}", matchers(alert, node));
+        let exp_samples = labels.iter().map(|labels| sample(alert, labels)).collect();
+        self.promql_expr_test.push(Asked { expr, eval_time, exp_samples });
+    }
+}
+
+fn matchers(alert: &Alert, node: Option<&str>) -> String {
+    let node = node.map_or_else(String::new, |node| format!(",node=\"{node}\""));
+    format!("alertname=\"{}\",alertstate=\"firing\"{node}", alert.name)
+}
+
+/// When the node falls ill, and when it is well again.
+fn turns(scenario: &Scenario) -> (Duration, Duration) {
+    let mut lengths = scenario.phases.iter().map(|phase| phase.lasts);
+    let ill = lengths.next().unwrap_or_default();
+    (ill, ill.plus(lengths.next().unwrap_or_default()))
+}
+
+/// How long a course is.
+pub(super) fn length(scenario: &Scenario) -> Duration {
+    scenario.phases.iter().fold(Duration::default(), |sum, phase| sum.plus(phase.lasts))
+}
+
+/// What an entry is called.
+pub(super) fn named(what: &str, course: &str, generation: Option<&str>) -> String {
+    let names = generation.map_or_else(String::new, |generation| format!(" ({generation} names)"));
+    format!("{what}: {course}{names}")
 }
 
 /// A node where none is known by name: one that Consul knows, or the engines that alerts pass through.
@@ -270,13 +324,7 @@ static NOTHING: Readings = Readings::new();
 
 /// The part of other nodes in what happens to the first.
 fn of_others(phase: &Phase) -> Phase {
-    let is_unknown = phase.absent.iter().any(|name| name == "*") && phase.others.is_empty();
-    Phase {
-        lasts: phase.lasts,
-        is: phase.others.clone(),
-        absent: if is_unknown { phase.absent.clone() } else { Vec::new() },
-        ..Phase::default()
-    }
+    Phase { lasts: phase.lasts, is: phase.others.clone(), ..Phase::default() }
 }
 
 fn target(node: &Node, fleet: &Fleet) -> BTreeMap<String, String> {
@@ -296,35 +344,6 @@ fn wanted(alert: &Alert) -> BTreeSet<&str> {
     let readings = phases.flat_map(|phase| phase.is.keys().chain(phase.others.keys()));
     wanted.extend(readings.chain(test.sick.keys()).chain(test.healthy.keys()).map(String::as_str));
     wanted
-}
-
-fn alert_name(alert: &Alert, scenario: &Scenario, generation: Option<&str>) -> String {
-    named(&alert.name, scenario, generation)
-}
-
-fn named(what: &str, scenario: &Scenario, generation: Option<&str>) -> String {
-    let names = generation.map_or_else(String::new, |generation| format!(" ({generation} names)"));
-    format!("{what}: {}{names}", scenario.name)
-}
-
-/// The last moment of a course.
-fn end(scenario: &Scenario) -> Duration {
-    let whole = scenario.phases.iter().fold(Duration::default(), |sum, phase| sum.plus(phase.lasts));
-    whole.minus(Duration::from_seconds(15))
-}
-
-fn firing(alert: &str) -> String {
-    format!("ALERTS{{alertname=\"{alert}\",alertstate=\"firing\"}}")
-}
-
-/// That it has not fired up to this moment.
-fn never(alert: &str, until: Duration) -> Asked {
-    none(&format!("alertname=\"{alert}\",alertstate=\"firing\""), until)
-}
-
-fn none(matchers: &str, until: Duration) -> Asked {
-    let expr = format!("count_over_time(ALERTS{{{matchers}}}[2d])");
-    Asked { expr, eval_time: until, exp_samples: Vec::new() }
 }
 
 /// The series that Prometheus writes while an alert fires.

@@ -5,21 +5,30 @@ mod entry;
 mod says;
 mod timeline;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::tree::Tree;
 use super::{rules, yaml};
-use crate::catalogue::alert_test::{Phase, Readings, Scenario};
-use crate::catalogue::{Alert, Severity};
+use crate::catalogue::alert_test::{Phase, Scenario};
+use crate::catalogue::{Alert, Scope, Severity};
 use crate::duration::Duration;
-use crate::inventory::{Fleet, Inventory};
+use crate::inventory::{Fleet, Intervals, Inventory};
 use entry::{Entry, File, Plot};
 
 /// Nodes of a fleet whose signals are told; of all others only that they answer.
 const NODES_TOLD: usize = 3;
 
-/// How long a node is well before it falls ill, and how long a course of health is.
-const WARM: Duration = Duration::from_seconds(600);
+/// How long a node is well before it falls ill.
+const WARM: Duration = Duration::from_seconds(300);
+
+/// How long where only the alert's text matters.
+const BRIEF: Duration = Duration::from_seconds(60);
+
+/// The longest course that is told scrape by scrape.
+const SHORT_MAX: Duration = Duration::from_seconds(2_100);
+
+/// Between two scrapes, and two evaluations, of longer ones.
+const STEP_OF_HOURS: Duration = Duration::from_seconds(60);
 
 pub(super) fn render(inventory: &Inventory, tree: &mut Tree) -> Result<(), String> {
     for fleet in &inventory.fleets {
@@ -32,26 +41,88 @@ pub(super) fn render(inventory: &Inventory, tree: &mut Tree) -> Result<(), Strin
 }
 
 fn add(inventory: &Inventory, fleet: &Fleet, tree: &mut Tree) -> Result<(), String> {
-    let mut tests = Vec::new();
-    for alert in rules::alerts_of(&inventory.catalogue, fleet) {
-        let plot = Plot::of(inventory, fleet, Some(alert));
-        for generation in generations(&plot.signals, fleet) {
-            tests.extend(of_alert(&plot, alert, generation)?);
+    // Hours are told a minute at a time: promtool evaluates every rule at every step.
+    let intervals = Intervals { scrape: STEP_OF_HOURS, evaluation: STEP_OF_HOURS, ..inventory.intervals };
+    let of_hours = Inventory { intervals, ..inventory.clone() };
+    let sets = [
+        (inventory, Set::Short, "", ""),
+        (&of_hours, Set::Long, ".hours", ""),
+        (&of_hours, Set::Trends, ".trends", ".trends"),
+    ];
+    for (inventory, set, name, rules) in sets {
+        let file = File {
+            rule_files: vec![format!("../rules/{}{rules}.rules.yml", fleet.name)],
+            evaluation_interval: inventory.intervals.evaluation,
+            tests: entries(inventory, fleet, set)?,
+        };
+        if !file.tests.is_empty() {
+            tree.add(format!("prometheus/tests/{}{name}.tests.yml", fleet.name), yaml::file(&file)?);
         }
     }
-    let plot = Plot::of(inventory, fleet, None);
-    for generation in generations(&plot.signals, fleet) {
-        for scenario in courses_of_health() {
-            tests.push(plot.silent(&scenario, generation, scenario.name == "health"));
-        }
-    }
-    let file = File {
-        rule_files: vec![format!("../rules/{}.rules.yml", fleet.name)],
-        evaluation_interval: inventory.intervals.evaluation,
-        tests,
-    };
-    tree.add(format!("prometheus/tests/{}.tests.yml", fleet.name), yaml::file(&file)?);
     Ok(())
+}
+
+/// What stands in one file of tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Set {
+    Short,
+    Long,
+    Trends,
+}
+
+fn entries(inventory: &Inventory, fleet: &Fleet, set: Set) -> Result<Vec<Entry>, String> {
+    let mut own = Vec::new();
+    // Courses of one generation are played at once, each by a node of its own, which is many times faster.
+    let mut shared: BTreeMap<Option<&str>, Entry> = BTreeMap::new();
+    let is_long = |scenario: &Scenario| entry::length(scenario) > SHORT_MAX;
+    let is_meant = |scenario: &Scenario| set == Set::Trends || is_long(scenario) == (set == Set::Long);
+    let alerts = rules::alerts_of(&inventory.catalogue, fleet);
+    for alert in alerts.filter(|alert| alert.trend == (set == Set::Trends)) {
+        let plot = Plot::of(inventory, fleet, Some(alert));
+        let acts = acts_of(&plot, alert);
+        for (number, generation) in generations(&plot.signals, fleet).into_iter().enumerate() {
+            let brief = illness(&plot, alert, alert.test.warm.unwrap_or(BRIEF));
+            if number == 0 && is_meant(&brief) {
+                own.push(says(&plot, alert, &brief, generation)?);
+            }
+            for (number, act) in acts.iter().enumerate().filter(|(_, act)| is_meant(act.scenario())) {
+                if is_for_the_whole_fleet(alert, act.scenario()) {
+                    let name = entry::named(&alert.name, &act.scenario().name, generation);
+                    let mut entry = plot.entry(name, act.scenario(), generation);
+                    act.assert(&plot, &mut entry, alert, None);
+                    own.push(entry);
+                    continue;
+                }
+                let entry = shared.entry(generation).or_insert_with(|| {
+                    let name = entry::named("courses", "each by a node of its own", generation);
+                    Entry::new(name, inventory.intervals.scrape)
+                });
+                let actor = format!("{}-{number}", alert.name);
+                plot.add_actor(entry, &actor, act.scenario(), generation);
+                act.assert(&plot, entry, alert, Some(&actor));
+            }
+        }
+    }
+    if set == Set::Short {
+        let plot = Plot::of(inventory, fleet, None);
+        for generation in generations(&plot.signals, fleet) {
+            for scenario in courses_of_health() {
+                own.push(plot.all_silent(&scenario, generation, scenario.name == "health"));
+            }
+        }
+    }
+    own.extend(shared.into_values());
+    Ok(own)
+}
+
+/// Whether a course is about more than one node, or a rule asks what there should be: then the fleet's own nodes play it.
+fn is_for_the_whole_fleet(alert: &Alert, scenario: &Scenario) -> bool {
+    alert.scope != Scope::Node
+        || scenario.everywhere
+        || scenario.phases.iter().any(|phase| !phase.others.is_empty())
+        || ["fleet:", "node:health_", "node:certificate_", "expected"]
+            .iter()
+            .any(|name| alert.expr.contains(name))
 }
 
 /// The generations of names that these signals have; one without a name where they have none.
@@ -62,51 +133,92 @@ fn generations<'a>(signals: &BTreeSet<&str>, fleet: &'a Fleet) -> Vec<Option<&'a
     if names.is_empty() { vec![None] } else { names.into_iter().map(Some).collect() }
 }
 
-fn of_alert(plot: &Plot<'_>, alert: &Alert, generation: Option<&str>) -> Result<Vec<Entry>, String> {
-    let mut entries = Vec::new();
-    // An alert that always fires has no course: that it does is a test of the whole path.
-    if alert.severity == Severity::None {
-        return Ok(vec![plot.always(alert)?]);
+/// What is played for an alert, and what must come of it.
+enum Act<'a> {
+    FiresAndClears(Scenario, Duration),
+    Fires(&'a Scenario),
+    Silent(&'a Scenario),
+}
+
+impl Act<'_> {
+    const fn scenario(&self) -> &Scenario {
+        match self {
+            Self::FiresAndClears(scenario, _) => scenario,
+            Self::Fires(scenario) | Self::Silent(scenario) => scenario,
+        }
     }
-    let well = |lasts| Phase { lasts, ..Phase::default() };
+
+    fn assert(&self, plot: &Plot<'_>, entry: &mut Entry, alert: &Alert, actor: Option<&str>) {
+        match self {
+            Self::FiresAndClears(scenario, clears) => {
+                plot.fires_and_clears(entry, alert, (scenario, *clears), actor);
+            }
+            Self::Fires(scenario) => plot.fires(entry, alert, scenario, actor),
+            Self::Silent(scenario) => plot.silent(entry, alert, scenario, actor),
+        }
+    }
+}
+
+fn acts_of<'a>(plot: &Plot<'_>, alert: &'a Alert) -> Vec<Act<'a>> {
+    // An alert that always fires has no course: what it says is all that there is.
+    if alert.severity == Severity::None {
+        return Vec::new();
+    }
+    let test = &alert.test;
+    let clears = plot.clears(alert);
+    let mut main = illness(plot, alert, test.warm.unwrap_or(WARM));
+    main.phases.push(well(clears.plus(Duration::from_seconds(60))));
+    main.name = "fires in time, and clears".into();
+    let fires = test.fires.iter().filter(|scenario| plot.can(scenario)).map(Act::Fires);
+    let quiet = test.quiet.iter().filter(|scenario| plot.can(scenario)).map(Act::Silent);
+    std::iter::once(Act::FiresAndClears(main, clears)).chain(fires).chain(quiet).collect()
+}
+
+/// The alert's text, once: for that no history is needed, but for an alert that asks for one.
+fn says(
+    plot: &Plot<'_>,
+    alert: &Alert,
+    scenario: &Scenario,
+    generation: Option<&str>,
+) -> Result<Entry, String> {
+    let name = entry::named(&alert.name, "says what it should", generation);
+    let mut entry = plot.entry(name, scenario, generation);
+    plot.says(&mut entry, alert, scenario)?;
+    Ok(entry)
+}
+
+/// Well for a while, then ill for as long as the alert needs.
+fn illness(plot: &Plot<'_>, alert: &Alert, warm: Duration) -> Scenario {
     let test = &alert.test;
     let sick = Phase {
         lasts: Duration::from_seconds(60).plus(plot.latest(alert)),
         is: test.sick.clone(),
-        others: if test.everywhere { test.sick.clone() } else { Readings::default() },
         absent: test.absent.clone(),
         down: test.down.clone(),
         labels: test.relabelled.clone(),
-        restarted: false,
+        ..Phase::default()
     };
-    let clears = test.clears_within.unwrap_or_else(|| plot.clears(alert));
-    let phases = vec![well(test.warm.unwrap_or(WARM)), sick, well(clears.plus(Duration::from_seconds(60)))];
-    let main = Scenario { name: "fires in time, says what it should, clears".into(), phases };
-    entries.push(plot.fires_and_clears(alert, &main, clears, generation)?);
-    for scenario in &test.fires {
-        entries.push(plot.fires(alert, scenario, generation));
-    }
-    for scenario in &test.quiet {
-        entries.push(plot.silent(scenario, generation, false));
-    }
-    Ok(entries)
+    Scenario { phases: vec![well(warm), sick], everywhere: test.everywhere, ..Scenario::default() }
+}
+
+fn well(lasts: Duration) -> Phase {
+    Phase { lasts, ..Phase::default() }
 }
 
 /// Courses in which no alert has anything to say.
 fn courses_of_health() -> Vec<Scenario> {
-    let of = |name: &str, phases: Vec<Phase>| Scenario { name: name.into(), phases };
-    let well = |seconds| Phase { lasts: Duration::from_seconds(seconds), ..Phase::default() };
+    let of =
+        |name: &str, phases| Scenario { name: name.into(), phases, everywhere: true, ..Scenario::default() };
+    let well = |seconds| well(Duration::from_seconds(seconds));
     let all = vec!["*".to_owned()];
     let unknown = Phase { absent: all.clone(), ..well(45) };
-    let stopped = Phase { down: all, ..well(45) };
-    let fresh = Phase { restarted: true, ..well(600) };
+    let fresh = Phase { restarted: true, ..well(480) };
+    let missed = Phase { down: all.clone(), ..well(15) };
+    let updated = Phase { down: all, ..well(45) };
     vec![
-        of("health", vec![well(1800)]),
-        of("start-up: no sample, then the first", vec![unknown.clone(), well(600)]),
-        of("a node that is updated", vec![well(600), stopped.clone(), fresh.clone()]),
-        of(
-            "a scrape that is missed",
-            vec![well(600), Phase { lasts: Duration::from_seconds(15), ..stopped }, well(300)],
-        ),
+        of("health", vec![well(900)]),
+        of("start-up: no sample, then the first", vec![unknown, well(480)]),
+        of("nodes that are updated", vec![well(300), updated, fresh]),
+        of("a scrape that is missed", vec![well(300), missed, well(300)]),
     ]
 }

@@ -193,6 +193,8 @@ fn notation(values: &[Option<f64>]) -> String {
     let mut words: Vec<String> = Vec::new();
     let mut rest = values;
     let mut is_there = false;
+    // Promtool adds step after step: where that ends a hair above what comes next, a counter would be thought to begin anew.
+    let mut reached = f64::NAN;
     while let Some((first, after)) = rest.split_first() {
         let Some(start) = *first else {
             if is_there {
@@ -211,10 +213,16 @@ fn notation(values: &[Option<f64>]) -> String {
         let more = steady(start, step, after);
         // Two samples with a step between them are no run, lest the next run loses its first.
         let more = if more == 1 && step != 0.0 { 0 } else { more };
-        let mut word = plain(start);
+        let is_same = (start - reached).abs() <= 1e-9 * start.abs().max(1.0);
+        reached = if is_same { reached } else { plain(start) };
+        let mut word = reached.to_string();
         if more > 0 {
+            let step = plain(step);
             let sign = if step < 0.0 { '-' } else { '+' };
-            let _ = write!(word, "{sign}{}x{more}", plain(step.abs()));
+            let _ = write!(word, "{sign}{}x{more}", step.abs());
+            for _ in 0..more {
+                reached += step;
+            }
         }
         words.push(word);
         rest = after.get(more..).unwrap_or_default();
@@ -235,7 +243,28 @@ fn steady(start: f64, step: f64, values: &[Option<f64>]) -> usize {
 }
 
 /// With at most nine digits behind the point: sums of fractions look like what was meant.
-fn plain(value: f64) -> String {
-    let rounded = (value * 1e9).round() / 1e9;
-    if rounded == 0.0 { "0".into() } else { rounded.to_string() }
+fn plain(value: f64) -> f64 {
+    (value * 1e9).round() / 1e9 + 0.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::notation;
+
+    #[test]
+    fn values_are_told_in_runs() {
+        let value = |number: f64| Some(number);
+        assert_eq!(notation(&[1.0, 1.0, 1.0].map(value)), "1+0x2 stale");
+        assert_eq!(notation(&[0.0, 15.0, 30.0, 30.0].map(value)), "0+15x2 30 stale");
+        assert_eq!(notation(&[None, None, Some(4.0), None, None, Some(2.0)]), "_x2 4 stale _x1 2 stale");
+    }
+
+    #[test]
+    fn a_counter_that_stands_still_does_not_seem_to_begin_anew() {
+        let mut values: Vec<Option<f64>> =
+            (0..=20).map(|step| Some(10_000.0 + 1.2 * f64::from(step))).collect();
+        values.push(Some(10_024.0));
+        let reached = (0..20).fold(10_000.0, |sum, _| sum + 1.2);
+        assert_eq!(notation(&values), format!("10000+1.2x20 {reached} stale"));
+    }
 }

@@ -104,7 +104,10 @@ fn in_your_fleets(found: &Standing<'_>, inventory: &Inventory, options: Options)
     for fleet in &found.fleets {
         let (name, owner, nodes) = (called(fleet), escaped(&fleet.owner), nodes::count(fleet));
         let figures = figures(found.alert, fleet, &inventory.catalogue);
-        let hold = found.alert.hold.divided(options.accelerate);
+        let hold = match found.alert.hold.ms {
+            0 => "no time".into(),
+            _ => found.alert.hold.divided(options.accelerate).to_string(),
+        };
         lines.push_str(&format!("| {name} | {owner} | {nodes} | {figures} | {hold} |\n"));
     }
     lines.push_str(&format!("\nAddresses, ports and owners of nodes: [{0}]({0}).", nodes::PAGE));
@@ -145,7 +148,7 @@ fn rule(found: &Standing<'_>, options: Options) -> Result<String, String> {
     let mut text = String::from("## The rule\n");
     for fleet in &found.fleets {
         let expr = expression::of_rule(&found.alert.expr, fleet, options.accelerate)?;
-        text.push_str(&format!("\n{}:\n\n```promql\n{}\n```\n", escaped(&fleet.name), expr.trim()));
+        text.push_str(&format!("\n{}:\n\n```promql\n{}\n```\n", called(fleet), expr.trim()));
     }
     Ok(text)
 }
