@@ -31,7 +31,11 @@ impl Inventory {
         let book = Book::ours().unwrap_or_default();
         let mut gaps: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
         for alert in self.catalogue.alerts.iter().filter(|alert| !stands.contains(&alert.name.as_str())) {
-            let missing = alert.needs.iter().find(|signal| !fleet.speech.signals.contains_key(*signal));
+            let is_missing = |signal: &&String| {
+                // What the inventory says is told below.
+                *signal != "expected_version" && !fleet.speech.signals.contains_key(*signal)
+            };
+            let missing = alert.needs.iter().chain(alert.any.first()).find(is_missing);
             // What needs nothing of a node is not about this fleet.
             let Some(signal) = missing else { continue };
             gaps.entry(reason(fleet, signal, &book)).or_default().push(alert.name.clone());

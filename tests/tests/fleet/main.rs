@@ -11,3 +11,4 @@ mod mail;
 mod messages;
 mod pages;
 mod real_nodes;
+mod rules;

@@ -22,7 +22,7 @@ fn everything() -> Inventory {
     let endpoints: String = speech.endpoints.keys().map(|name| format!("{name} = true\n")).collect();
     let text = format!(
         "[links]\nrunbooks = \"https://runbooks.example.org\"\n
-        [[fleet]]\nname = \"all\"\nprofile = {profiles:?}\n[fleet.endpoints]\n{endpoints}\n
+        [[fleet]]\nname = \"all\"\nversion = \"v1\"\nprofile = {profiles:?}\n[fleet.endpoints]\n{endpoints}\n
         [[fleet.node]]\nname = \"a\"\naddress = \"10.0.0.1\"\n"
     );
     Inventory::read("all.toml", &text).unwrap_or_else(|problems| panic!("{problems}"))

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::catalogue::{Alert, Dashboard, Panel};
+use crate::catalogue::{Alert, Dashboard, Panel, Scope};
 use crate::inventory::Inventory;
 use crate::render::rules::alerts_of;
 
@@ -11,7 +11,7 @@ pub(super) fn by<'a>(dashboard: &Dashboard, panel: &Panel, inventory: &'a Invent
     let place = format!("{}/{}", dashboard.id, panel.id);
     let stands = |alert: &Alert| {
         let in_fleet = |fleet| alerts_of(&inventory.catalogue, fleet).any(|other| other.name == alert.name);
-        inventory.fleets.iter().any(in_fleet)
+        alert.scope == Scope::Path || inventory.fleets.iter().any(in_fleet)
     };
     let alerts = inventory.catalogue.alerts.iter().filter(|alert| alert.panel == place);
     alerts.filter(|alert| stands(alert)).collect()
