@@ -237,6 +237,7 @@ fn many_alerts(stage: &Stage) {
         let mut alert =
             alert(&format!("node-{number:02}"), &format!("node-{number:02} {}", "x".repeat(2_000)));
         alert["labels"]["alertname"] = "NodeDied".into();
+        alert["annotations"]["runbook_url"] = "runbooks/NodeDied.md".into();
         alert
     };
     stage.tell(&(1..=12).map(of).collect());
@@ -246,6 +247,14 @@ fn many_alerts(stage: &Stage) {
     });
     assert!(text.starts_with("P1 FIRING x12 logos.test NodeDied: node-01 xxx"), "{text}");
     assert!(text.chars().count() <= 4_096);
+    // Where runbooks have no address nobody is sent to one.
+    let links =
+        stage.got("slack").into_iter().map(|request| request.json()["attachments"][0]["title_link"].clone());
+    assert!(
+        links
+            .filter_map(|link| link.as_str().map(str::to_owned))
+            .all(|link| link.is_empty() || link.starts_with("https:"))
+    );
     let firing = wait_for("twelve alerts for PagerDuty", PATIENCE, || {
         let all = stage.got("pager").into_iter().map(|request| request.json());
         let texts = all
