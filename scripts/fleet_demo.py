@@ -65,7 +65,7 @@ class Demo:
         screen.indented(lab.lifeboat("fleet", "check", "fleet.toml"))
         accelerate = [f"--accelerate={self.accelerate}"] if self.accelerate > 1 else []
         screen.command(" ".join(["lifeboat fleet render fleet.toml --out rendered", *accelerate]))
-        said = lab.lifeboat("fleet", "render", "fleet.toml", "--out", self.rendered, *accelerate)
+        said = screen.during("rendering", lab.lifeboat, "fleet", "render", "fleet.toml", "--out", self.rendered, *accelerate)
         screen.indented(said.strip().splitlines()[-1])
 
     def inventory(self):

@@ -161,7 +161,7 @@ class Drill:
         screen, lab = self.screen, self.lab
         screen.title(f"A fleet with the intervals that are shipped; {lab.versions()}; a webhook")
         (lab.folder / "fleet.toml").write_text(self.inventory())
-        said = lab.lifeboat("fleet", "render", "fleet.toml", "--out", self.rendered)
+        said = screen.during("rendering", lab.lifeboat, "fleet", "render", "fleet.toml", "--out", self.rendered)
         screen.line(f"  {len(self.real) + 1} real nodes, {self.simulated} simulated; {said.strip().splitlines()[-1]}")
         for name, program, *_ in [*DEATHS, HUNG]:
             others = [peer for other, port in self.talk.items() if other != name for peer in ("--peer", f"{HOST}:{port}")]

@@ -19,6 +19,8 @@ from webhook import HOST
 
 STOP_SECONDS = 5
 READY_SECONDS = 60
+# Rules' tests are rendered, too: for many fleets with all alerts, by a debug build, that takes its time.
+COMMAND_SECONDS = 300
 RESTART_SECONDS = 2.0
 NAP = 0.05
 # No proxy stands between us and the loopback, whatever the environment says.
@@ -159,7 +161,7 @@ class Lab:
     def lifeboat(self, *arguments):
         """The command's output; what it complains of is raised."""
         done = subprocess.run([self.dist / "bin/lifeboat", *map(str, arguments)], capture_output=True, text=True,
-                              cwd=self.folder, timeout=READY_SECONDS)
+                              cwd=self.folder, timeout=COMMAND_SECONDS)
         if done.returncode != 0:
             raise LabError(f"lifeboat {' '.join(map(str, arguments))}: {done.stderr.strip() or done.stdout.strip()}")
         return done.stdout

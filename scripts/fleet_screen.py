@@ -3,6 +3,7 @@
 import sys
 import textwrap
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from fleet_lab import LabError, wait_until
 from webhook import has_colour
@@ -46,6 +47,17 @@ class Screen:
         elif time.monotonic() - self.said_at >= QUIET_SECONDS:
             self.said_at = time.monotonic()
             print(f"{seconds:5.0f} s  {text}", flush=True)
+
+    def during(self, what, function, *arguments):
+        """What the function answers; shows how long it takes."""
+        begin = time.monotonic()
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(function, *arguments)
+            while not answer.done():
+                self.progress(time.monotonic() - begin, what)
+                time.sleep(0.2)
+        self.clear()
+        return answer.result()
 
     def wait(self, what, is_so, seconds):
         """Shows how long it takes; a sentence says what did not come."""

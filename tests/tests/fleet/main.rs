@@ -12,3 +12,4 @@ mod messages;
 mod pages;
 mod real_nodes;
 mod rules;
+mod simulated;
