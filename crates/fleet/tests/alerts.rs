@@ -190,3 +190,64 @@ fn thresholds_are_each_asked_for() {
         assert!(alerts.contains(&format!("${{threshold.{name}}}")), "no alert asks for {name}");
     }
 }
+
+/// Functions that see a counter begin anew, and comparisons of one with itself that hold where it does.
+const OF_COUNTERS: [&str; 4] = ["rate(", "increase(", "changes(", "min_over_time("];
+
+/// Counters whose own number is asked for: what a rate of them would miss stands beside their rules.
+const BY_NUMBER: [&str; 3] =
+    ["lifeboat_deaths_total{", "logos_module_deaths_total{", "lifeboat_check_failures_total{"];
+
+/// The expressions of all rules, each on one line.
+fn expressions() -> Vec<String> {
+    let rules = rendered("prometheus/rules/");
+    let of_rule = rules.split("    expr: ").skip(1);
+    let until = |text: &str| {
+        text.split("\n    labels:").next().unwrap().split("\n    for:").next().unwrap().to_owned()
+    };
+    of_rule.map(|rule| until(rule.split("\n  - ").next().unwrap()).replace('\n', " ")).collect()
+}
+
+#[test]
+fn a_window_holds_four_scrapes() {
+    let least = INVENTORY.intervals.scrape.ms * 4;
+    for expr in expressions() {
+        for window in expr.split('[').skip(1).map(|rest| rest.split(']').next().unwrap()) {
+            let Ok(window) = window.parse::<lifeboat_fleet::Duration>() else { continue };
+            assert!(window.ms >= least, "{window} in {expr}");
+        }
+    }
+}
+
+#[test]
+fn a_counter_is_asked_for_its_growth() {
+    for expr in expressions() {
+        let names = expr.match_indices("_total{");
+        for (at, _) in names {
+            let begin = expr[..at]
+                .rfind(|letter: char| !letter.is_alphanumeric() && letter != '_')
+                .map_or(0, |at| at + 1);
+            let is_grown = OF_COUNTERS.iter().any(|function| expr[..begin].ends_with(function));
+            let is_known = BY_NUMBER.iter().any(|name| expr[begin..].starts_with(name));
+            assert!(is_grown || is_known, "{} in {expr}", &expr[begin..at]);
+        }
+        assert!(!expr.contains("absent("), "{expr}");
+    }
+}
+
+/// Promtool asserts the labels of each alert: what a text asks for must be among those.
+#[test]
+fn a_text_asks_for_labels_that_its_alert_has() {
+    check(|alert| {
+        let of_scope: &[&str] = match alert.scope {
+            Scope::Node => &["fleet", "dc", "node"],
+            Scope::Fleet => &["fleet"],
+            Scope::Path => &[],
+        };
+        let texts = format!("{} {}", alert.summary, alert.description);
+        let asked =
+            texts.split("$labels.").skip(1).map(|rest| rest.split([' ', '}']).next().unwrap().to_owned());
+        let has = |name: &String| of_scope.contains(&name.as_str()) || alert.test.labels.contains_key(name);
+        asked.filter(|name| !has(name)).map(|name| format!("has no label {name}")).collect()
+    });
+}

@@ -1,7 +1,9 @@
 //! The tests that are rendered with the rules pass, in both generations of promtool; rules that are broken do not pass them.
 //!
-//! 1. render an inventory that has every profile, a fleet of one node and one of libp2p alone  2. promtool runs what was
-//!    rendered beside the rules  3. break a rule  4. promtool says which alert no longer does what it should
+//! 1. render an inventory that has every profile, a fleet of one node and one of libp2p alone
+//! 2. promtool runs the tests
+//! 3. break a rule
+//! 4. promtool says which alert no longer does what it should
 
 use std::fs;
 use std::path::{Path, PathBuf};
