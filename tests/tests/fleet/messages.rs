@@ -185,8 +185,50 @@ fn hostile_labels(generation: Generation) {
     let log = stage.alertmanager.engine.log();
     assert!(!log.contains("level=error") && !log.contains("level=ERROR"), "{log}");
     assert!(stage.got("switch").is_empty());
+    silences(&stage);
     many_alerts(&stage);
     watchdog(&stage);
+}
+
+/// One cause, one page: what goes with it is silenced for that node, or that fleet, and for no other.
+fn silences(stage: &Stage) {
+    let of = |name: &str, severity: &str, fleet: &str, node: &str| {
+        let labels =
+            json!({ "alertname": name, "severity": severity, "fleet": fleet, "dc": "x", "node": node });
+        json!({ "labels": labels })
+    };
+    let alerts = [
+        (of("NodeUnreachable", "P1", "one", "a"), false),
+        (of("CpuSaturated", "P2", "one", "a"), true),
+        (of("DatabaseCorrupt", "P0", "one", "a"), false),
+        (of("NodeDied", "P1", "one", "a"), false),
+        (of("CpuSaturated", "P2", "one", "b"), false),
+        (of("CpuStealCritical", "P1", "one", "c"), false),
+        (of("CpuStealHigh", "P2", "one", "c"), true),
+        (of("FleetDown", "P0", "two", ""), false),
+        (of("NodeDied", "P1", "two", "a"), true),
+        (of("DatabaseCorrupt", "P0", "two", "a"), false),
+        (of("NodeDied", "P1", "three", "a"), false),
+    ];
+    // Causes first: Alertmanager asks when it is about to tell.
+    stage.tell(&alerts.iter().map(|(alert, _)| alert.clone()).collect());
+    let is_suppressed = |wanted: &Value| {
+        let all = stage.alertmanager.alerts();
+        let mut same = all.iter().filter(|alert| {
+            ["alertname", "fleet", "node"].iter().all(|label| {
+                let text = |alert: &Value| alert["labels"][label].as_str().unwrap_or_default().to_owned();
+                text(alert) == text(wanted)
+            })
+        });
+        same.next().map(|alert| alert["status"]["state"] == "suppressed")
+    };
+    for (alert, silenced) in &alerts {
+        let labels = &alert["labels"];
+        // Alertmanager says what it knew when it was about to tell.
+        wait_for(&format!("{labels} with silenced {silenced}"), PATIENCE, || {
+            (is_suppressed(alert) == Some(*silenced)).then_some(())
+        });
+    }
 }
 
 /// A message of many alerts says how many, and has an end that a chat still shows.
@@ -195,6 +237,7 @@ fn many_alerts(stage: &Stage) {
         let mut alert =
             alert(&format!("node-{number:02}"), &format!("node-{number:02} {}", "x".repeat(2_000)));
         alert["labels"]["alertname"] = "NodeDied".into();
+        alert["annotations"]["runbook_url"] = "runbooks/NodeDied.md".into();
         alert
     };
     stage.tell(&(1..=12).map(of).collect());
@@ -204,6 +247,14 @@ fn many_alerts(stage: &Stage) {
     });
     assert!(text.starts_with("P1 FIRING x12 logos.test NodeDied: node-01 xxx"), "{text}");
     assert!(text.chars().count() <= 4_096);
+    // Where runbooks have no address nobody is sent to one.
+    let links =
+        stage.got("slack").into_iter().map(|request| request.json()["attachments"][0]["title_link"].clone());
+    assert!(
+        links
+            .filter_map(|link| link.as_str().map(str::to_owned))
+            .all(|link| link.is_empty() || link.starts_with("https:"))
+    );
     let firing = wait_for("twelve alerts for PagerDuty", PATIENCE, || {
         let all = stage.got("pager").into_iter().map(|request| request.json());
         let texts = all

@@ -1,6 +1,6 @@
 //! Real nodes with their monitors, under real engines: one dies, one hangs, and both are told of.
 //!
-//! 1. three example nodes, the blackbox exporter, and all that watches them  2. nothing fires
+//! 1. three example nodes, the blackbox exporter, and all that watches them  2. nothing fires, and their dashboards show them
 //! 3. a node is killed by SIGSEGV: NodeDied, with its cause  4. another is stopped by SIGSTOP: NodeHung
 //! 5. that one goes on: NodeHung is over
 
@@ -11,8 +11,23 @@ use lifeboat_tests::engines::{Engine, Generation, Watch, Wish};
 use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::dashboards::panels_that_show;
+
 /// Only bounds a test that hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Panels that have something of nodes that do exist.
+const SHOWN: [&str; 9] = [
+    "fleet: Nodes up",
+    "fleet: Nodes",
+    "node: Up",
+    "node: Uptime",
+    "node: Processor",
+    "node: Memory",
+    "node: File descriptors",
+    "node: Heartbeats",
+    "deaths: Deaths in the last hour by cause",
+];
 
 #[test]
 fn a_death_and_a_hang_of_real_nodes_are_told() {
@@ -32,6 +47,12 @@ fn a_death_and_a_hang_of_real_nodes_are_told() {
     let _blackbox = Engine::start(generation, "blackbox-exporter", &address, &[&config, &listen]);
 
     watch.prometheus.wait_for("count(lifeboat_node_up == 1) == 3 and count(probe_success == 1) == 3");
+    // Rates want some scrapes.
+    watch.prometheus.wait_for("count(count_over_time(lifeboat_node_up[20s]) >= 6) == 3");
+    let show = panels_that_show(&watch.prometheus, &watch.rendered("grafana/dashboards"), "real");
+    for panel in SHOWN {
+        assert!(show.contains(panel), "{panel} is empty; these are not: {show:#?}");
+    }
     let dead = &nodes.nodes[1];
     dead.signal(Signal::SEGV);
     let died = wait(&watch, "NodeDied", &dead.name, "firing");

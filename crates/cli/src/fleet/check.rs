@@ -97,9 +97,11 @@ fn of_fleet(page: &mut Rows, inventory: &Inventory, fleet: &Fleet) {
     let each: Vec<String> = severities.iter().map(|(name, count)| format!("{name} {count}")).collect();
     page.row(OK, "alerts", &format!("{all}: {}; {}", each.join(", "), soon(inventory, fleet)), "");
     for Gap { reason, remedy, alerts } in inventory.gaps(fleet) {
-        let without =
-            if alerts.is_empty() { String::new() } else { format!("; without {}", alerts.join(", ")) };
-        page.row(OFF, "", &format!("{reason}{without}"), &remedy);
+        let without = match alerts.as_slice() {
+            [] => String::new(),
+            alerts => format!("without {}: ", alerts.join(", ")),
+        };
+        page.row(OFF, "", &format!("{without}{reason}"), &remedy);
     }
 }
 

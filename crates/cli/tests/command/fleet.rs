@@ -37,9 +37,9 @@ fn a_right_one_is_shown_with_what_is_not_watched_and_why() {
         "logos.test  libp2p-generic, probes, for operators",
         "ok       nodes         2: do-ams3 2",
         "ok       node          the node's own metrics",
-        "off                    no node has the endpoint `tls`: ",
+        "off                    without CertificateExpired, CertificateExpiresSoon: no node has the endpoint",
         "                       add tls = true, or its port, to [fleet.endpoints]",
-        "off                    no `version` is named: nobody can tell which node runs another",
+        "off                    without VersionDrift: no `version` is named: nobody can tell which node runs",
         "ok       chat          slack: P0, P1; secret in $LIFEBOAT_TEST_SLACK, for `lifeboat fleet secrets`",
         "warning                nobody notices when Prometheus or Alertmanager themselves are down",
     ] {

@@ -60,7 +60,7 @@ pub struct Panel {
     /// The signals without which it does not stand; beside them, a query whose signals nobody has is left out.
     #[serde(default)]
     pub needs: Vec<String>,
-    /// The thresholds that are drawn as lines, or that colour a figure. A name that ends in `_min` is a floor.
+    /// The thresholds that are drawn as lines, or that colour a figure. A name with the word `min` is a floor.
     #[serde(default)]
     pub thresholds: Vec<String>,
     /// Figures that are bad from here on without anybody being told: `1` for a count of deaths.

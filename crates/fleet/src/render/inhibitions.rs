@@ -117,7 +117,18 @@ pub(super) fn rules(catalogue: &Catalogue) -> Vec<Rule> {
 
 #[cfg(test)]
 mod tests {
-    use super::SILENCES;
+    use super::{GONE, SILENCES};
+    use crate::catalogue::Catalogue;
+
+    #[test]
+    fn every_alert_that_is_named_is_there() {
+        let catalogue = Catalogue::ours().unwrap();
+        let is_known = |name: &str| catalogue.alerts.iter().any(|alert| alert.name == name);
+        let named = SILENCES.iter().flat_map(|silence| silence.causes.iter().chain(silence.silenced));
+        for name in named.chain(&GONE).chain(&["FleetDown"]) {
+            assert!(is_known(name), "{name}");
+        }
+    }
 
     #[test]
     fn no_two_alerts_silence_each_other() {

@@ -23,7 +23,7 @@ const CLEAN: &str = r#"reReplaceAll "[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]+" " " | reRe
 
 const SMALL: &str = r#"{{ define "lifeboat.alert" }}{{ template "lifeboat.plain" .GroupLabels.alertname }}{{ end }}
 {{ define "lifeboat.fleet" }}{{ template "lifeboat.plain" .GroupLabels.fleet }}{{ end }}
-{{ define "lifeboat.runbook" }}{{ with .CommonAnnotations.runbook_url }}{{ template "lifeboat.plain" . }}{{ end }}{{ end }}
+{{ define "lifeboat.runbook" }}{{ with .CommonAnnotations.runbook_url }}{{ if match "^https?://" . }}{{ template "lifeboat.plain" . }}{{ end }}{{ end }}{{ end }}
 {{ define "lifeboat.pagerduty.severity" -}}
 {{- if eq .CommonLabels.severity "P0" }}critical{{ else if eq .CommonLabels.severity "P1" }}error{{ else if eq .CommonLabels.severity "P2" }}warning{{ else }}info{{ end -}}
 {{- end }}

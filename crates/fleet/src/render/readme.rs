@@ -6,7 +6,7 @@ use super::compose::secret_folders;
 use super::programs::PLACE;
 use super::tree::Tree;
 use crate::catalogue::Severity;
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, Secret};
 
 const HEAD: &str = include_str!("readme.md");
 
@@ -25,7 +25,12 @@ fn secrets(inventory: &Inventory) -> String {
     text.push_str("- `secrets/grafana_admin_password`, beside `compose.yaml`: only if you use that; readable by the user 472\n");
     for destination in &inventory.destinations {
         for secret in destination.channel.secrets() {
-            let _ = writeln!(text, "- `{}`: for the destination {}", secret.path(folder), destination.name);
+            let by = match secret {
+                Secret::File(_) => "",
+                Secret::Env(_) => "; `lifeboat fleet secrets` writes it, from the variable of that name",
+            };
+            let _ =
+                writeln!(text, "- `{}`: for the destination {}{by}", secret.path(folder), destination.name);
         }
     }
     for consul in inventory.fleets.iter().filter_map(|fleet| fleet.consul.as_ref()) {

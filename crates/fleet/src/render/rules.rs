@@ -179,12 +179,17 @@ fn deductions(catalogue: &Catalogue, fleet: &Fleet) -> Vec<Rule> {
     for alert in alerts_of(catalogue, fleet).filter(|alert| alert.deducts > 0) {
         weights.entry(alert.deducts).or_default().push(&alert.name);
     }
-    for (points, names) in weights {
+    let weighed = weights.into_iter().map(|(points, names)| {
         let fires = format!("ALERTS{{{select},alertname=~\"{}\",alertstate=\"firing\"}}", names.join("|"));
         let reasons = format!("label_replace({fires}, \"reason\", \"$1\", \"alertname\", \"(.*)\")");
+        format!("{points} * max by ({BY}, reason) ({reasons})")
+    });
+    // In one rule: of two with the same name and labels promtool says that they may contradict each other.
+    let weighed: Vec<String> = weighed.collect();
+    if !weighed.is_empty() {
         rules.push(Rule::Record {
             record: "node:health_deduction".into(),
-            expr: format!("{points} * max by ({BY}, reason) ({reasons})"),
+            expr: weighed.join("\nor "),
             labels: BTreeMap::new(),
         });
     }

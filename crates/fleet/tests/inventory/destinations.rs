@@ -137,6 +137,10 @@ fn who_would_hear_nothing_is_hinted_at() {
     let hints =
         |lines: &str| -> Vec<String> { read(lines).hints.into_iter().map(|hint| hint.what).collect() };
     assert_eq!(hints(""), ["nobody is told of an alert"]);
+    let telegram = "[[destination]]\ntype = \"telegram\"\nbot_token_file = \"/t\"\nchat_id = 1\n";
+    let newer = "destination \"telegram\" asks for Alertmanager 0.26 or later".to_owned();
+    assert!(hints(telegram).contains(&newer));
+    assert!(!hints(&format!("{telegram}[alertmanager]\nversion = \"0.28\"\n")).contains(&newer));
     let chat = "[[destination]]\ntype = \"webhook\"\nurl = \"http://a.b/c\"\n";
     let switch = "[[destination]]\nname = \"switch\"\ntype = \"webhook\"\nurl = \"http://a.b/c\"\nis_watchdog = true\n";
     assert_eq!(hints(chat), ["nobody notices when Prometheus or Alertmanager themselves are down"]);

@@ -1,5 +1,6 @@
 //! What an inventory comes to: defaults, addresses, places, Consul, and hints.
 
+use lifeboat_fleet::catalogue::Scope;
 use lifeboat_fleet::{Duration, Inventory};
 
 fn read(text: &str) -> Inventory {
@@ -161,4 +162,27 @@ fn links_lose_their_slash_and_keep_their_places() {
     let inventory = read(&format!("{head}{}", lines.split("[[fleet.node]]").next().unwrap()));
     assert_eq!(inventory.links.grafana.as_deref(), Some("https://g.example.org"));
     assert_eq!(inventory.links.logs.as_deref(), Some(logs.as_str()));
+}
+
+#[test]
+fn each_alert_stands_or_is_missed_for_one_reason() {
+    for lines in ["", "version = \"v1\"\n", "endpoints = { lifeboat = false }\n"] {
+        let inventory = fleet(&format!("{lines}[fleet.nodes]\na = \"10.1.0.1\"\n"));
+        let fleet = &inventory.fleets[0];
+        let gaps = inventory.gaps(fleet);
+        let missed = gaps.iter().flat_map(|gap| gap.alerts.clone());
+        let stands = inventory.watched(fleet).map(|alert| alert.name.clone());
+        let mut told: Vec<String> = stands.chain(missed).collect();
+        told.sort();
+        let own = inventory.catalogue.alerts.iter().filter(|alert| alert.scope != Scope::Path);
+        let mut all: Vec<String> = own.map(|alert| alert.name.clone()).collect();
+        all.sort();
+        assert_eq!(told, all, "{lines}");
+        assert!(gaps.iter().all(|gap| !gap.reason.is_empty() && !gap.remedy.is_empty()), "{gaps:#?}");
+        let database = gaps.iter().find(|gap| gap.alerts.contains(&"DatabaseDown".to_owned()));
+        let remedy = database.map(|gap| gap.remedy.as_str());
+        assert_eq!(remedy, Some("add \"postgres\" to `profile`, and postgres = true to [fleet.endpoints]"));
+        let is_drift_missed = gaps.iter().any(|gap| gap.alerts.contains(&"VersionDrift".to_owned()));
+        assert_eq!(is_drift_missed, !lines.contains("version"), "{gaps:#?}");
+    }
 }

@@ -278,7 +278,8 @@ fn sample(destination: &Destination, recorder: &OwnRecorder, pidfd: &OwnedFd, pi
     let link = Link::of_own(recorder.file(), pidfd).ok().map(Arc::new);
     let modules = link.and_then(|link| Modules::start(&link, destination, serve.is_some()));
     let (suppressed, hung) = (Arc::default(), Arc::default());
-    let subject = Subject { pid, state_dir, lives, suppressed, hung, modules: modules.clone() };
+    let has_server = destination.dsn.is_some();
+    let subject = Subject { pid, state_dir, lives, suppressed, hung, modules: modules.clone(), has_server };
     Some((Sampler::start(subject, serve), modules))
 }
 

@@ -215,11 +215,16 @@ fn cgroup(sample: &Sample, families: &mut Families<'_>) {
 
 fn spool(sample: &Sample, now_seconds: u64, families: &mut Families<'_>) {
     let spool = &sample.spool;
-    families.gauge("lifeboat_spool_reports", "Reports that wait to be sent.").sample(&[], spool.reports);
+    families
+        .gauge(
+            "lifeboat_spool_reports",
+            "Reports in the spool: those that wait to be sent, or all where there is no server.",
+        )
+        .sample(&[], spool.reports);
     let age =
         spool.oldest_seconds.filter(|_| spool.reports > 0).map(|stored| now_seconds.saturating_sub(stored));
     families
-        .gauge("lifeboat_spool_oldest_seconds", "Age of the oldest of them.")
+        .gauge("lifeboat_spool_oldest_seconds", "Age of the oldest that waits for its server; 0 without one.")
         .sample(&[], age.unwrap_or(0));
     let mut reports = families.counter("lifeboat_reports", "Reports by what became of them.");
     for (state, count) in &spool.counts {

@@ -125,6 +125,7 @@ impl Watch {
             suppressed,
             hung: Arc::clone(&hung),
             modules: modules.clone(),
+            has_server: destination.dsn.is_some(),
         };
         let sampler = Sampler::start(subject, serve);
         Ok(Self {

@@ -6,7 +6,7 @@ use crate::budget::{DEATH_LATENCY_MAX, LATENCY_MAX, Latency};
 use crate::catalogue::Severity;
 use crate::duration::Duration;
 use crate::inventory::form::Paper;
-use crate::inventory::{Fleet, Intervals, Inventory};
+use crate::inventory::{Channel, Fleet, Intervals, Inventory, Place};
 
 /// Four scrapes have to fit into the window of a rate.
 const SCRAPE_MAX: Duration = Duration::from_seconds(30);
@@ -23,6 +23,18 @@ pub(super) fn give(inventory: &Inventory, paper: Paper<'_>) {
 }
 
 fn of_destinations(inventory: &Inventory, paper: Paper<'_>) {
+    for destination in
+        inventory.destinations.iter().filter(|_| inventory.engines.alertmanager.version.is_none())
+    {
+        // Debian 12 has 0.25, which reads neither from a file.
+        if matches!(
+            destination.channel,
+            Channel::Telegram { .. } | Channel::Webhook { url: Place::Secret(_), .. }
+        ) {
+            let what = format!("destination {:?} asks for Alertmanager 0.26 or later", destination.name);
+            paper.hint(None, what, "add the one that runs, as version = \"0.28\" to [alertmanager]");
+        }
+    }
     let told: Vec<_> = inventory.destinations.iter().filter(|destination| !destination.is_watchdog).collect();
     if told.is_empty() {
         let remedy = "add [[destination]] with type = \"telegram\", \"slack\", \"pagerduty\", \"email\" or \"webhook\"";

@@ -227,6 +227,8 @@ fn overrides(panel: &Panel, asked: &Asked<'_>) -> Vec<Value> {
         is("unit", json!(unit));
         if panel.kind == PanelKind::Timeseries {
             is("custom.axisPlacement", json!("right"));
+            // The panel's thresholds are figures of its own axis.
+            is("custom.thresholdsStyle", json!({ "mode": "off" }));
         }
     }
     if query.is_below {

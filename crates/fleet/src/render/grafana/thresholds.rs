@@ -35,7 +35,8 @@ impl<'a> Figures<'a> {
     }
 
     fn is_floor(&self) -> bool {
-        self.name.ends_with("_min")
+        // `peers_min`, and `certificate_left_min_seconds` with its unit behind it.
+        self.name.split('_').any(|word| word == "min")
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::catalogue::{Alert, Dashboard, Panel};
+use crate::catalogue::{Alert, Dashboard, Panel, Scope};
 use crate::inventory::Inventory;
 use crate::render::rules::alerts_of;
 
@@ -11,7 +11,8 @@ pub(super) fn by<'a>(dashboard: &Dashboard, panel: &Panel, inventory: &'a Invent
     let place = format!("{}/{}", dashboard.id, panel.id);
     let stands = |alert: &Alert| {
         let in_fleet = |fleet| alerts_of(&inventory.catalogue, fleet).any(|other| other.name == alert.name);
-        inventory.fleets.iter().any(in_fleet)
+        // What watches the path of alerts itself is of no fleet.
+        alert.scope == Scope::Path || inventory.fleets.iter().any(in_fleet)
     };
     let alerts = inventory.catalogue.alerts.iter().filter(|alert| alert.panel == place);
     alerts.filter(|alert| stands(alert)).collect()
@@ -23,7 +24,7 @@ pub(super) fn links(alerts: &[&Alert], inventory: &Inventory) -> Vec<Value> {
     let mut links = Vec::new();
     for alert in alerts {
         let rule = format!("/alerting/list?search={}", alert.name);
-        links.push(link(format!("Alert {} ({:?})", alert.name, alert.severity), rule));
+        links.push(link(format!("Alert {} ({})", alert.name, alert.severity), rule));
         if let Some(runbook) = runbook(alert, inventory) {
             links.push(link(format!("Runbook {}", alert.name), runbook));
         }
@@ -41,7 +42,7 @@ pub(super) fn sentence(alerts: &[&Alert], inventory: &Inventory) -> String {
             Some(url) => format!("[{}]({url})", alert.name),
             None => format!("{} (`runbooks/{0}.md`)", alert.name),
         };
-        format!("{name} {:?}", alert.severity)
+        format!("{name} {}", alert.severity)
     };
     format!("\n\nWatched by {}.", alerts.iter().map(one).collect::<Vec<_>>().join(", "))
 }

@@ -42,7 +42,8 @@ type Lines = BTreeMap<String, Vec<Option<f64>>>;
 /// What Prometheus has of a node in this course, as series and values.
 pub(super) fn of(teller: Teller<'_>, phases: &[Phase]) -> Vec<(String, String)> {
     let pages = Pages::new(teller.speech, teller.generation, teller.window.seconds(), -LIVED_SECONDS);
-    let mut run = Run { teller, kept: pages.clone(), pages, lines: Lines::new(), number: 0 };
+    let mut run =
+        Run { teller, kept: pages.clone(), pages, lines: Lines::new(), keys: BTreeMap::new(), number: 0 };
     run.set_all(&Readings::default(), -LIVED_SECONDS);
     for phase in phases {
         run.phase(phase);
@@ -62,6 +63,8 @@ struct Run<'a> {
     /// Of what goes on through restarts.
     kept: Pages,
     lines: Lines,
+    /// The series of each endpoint in this phase, in the order of its page: the page's order does not change in one.
+    keys: BTreeMap<String, Vec<Option<String>>>,
     /// Of the next sample.
     number: usize,
 }
@@ -74,6 +77,7 @@ impl Run<'_> {
             self.pages = Pages::new(speech, self.teller.generation, window, self.now());
         }
         self.set_all(&phase.is, self.now());
+        self.keys.clear();
         for sample in 0..count {
             self.set_ramps(&phase.is, sample, count);
             for endpoint in self.endpoints() {
@@ -135,19 +139,26 @@ impl Run<'_> {
         }
         let answers = !phase.down.iter().any(|down| down == "*" || down == endpoint);
         let up = self.key("up", &BTreeMap::new(), endpoint, phase);
-        self.put(up, f64::from(u8::from(answers)));
+        put(&mut self.lines, &up, self.number, f64::from(u8::from(answers)));
         if !answers || !self.teller.is_told {
             return;
         }
         let now = self.now();
         let pages = if endpoint == KEPT { &mut self.kept } else { &mut self.pages };
-        let gone = gone(self.teller.speech, &phase.absent);
-        for Sample { name, labels, value } in pages.samples(endpoint, now) {
-            let metric =
-                ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
-            if !gone.iter().any(|gone| *gone == name || *gone == metric) {
-                let key = self.key(&name, &labels, endpoint, phase);
-                self.put(key, value);
+        let samples = pages.samples(endpoint, now);
+        if self.keys.get(endpoint).is_none_or(|keys| keys.len() != samples.len()) {
+            let gone = gone(self.teller.speech, &phase.absent);
+            let key = |sample: &Sample| {
+                let is_there = !gone.iter().any(|gone| is_of(&sample.name, gone));
+                is_there.then(|| self.key(&sample.name, &sample.labels, endpoint, phase))
+            };
+            let keys = samples.iter().map(key).collect();
+            self.keys.insert(endpoint.to_owned(), keys);
+        }
+        let number = self.number;
+        for (key, sample) in self.keys.get(endpoint).into_iter().flatten().zip(samples) {
+            if let Some(key) = key {
+                put(&mut self.lines, key, number, sample.value);
             }
         }
     }
@@ -168,12 +179,22 @@ impl Run<'_> {
             .collect();
         format!("{name}{{{}}}", labels.join(","))
     }
+}
 
-    fn put(&mut self, key: String, value: f64) {
-        let line = self.lines.entry(key).or_default();
-        line.resize(self.number, None);
+fn put(lines: &mut Lines, key: &str, number: usize, value: f64) {
+    if !lines.contains_key(key) {
+        lines.insert(key.to_owned(), Vec::new());
+    }
+    if let Some(line) = lines.get_mut(key) {
+        line.resize(number, None);
         line.push(Some(value));
     }
+}
+
+/// Whether a sample is of this metric, or of a histogram of that name.
+fn is_of(sample: &str, metric: &str) -> bool {
+    let rest = sample.strip_prefix(metric);
+    rest.is_some_and(|rest| ["", "_bucket", "_sum", "_count"].contains(&rest))
 }
 
 /// The metrics of the signals that there are not.

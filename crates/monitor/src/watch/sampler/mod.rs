@@ -54,6 +54,8 @@ pub(crate) struct Subject {
     pub(crate) hung: Arc<AtomicU64>,
     /// The node's modules, where they are looked after.
     pub(crate) modules: Option<Arc<Modules>>,
+    /// Whether reports are for a server; without one the spool is where they belong.
+    pub(crate) has_server: bool,
 }
 
 /// What the sampler has seen, for those who make the report.
@@ -282,7 +284,7 @@ impl Looker {
             taken_ms: u64::try_from(since.as_millis()).unwrap_or(0),
             processes: [self.process()].into_iter().chain(modules).collect(),
             cgroup: cgroup::cgroup_sample(self.subject.pid),
-            spool: spool::spool_sample(&self.subject.state_dir, self.counts(), suppressed),
+            spool: spool::spool_sample(&self.subject, self.counts(), suppressed),
             life,
             databases: self.databases.look(),
             ended: None,
@@ -376,6 +378,7 @@ mod tests {
             suppressed: Arc::default(),
             hung: Arc::default(),
             modules: None,
+            has_server: true,
         };
         Looker {
             start_ticks: None,

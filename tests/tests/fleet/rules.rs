@@ -1,0 +1,112 @@
+//! The tests that are rendered with the rules pass, in both generations of promtool; rules that are broken do not pass them.
+//!
+//! 1. render an inventory that has every profile, a fleet of one node and one of libp2p alone  2. promtool runs what was
+//! rendered beside the rules  3. break a rule  4. promtool says which alert no longer does what it should
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use lifeboat_tests::engines::Generation;
+use lifeboat_tests::{Outcome, Scratch, repository};
+
+use crate::configuration::render;
+
+/// Only bounds a test that hangs.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Every profile that there is, with whatever is off by itself.
+const EVERYTHING: &str = r#"
+[links]
+grafana = "https://grafana.example.org"
+runbooks = "https://runbooks.example.org"
+logs = "https://logs.example.org/?fleet={fleet}&node={node}"
+
+[[fleet]]
+name = "everything.test"
+version = "v0.38.0"
+owner = "delivery"
+profile = ["logos-delivery", "logos-core-modules", "cluster"]
+endpoints = { postgres = true, tls = true, rest = true }
+
+[fleet.nodes]
+"delivery-01.do-ams3.logos.test" = "10.1.0.1"
+"delivery-02.do-ams3.logos.test" = "10.1.0.2"
+"delivery-03.ac-cn-hongkong-c.logos.test" = "10.1.0.3"
+"delivery-04.ac-cn-hongkong-c.logos.test" = "10.1.0.4"
+"#;
+
+const SMALL: &str = r#"
+[[fleet]]
+name = "one.test"
+profile = "lifeboat"
+nodes = { "only-01" = "10.3.0.1" }
+
+[[fleet]]
+name = "plain.test"
+profile = "libp2p-generic"
+nodes = { "plain-01" = "10.2.0.1", "plain-02" = "10.2.0.2" }
+"#;
+
+/// The files of tests of a rendered tree.
+fn tests_of(out: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(out.join("prometheus/tests")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert!(!files.is_empty());
+    files
+}
+
+fn promtool(generation: Generation, out: &Path) -> Outcome {
+    generation.run("promtool").args(["test", "rules"]).args(tests_of(out)).timeout(PATIENCE).finish()
+}
+
+fn check(inventory: &str) {
+    let scratch = Scratch::new("rules");
+    let out = render(&scratch, inventory, &[]);
+    std::thread::scope(|scope| {
+        for generation in Generation::ALL {
+            let out = &out;
+            scope.spawn(move || drop(promtool(generation, out).output()));
+        }
+    });
+}
+
+#[test]
+fn every_alert_of_every_profile_does_what_it_should() {
+    check(EVERYTHING);
+}
+
+#[test]
+fn fleets_that_tell_little_have_alerts_that_work() {
+    check(SMALL);
+    check(&fs::read_to_string(repository("examples/fleets/minimal.toml")).unwrap());
+}
+
+/// A rule that is broken so is noticed.
+#[track_caller]
+fn breaks(out: &Path, file: &str, from: &str, to: &str, alert: &str) {
+    let path = out.join("prometheus/rules").join(file);
+    let rules = fs::read_to_string(&path).unwrap();
+    assert!(rules.contains(from), "{from} is not in {rules}");
+    fs::write(&path, rules.replace(from, to)).unwrap();
+    let outcome = promtool(Generation::Three, out);
+    fs::write(&path, rules).unwrap();
+    assert!(!outcome.succeeded(), "{from} became {to}, and nobody missed {alert}");
+    let said = format!("{}{}", outcome.stdout, outcome.stderr);
+    assert!(said.contains(alert), "{from} became {to}: {said}");
+}
+
+#[test]
+fn rules_that_are_broken_are_noticed() {
+    let scratch = Scratch::new("broken-rules");
+    let out = render(&scratch, SMALL, &[]);
+    // Too late, never, in health, at a target that is new, and as another text.
+    let one = "one.test.rules.yml";
+    breaks(&out, one, "for: 30s", "for: 5m", "NodeHung");
+    breaks(&out, one, "[1h]", "[10m]", "NodeDied");
+    breaks(&out, one, "== 2", ">= 0", "ComponentFailing");
+    breaks(&out, one, "offset 2m) == 1", "offset 2m) >= 0 or vector(1)", "CheckFailed");
+    breaks(&out, one, "died:", "fell:", "NodeDied");
+    breaks(&out, "plain.test.rules.yml", "< 180", "< 0", "PeersBelowMinimum");
+}
