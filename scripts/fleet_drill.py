@@ -33,6 +33,7 @@ ELSEWHERE = {
     "ModuleDied": "real modules do",
     "Watchdog": "it fires while all is well",
     "AlertDeliveryFailing": "it is about Alertmanager itself",
+    "HealthScoreLow": "where a node does not answer, NodeUnreachable is told in its place",
 }
 # An alert that watches hours needs hours: the tests of rules have those.
 TREND_SECONDS = 600
@@ -323,9 +324,9 @@ class Drill:
         where = fault.about.get("module") or fault.about.get("node") or fault.about["fleet"]
         if fault.seconds is None:
             said = fault.said or f"not told within {TOLD_SECONDS} s"
-            self.screen.line(f"  {self.screen.paint('31', '   –   ')}  {fault.alert:<20} {where}: {said}")
+            self.screen.line(f"  {self.screen.paint('31', '   –   ')}  {fault.alert:<22} {where}: {said}")
         else:
-            self.screen.line(f"  {self.screen.paint('1', f'{fault.seconds:5.1f} s')}  {fault.alert:<20} {where}: {fault.what}")
+            self.screen.line(f"  {self.screen.paint('1', f'{fault.seconds:5.1f} s')}  {fault.alert:<22} {where}: {fault.what}")
 
     def tell(self, faults):
         table = rows(faults)
@@ -350,22 +351,22 @@ def bound(alert):
 
 def rows(faults):
     """A line for each alert, the slowest last."""
-    lines = ["| alert | fault | told after, seconds | bound |", "|---|---|---|---|"]
+    lines = ["| alert | | fault | told after, seconds | bound |", "|---|---|---|---|---|"]
     groups = {}
     for fault in faults:
         groups.setdefault(fault.alert, []).append(fault)
     worst = lambda group: max((fault.seconds or float("inf") for fault in group))
     for alert, group in sorted(groups.items(), key=lambda item: worst(item[1])):
         seconds = [fault.seconds for fault in group if fault.seconds is not None]
-        what = group[0].what if len(group) == 1 else f"{len(group)} of them: " + "; ".join(
-            fault.what for fault in group) if len(group) <= 2 else f"{len(group)} nodes, in C, Rust and Nim"
+        what = group[0].what if len(group) == 1 else f"{len(group)} times: " + "; ".join(fault.what for fault in group)
+        severity = next((fault.told.labels.get("severity", "") for fault in group if fault.told), "")
         if len(seconds) < len(group):
             figure = "not told" if not seconds else f"{len(group) - len(seconds)} not told"
         elif len(seconds) > 2:
             figure = f"{min(seconds):.0f} / {statistics.median(seconds):.0f} / {max(seconds):.0f} (min / median / max)"
         else:
             figure = " and ".join(f"{each:.0f}" for each in sorted(seconds))
-        lines.append(f"| `{alert}` | {what} | {figure} | {bound(alert)} |")
+        lines.append(f"| `{alert}` | {severity} | {what} | {figure} | {bound(alert)} |")
     return lines
 
 
