@@ -204,7 +204,9 @@ class Demo:
             screen.wait("until the alert clears", cleared, CLEAR_SECONDS)
             told = cleared()
             screen.line(f"  the alert has cleared: the webhook was told {told.at - self.death.ended:.0f} s after the death")
-        others = {told.name for told in lab.webhook.told if told.is_firing} - {ALERT, "Watchdog"}
+        # Where all intervals are short, Prometheus takes some of them to find its targets, and misses these meanwhile.
+        later = [told for told in lab.webhook.told if told.is_firing and told.since >= self.death.ended]
+        others = {told.name for told in later} - {ALERT, "Watchdog"}
         screen.line(f"  other alerts: {', '.join(sorted(others)) or 'none'}")
         return 0
 

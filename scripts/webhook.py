@@ -11,9 +11,11 @@ import json
 import os
 import sys
 import textwrap
+import re
 import threading
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 HOST = "127.0.0.1"
@@ -43,6 +45,15 @@ class Told:
     @property
     def is_firing(self):
         return self.alert.get("status") == "firing"
+
+    @property
+    def since(self):
+        """When it began to fire, in seconds since 1970."""
+        began = re.sub(r"(\.\d{1,6})\d*", r"\1", self.alert.get("startsAt", "")).replace("Z", "+00:00")
+        try:
+            return datetime.fromisoformat(began).timestamp()
+        except ValueError:
+            return self.at
 
     @property
     def name(self):

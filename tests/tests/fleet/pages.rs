@@ -19,7 +19,7 @@ const OWN_RULES: &str = "groups: [{name: own, rules: [{alert: Mine, expr: 'libp2
                          labels: {severity: P2, owner: operators}}]}]\n";
 
 /// In the name of Prometheus, of its rules and of others, at a time long ago.
-const LIES: &str = "up 0\nscrape_samples_scraped 0\nALERTS{alertname=\"FleetDown\",alertstate=\"firing\"} 1\n\
+const LIES: &str = "up 0\nscrape_samples_scraped 0\nALERTS{alertname=\"NodeDied\",alertstate=\"firing\"} 1\n\
     fleet:node_expected:info{fleet=\"logos.test\",node=\"ghost\"} 1\n\
     libp2p_peers{fleet=\"other\",node=\"well\",job=\"lifeboat\"} 7 1000\n";
 
@@ -107,7 +107,7 @@ fn check(generation: Generation) {
     let labels =
         ["fleet", "job", "exported_fleet", "exported_node", "exported_job"].map(|name| lies[0].label(name));
     assert_eq!(labels, ["logos.test", "node", "other", "well", "lifeboat"]);
-    for query in ["m", "{exported_node=\"ghost\"}", "ALERTS{alertname=\"FleetDown\"}", "{node=\"ghost\"}"] {
+    for query in ["m", "{exported_node=\"ghost\"}", "ALERTS{alertname=\"NodeDied\"}", "{node=\"ghost\"}"] {
         assert_eq!(prometheus.query(query), [], "{query}");
     }
     // The engines' own pages are there for the alerts about the alert path.
