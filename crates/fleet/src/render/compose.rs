@@ -75,15 +75,11 @@ fn service(program: &Program, inventory: &Inventory) -> Value {
         command.push(format!("{storage}/{}", program.name));
         volumes.push(format!("{name}:/{name}", name = program.name));
     }
-    if program.name == "alertmanager" {
-        volumes.extend(secret_folders(inventory).into_iter().map(|folder| format!("{folder}:{folder}:ro")));
-    }
-    if program.name == "prometheus" {
-        let tokens = inventory.fleets.iter().filter_map(|fleet| fleet.consul.as_ref()?.token_file.as_deref());
-        let own = inventory.engines.prometheus.scrape_files.iter().map(String::as_str);
-        let folders: BTreeSet<String> = tokens.chain(own).filter_map(parent).collect();
-        let others = folders.into_iter().filter(|folder| !Path::new(folder).starts_with(PLACE));
-        volumes.extend(others.map(|folder| format!("{folder}:{folder}:ro")));
+    let mut volumes: Vec<Value> = volumes.into_iter().map(Value::from).collect();
+    match program.name {
+        "alertmanager" => volumes.extend(secret_mounts(inventory)),
+        "prometheus" => volumes.extend(prometheus_mounts(inventory)),
+        _ => {}
     }
     let health = if program.name == "node-exporter" {
         format!("{NODE_EXPORTER}/metrics")
@@ -125,15 +121,46 @@ fn healthcheck(address: &str) -> Value {
     json!({ "test": test, "interval": "30s", "timeout": "5s", "retries": 3, "start_period": "30s" })
 }
 
-/// The folders that hold secrets of destinations, for Alertmanager alone.
-pub(super) fn secret_folders(inventory: &Inventory) -> BTreeSet<String> {
+/// The files that hold secrets of destinations, for Alertmanager alone.
+pub(super) fn secret_files(inventory: &Inventory) -> BTreeSet<String> {
     let folder = &inventory.engines.alertmanager.secrets_dir;
     let secrets = inventory.destinations.iter().flat_map(|destination| destination.channel.secrets());
-    secrets.filter_map(|secret| parent(&secret.path(folder))).collect()
+    secrets.map(|secret| secret.path(folder)).collect()
 }
 
-fn parent(path: &str) -> Option<String> {
-    Path::new(path).parent().map(|folder| folder.display().to_string())
+/// Whether one of them lies in the inventory's own folder of secrets.
+pub(super) fn holds_secrets(inventory: &Inventory) -> bool {
+    let folder = Path::new(&inventory.engines.alertmanager.secrets_dir);
+    secret_files(inventory).iter().any(|file| Path::new(file).starts_with(folder))
+}
+
+/// What Alertmanager's container sees of them: no folder but the one that is there for secrets.
+fn secret_mounts(inventory: &Inventory) -> Vec<Value> {
+    let folder = inventory.engines.alertmanager.secrets_dir.as_str();
+    let files = secret_files(inventory);
+    let others = files.iter().map(String::as_str).filter(|file| !Path::new(file).starts_with(folder));
+    // The folder as a whole: a file that is renamed over stays the old one in a container.
+    holds_secrets(inventory).then_some(folder).into_iter().chain(others).map(mount).collect()
+}
+
+/// Consul's tokens by file. Scrapes of the operator's own by folder, since editors rename; but never with all of `/etc`.
+fn prometheus_mounts(inventory: &Inventory) -> Vec<Value> {
+    let tokens = inventory.fleets.iter().filter_map(|fleet| fleet.consul.as_ref()?.token_file.as_deref());
+    let own = inventory.engines.prometheus.scrape_files.iter().map(|path| {
+        let is_deep = |folder: &&Path| folder.components().count() > 2;
+        Path::new(path).parent().filter(is_deep).and_then(Path::to_str).unwrap_or(path)
+    });
+    let paths: BTreeSet<&str> =
+        tokens.chain(own).filter(|path| !Path::new(path).starts_with(PLACE)).collect();
+    paths.into_iter().map(mount).collect()
+}
+
+/// The long form takes any path, and makes no folder where a file is missing.
+fn mount(path: &str) -> Value {
+    let path = path.replace('$', "$$");
+    json!({
+        "type": "bind", "source": path, "target": path, "read_only": true, "bind": { "create_host_path": false },
+    })
 }
 
 fn add(service: &mut Value, key: &str, value: Value) {

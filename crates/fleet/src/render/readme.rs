@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::compose::secret_folders;
+use super::compose::{holds_secrets, secret_files};
 use super::programs::PLACE;
 use super::tree::Tree;
 use crate::catalogue::Severity;
@@ -41,15 +41,42 @@ fn secrets(inventory: &Inventory) -> String {
     if inventory.fleets.iter().any(|fleet| fleet.consul.is_some()) {
         text.push_str("\nDebian's build of Prometheus cannot ask Consul; upstream's can.\n");
     }
-    for folder in secret_folders(inventory) {
-        let _ = write!(
-            text,
-            "\nAlertmanager alone reads `{folder}`. With systemd:\n\n```sh\nuseradd --system lifeboat-alertmanager\n\
-             chown -R lifeboat-alertmanager {folder}\nchmod -R u=rX,go= {folder}\n```\n\nIn a container it is the user \
-             65534: `chown -R 65534 {folder}`.\n"
-        );
-    }
+    text.push_str(&rights(inventory));
     text
+}
+
+/// Each file by itself: the folder above one may be `/etc`, and is nobody's to give away.
+fn rights(inventory: &Inventory) -> String {
+    let files = secret_files(inventory);
+    if files.is_empty() {
+        return String::new();
+    }
+    let own = holds_secrets(inventory).then_some(inventory.engines.alertmanager.secrets_dir.as_str());
+    let commands = |user: &str| {
+        let mut text = String::new();
+        if let Some(folder) = own {
+            let folder = quoted(folder);
+            let _ = writeln!(text, "chown {user} {folder} && chmod 0700 {folder}");
+        }
+        for file in &files {
+            let file = quoted(file);
+            let _ = writeln!(text, "chown {user} {file} && chmod 0400 {file}");
+        }
+        text
+    };
+    let (unit, container) = (commands("lifeboat-alertmanager"), commands("65534"));
+    format!(
+        "\nOf these, Alertmanager alone reads its own. With systemd:\n\n```sh\nuseradd --system \
+         lifeboat-alertmanager\n{unit}```\n\nIn a container it is the user 65534:\n\n```sh\n{container}```\n\nThat user \
+         must also get through every folder above them. A container sees a file that was replaced when it starts again; in \
+         the inventory's `secrets_dir`, at once.\n"
+    )
+}
+
+/// As a shell reads it back.
+fn quoted(path: &str) -> String {
+    let is_plain = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte));
+    if is_plain { path.to_owned() } else { format!("'{}'", path.replace('\'', r"'\''")) }
 }
 
 /// For every fleet and owner, and each severity, the destinations that get it.

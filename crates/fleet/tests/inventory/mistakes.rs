@@ -13,6 +13,15 @@ profile = ["libp2p-generic", "lifeboat"]
 /// The lines of a case, and what is told of them.
 const CASES: &[(&str, &str)] = &[
     ("[intervals", "6:11: unclosed table, expected `]`"),
+    (
+        "[alertmanager]\nsecrets_dir = \"/etc/\"",
+        r#"7:15: `secrets_dir` "/etc/" is no folder of its own: name one that holds secrets alone, as "/etc/alertmanager/secrets""#,
+    ),
+    ("[alertmanager]\nsecrets_dir = \"/\"", r#"7:15: `secrets_dir` "/" is no folder of its own: "#),
+    (
+        "[alertmanager]\nsecrets_dir = \"/etc/secrets/../..\"",
+        r#"7:15: `secrets_dir` "/etc/secrets/../.." is no folder of its own: "#,
+    ),
     ("[intervalls]", r#"6:2: the inventory has no key `intervalls`: did you mean "intervals"?"#),
     ("[intervals]\nscrap = \"15s\"", r#"7:1: [intervals] has no key `scrap`: did you mean "scrape"?"#),
     (

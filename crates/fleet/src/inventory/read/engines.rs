@@ -1,5 +1,7 @@
 //! How often things happen, where the engines are, and what people open.
 
+use std::path::{Component, Path};
+
 use toml::de::DeValue;
 
 use super::{absolute, address_of, host_and_port, plain_name};
@@ -99,9 +101,25 @@ fn alertmanager(form: Form<'_>, alertmanager: &mut Alertmanager) {
         alertmanager.addresses = addresses;
     }
     alertmanager.version = version(&form, Version { major: 0, minor: 25 });
-    let folder = form.text("secrets_dir").and_then(|path| absolute(&form, &path));
-    replace(&mut alertmanager.secrets_dir, folder);
+    let folder = form.text("secrets_dir");
+    if let Some(path) =
+        folder.as_ref().filter(|path| path.get_ref().starts_with('/') && !is_own_folder(path.get_ref()))
+    {
+        let what = format!("`secrets_dir` {:?} is no folder of its own", path.get_ref());
+        form.paper.refuse(
+            path.span(),
+            what,
+            "name one that holds secrets alone, as \"/etc/alertmanager/secrets\"",
+        );
+    }
+    replace(&mut alertmanager.secrets_dir, folder.and_then(|path| absolute(&form, &path)));
     form.finish();
+}
+
+/// Not `/` nor a folder right below it: the rendering says to give this one to Alertmanager.
+fn is_own_folder(path: &str) -> bool {
+    let parts: Vec<_> = Path::new(path).components().skip(1).collect();
+    parts.len() >= 2 && parts.iter().all(|part| matches!(part, Component::Normal(_)))
 }
 
 fn replace(place: &mut String, said: Option<String>) {

@@ -1,0 +1,62 @@
+//! What is rendered for those who run the engines: who gets which right, and what containers see.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use lifeboat_fleet::{Inventory, Options, Tree};
+
+const FLEET: &str = r#"[[fleet]]
+name = "logos.test"
+profile = ["libp2p-generic", "lifeboat"]
+[fleet.nodes]
+"node-01" = "10.1.0.1"
+"#;
+
+fn rendered(lines: &str) -> Tree {
+    let inventory = Inventory::read("fleet.toml", &format!("{FLEET}{lines}"))
+        .unwrap_or_else(|problems| panic!("{problems}"));
+    lifeboat_fleet::render(&inventory, Options { accelerate: 2 }).unwrap()
+}
+
+const SECRETS: &str = r#"
+[[destination]]
+type = "telegram"
+bot_token_file = "/etc/token"
+chat_id = 1
+[[destination]]
+type = "slack"
+api_url_file = "/it's $HOME/slack"
+[[destination]]
+type = "pagerduty"
+routing_key_env = "PAGER"
+"#;
+
+#[test]
+fn no_folder_is_given_away_but_the_one_of_secrets() {
+    let tree = rendered(SECRETS);
+    let readme = tree.text("README.md").unwrap();
+    for line in [
+        "chown lifeboat-alertmanager /etc/token && chmod 0400 /etc/token",
+        r"chown 65534 '/it'\''s $HOME/slack' && chmod 0400 '/it'\''s $HOME/slack'",
+        "chown 65534 /etc/alertmanager/secrets && chmod 0700 /etc/alertmanager/secrets",
+        "chown 65534 /etc/alertmanager/secrets/PAGER && chmod 0400 /etc/alertmanager/secrets/PAGER",
+    ] {
+        assert!(readme.lines().any(|shown| shown == line), "{line}\n{readme}");
+    }
+    assert!(!readme.contains("-R"), "{readme}");
+    let compose = tree.text("compose.yaml").unwrap();
+    for source in ["/etc/token", "/it's $$HOME/slack", "/etc/alertmanager/secrets"] {
+        assert!(compose.contains(&format!("source: {source}\n")), "{source}\n{compose}");
+    }
+    assert!(!compose.contains("source: /etc\n") && !compose.contains("/etc:/etc"), "{compose}");
+    // Without a secret in that folder nobody is told to touch it.
+    let tree = rendered("[[destination]]\ntype = \"slack\"\napi_url_file = \"/slack\"\n");
+    let readme = tree.text("README.md").unwrap();
+    assert!(readme.contains("chown 65534 /slack &&") && !readme.contains("/etc/alertmanager"), "{readme}");
+}
+
+#[test]
+fn a_containers_prometheus_sees_the_files_that_it_reads() {
+    let tree = rendered("[prometheus]\nscrape_files = [\"/own.yml\", \"/etc/scrapes/own/*.yml\"]\n");
+    let compose = tree.text("compose.yaml").unwrap();
+    assert!(compose.contains("source: /own.yml\n"), "{compose}");
+    assert!(compose.contains("source: /etc/scrapes/own\n"), "{compose}");
+}
