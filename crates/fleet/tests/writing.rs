@@ -63,6 +63,13 @@ fn a_second_rendering_writes_no_byte() {
 }
 
 #[test]
+fn two_texts_under_one_path_are_told() {
+    assert!(tree(&[("a.yml", "a"), ("b.yml", "b")]).whole().is_ok());
+    let told = tree(&[("a.yml", "a"), ("b.yml", "b"), ("a.yml", "c")]).whole().unwrap_err();
+    assert_eq!(told, "two files would be a.yml: give a fleet or an endpoint another name");
+}
+
+#[test]
 fn what_others_wrote_stays_and_what_is_no_longer_rendered_goes() {
     let folder = tempfile::tempdir().unwrap();
     tree(&[("rules/a.yml", "a"), ("rules/b.yml", "b"), ("old/c.yml", "c")]).write(folder.path()).unwrap();

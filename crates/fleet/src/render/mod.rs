@@ -53,7 +53,7 @@ pub fn render(inventory: &Inventory, options: Options) -> Result<Tree, String> {
     if options.accelerate == 1 {
         rule_tests::render(inventory, &mut tree)?;
     }
-    Ok(tree)
+    tree.whole()
 }
 
 /// Whether an inventory can be rendered.
@@ -76,5 +76,5 @@ fn without_tests(inventory: &Inventory, options: Options) -> Result<Tree, String
     compose::render(inventory, &mut tree)?;
     systemd::render(inventory, &mut tree);
     readme::render(inventory, &mut tree);
-    Ok(tree)
+    tree.whole()
 }

@@ -10,6 +10,8 @@ use super::{plan, write};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tree {
     files: BTreeMap<PathBuf, String>,
+    /// The first path that two texts were added under.
+    twice: Option<PathBuf>,
 }
 
 /// What became of a rendering, or would.
@@ -36,9 +38,28 @@ impl Written {
 }
 
 impl Tree {
-    /// Adds a file.
+    /// Adds a file. Two under one path are told by [`Tree::whole`].
     pub fn add(&mut self, path: impl Into<PathBuf>, text: String) {
-        self.files.insert(path.into(), text);
+        let path = path.into();
+        if self.files.contains_key(&path) {
+            self.twice.get_or_insert(path);
+        } else {
+            self.files.insert(path, text);
+        }
+    }
+
+    /// The tree, if every text has a path of its own.
+    ///
+    /// # Errors
+    /// The path that two of them have.
+    pub fn whole(self) -> Result<Self, String> {
+        match self.twice {
+            Some(path) => Err(format!(
+                "two files would be {}: give a fleet or an endpoint another name",
+                path.display()
+            )),
+            None => Ok(self),
+        }
     }
 
     /// Paths and texts.

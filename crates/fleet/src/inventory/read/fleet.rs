@@ -37,6 +37,14 @@ impl Reader {
             let what = format!("fleet {:?} stands twice", name.get_ref());
             form.paper.refuse(name.span(), what, "give one of them another name");
         }
+        if let Some(name) = name.as_ref().filter(|name| has_files_of_others(name.get_ref())) {
+            let what = format!("fleet {:?} would share its files of rules with others", name.get_ref());
+            form.paper.refuse(
+                name.span(),
+                what,
+                "name it neither path nor with .trends or .hours at the end",
+            );
+        }
         let (profiles, speech) = self.speech(&form);
         let wishes = form.table("endpoints", "[fleet.endpoints]");
         let wishes = wishes.map(|form| of_endpoints(&form, speech.as_ref())).unwrap_or_default();
@@ -126,6 +134,11 @@ impl Reader {
         }
         thresholds
     }
+}
+
+/// `path.rules.yml` is of the engines, `NAME.trends…` and `NAME.hours…` are of the fleet NAME.
+fn has_files_of_others(name: &str) -> bool {
+    name == "path" || [".trends", ".hours"].iter().any(|end| name.ends_with(end))
 }
 
 /// The wishes for endpoints that there are.
