@@ -22,6 +22,19 @@ const CASES: &[(&str, &str)] = &[
         "[alertmanager]\nsecrets_dir = \"/etc/secrets/../..\"",
         r#"7:15: `secrets_dir` "/etc/secrets/../.." is no folder of its own: "#,
     ),
+    (
+        "[links]\nlogs = \"https://logs.example.org/?token=abc\"",
+        "7:8: `logs` bears a key or a password: everybody who is told would read it: leave the key out, and let people log in; of a repository, name a branch, not a commit",
+    ),
+    ("[links]\nreports = \"https://hooks.slack.com/x\"", "7:11: `reports` bears a key or a password: "),
+    (
+        "[[fleet]]\nname = \"path\"\nprofile = \"lifeboat\"\n[fleet.nodes]\nb = \"10.1.0.2\"",
+        r#"7:8: fleet "path" would share its files of rules with others: name it neither path nor with .trends or .hours at the end"#,
+    ),
+    (
+        "[[fleet]]\nname = \"logos.test.hours\"\nprofile = \"lifeboat\"\n[fleet.nodes]\nb = \"10.1.0.2\"",
+        r#"7:8: fleet "logos.test.hours" would share its files"#,
+    ),
     ("[intervalls]", r#"6:2: the inventory has no key `intervalls`: did you mean "intervals"?"#),
     ("[intervals]\nscrap = \"15s\"", r#"7:1: [intervals] has no key `scrap`: did you mean "scrape"?"#),
     (

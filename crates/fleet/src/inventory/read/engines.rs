@@ -38,7 +38,13 @@ pub(super) fn links(form: &Form<'_>) -> Links {
     let Some(form) = form.table("links", "[links]") else { return Links::default() };
     let link = |key| {
         let text = form.text(key)?;
-        if let Some(remedy) = address::wrong_url(text.get_ref()) {
+        if address::is_secret_url(text.get_ref()) {
+            // Links stand in rules and in messages; the address is not shown again.
+            let what = format!("`{key}` bears a key or a password: everybody who is told would read it");
+            let remedy =
+                "leave the key out, and let people log in; of a repository, name a branch, not a commit";
+            form.paper.refuse(text.span(), what, remedy);
+        } else if let Some(remedy) = address::wrong_url(text.get_ref()) {
             form.paper.refuse(text.span(), format!("`{key}` is no web address"), remedy);
         }
         Some(text.get_ref().trim_end_matches('/').to_owned())
