@@ -60,3 +60,11 @@ fn a_containers_prometheus_sees_the_files_that_it_reads() {
     assert!(compose.contains("source: /own.yml\n"), "{compose}");
     assert!(compose.contains("source: /etc/scrapes/own\n"), "{compose}");
 }
+
+#[test]
+fn the_link_to_reports_gets_into_alerts() {
+    let tree = rendered("[links]\nreports = \"https://reports.example.org/?of={node}\"\n");
+    let rules = tree.text("prometheus/rules/logos.test.rules.yml").unwrap();
+    assert!(rules.contains("https://reports.example.org/?of={{ $labels.node }}"), "{rules}");
+    assert!(!rendered("").text("prometheus/rules/logos.test.rules.yml").unwrap().contains("reports_url"));
+}

@@ -262,9 +262,10 @@ pub(super) fn annotations_of(alert: &Alert, inventory: &Inventory) -> BTreeMap<&
         };
         annotations.insert("dashboard_url", format!("{grafana}/d/lifeboat-{dashboard}{of}"));
     }
-    if let Some(logs) = links.logs.as_ref().filter(|_| alert.scope == Scope::Node) {
-        let link = logs.replace("{fleet}", "{{ $labels.fleet }}").replace("{node}", "{{ $labels.node }}");
-        annotations.insert("logs_url", link);
+    for (name, link) in [("logs_url", &links.logs), ("reports_url", &links.reports)] {
+        let Some(link) = link.as_ref().filter(|_| alert.scope == Scope::Node) else { continue };
+        let link = link.replace("{fleet}", "{{ $labels.fleet }}").replace("{node}", "{{ $labels.node }}");
+        annotations.insert(name, link);
     }
     annotations
 }
