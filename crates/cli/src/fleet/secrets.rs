@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use lifeboat_fleet::{Inventory, Secret};
@@ -27,15 +27,44 @@ pub(super) fn run(inventory: &Inventory, out: Option<&Path>) -> Result<(), Failu
     }
     let failed = |error: io::Error| Failure::no(format!("cannot write to {}: {error}", folder.display()));
     if !names.is_empty() {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed)?;
+        make(&folder).map_err(failed)?;
     }
     for name in &names {
         write(&folder.join(name), value(name).unwrap_or_default().trim()).map_err(failed)?;
     }
     match names.as_slice() {
         [] => print("no destination has a secret of the environment\n"),
-        names => print(&format!("wrote {} to {}\n", names.join(", "), folder.display())),
+        names => {
+            let owners = owners(&folder, names).map_err(failed)?;
+            print(&format!(
+                "wrote {} to {}\nthe user that Alertmanager runs as must be able to read them (lifeboat-alertmanager, or \
+                 65534 in a container):\n{owners}",
+                names.join(", "),
+                folder.display()
+            ))
+        }
     }
+}
+
+/// Only the last folder is closed to others: those above it are not ours.
+fn make(folder: &Path) -> io::Result<()> {
+    if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        fs::create_dir_all(parent)?;
+    }
+    match fs::DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
+        made => made,
+    }
+}
+
+/// To whom each file belongs, a line for each.
+fn owners(folder: &Path, names: &[&str]) -> io::Result<String> {
+    let of = |name: &&str| {
+        let found = fs::metadata(folder.join(name))?;
+        let (user, group, mode) = (found.uid(), found.gid(), found.mode() & 0o777);
+        Ok(format!("  {name}: of user {user}, group {group}, mode {mode:04o}\n"))
+    };
+    names.iter().map(of).collect()
 }
 
 /// Readable to this user alone from its first byte on; who reads at that moment sees the old secret or the new one.
@@ -46,7 +75,37 @@ fn write(path: &Path, secret: &str) -> io::Result<()> {
         _ => {}
     }
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
-    file.write_all(secret.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&fresh, path)
+    let done = file
+        .write_all(secret.as_bytes())
+        .and_then(|()| hand_over(&file, path))
+        .and_then(|()| file.sync_all())
+        .and_then(|()| fs::rename(&fresh, path));
+    if done.is_err() {
+        // What is left would be a secret that nobody knows of.
+        drop(fs::remove_file(&fresh));
+    }
+    done
+}
+
+/// Whoever could read the old file can read the new one; the first belongs to whom the folder belongs to.
+fn hand_over(file: &fs::File, path: &Path) -> io::Result<()> {
+    let own = file.metadata()?;
+    let give = |to: &fs::Metadata| match (own.uid(), own.gid()) == (to.uid(), to.gid()) {
+        true => Ok(()),
+        false => fchown(file, Some(to.uid()), Some(to.gid())),
+    };
+    match fs::symlink_metadata(path) {
+        Ok(old) if old.is_file() => {
+            give(&old)?;
+            file.set_permissions(fs::Permissions::from_mode(old.mode() & 0o777))
+        }
+        _ => {
+            let folder = path.parent().map(fs::metadata).transpose()?;
+            match folder.map(|folder| give(&folder)) {
+                // Nobody was to read it before; what is printed says who can now.
+                Some(Err(error)) if error.kind() != io::ErrorKind::PermissionDenied => Err(error),
+                _ => Ok(()),
+            }
+        }
+    }
 }

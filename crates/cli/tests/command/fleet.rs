@@ -1,7 +1,7 @@
 //! `lifeboat fleet check` and `fleet secrets`: what is right, what is wrong, what is not watched, and who may read a secret.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::PathBuf;
 
 use serde_json::Value;
@@ -117,4 +117,35 @@ fn a_secret_of_the_environment_gets_to_a_file_that_nobody_else_reads() {
         assert_eq!((mode(&file), mode(&out)), (0o600, 0o700));
         assert_eq!(fs::read_dir(&out).unwrap().count(), 1);
     }
+}
+
+#[test]
+fn a_secret_that_is_written_again_stays_readable_to_whom_it_belongs() {
+    let (folder, path) = inventory(RIGHT);
+    let out = folder.path().join("above/secrets");
+    let mut command = lifeboat();
+    command.env("LIFEBOAT_TEST_SLACK", "one").args(["fleet", "secrets", "--out"]).arg(&out).arg(&path);
+    assert_eq!(run(&mut command).code, 0);
+    let file = out.join("LIFEBOAT_TEST_SLACK");
+    let mode = |path: &PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    // Folders above are made as any other program makes them.
+    assert_eq!(mode(&folder.path().join("above")) & 0o500, 0o500);
+    assert_eq!(mode(&out), 0o700);
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o440)).unwrap();
+    // Root alone can give a file away.
+    let is_given = chown(&file, Some(65534), Some(65534)).is_ok();
+    let said = run(command.env("LIFEBOAT_TEST_SLACK", "two"));
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert_eq!((fs::read_to_string(&file).unwrap().as_str(), mode(&file)), ("two", 0o440));
+    let found = fs::metadata(&file).unwrap();
+    if is_given {
+        assert_eq!((found.uid(), found.gid()), (65534, 65534));
+        // The first file of a folder is of whom the folder is.
+        fs::remove_file(&file).unwrap();
+        chown(&out, Some(65534), Some(65534)).unwrap();
+        assert_eq!(run(&mut command).code, 0);
+        assert_eq!((fs::metadata(&file).unwrap().uid(), mode(&file)), (65534, 0o600));
+    }
+    let told = format!("LIFEBOAT_TEST_SLACK: of user {}, group {}, mode 0440", found.uid(), found.gid());
+    assert!(said.stdout.contains(&told), "{}", said.stdout);
 }

@@ -33,7 +33,7 @@ const CASES: &[(&str, &str)] = &[
     ),
     (
         "[[fleet]]\nname = \"logos.test.hours\"\nprofile = \"lifeboat\"\n[fleet.nodes]\nb = \"10.1.0.2\"",
-        r#"7:8: fleet "logos.test.hours" would share its files"#,
+        r#"7:8: fleet "logos.test.hours" would share its files of rules with others: "#,
     ),
     ("[intervalls]", r#"6:2: the inventory has no key `intervalls`: did you mean "intervals"?"#),
     ("[intervals]\nscrap = \"15s\"", r#"7:1: [intervals] has no key `scrap`: did you mean "scrape"?"#),
