@@ -1,7 +1,7 @@
 //! `lifeboat fleet render`.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use lifeboat_fleet::{Inventory, Options, Written};
@@ -68,7 +68,25 @@ fn text_of(written: &Written, check: bool) -> String {
             written.removed.len()
         );
     }
+    let engines = reloads(written);
+    if !engines.is_empty() {
+        let then = if check { "would then need" } else { "need" };
+        let _ = writeln!(text, "these {then} a reload, as README.md there says: {}", engines.join(", "));
+    }
     text
+}
+
+/// The engines that see what was changed or removed only when they are told to read their files again.
+fn reloads(written: &Written) -> Vec<&'static str> {
+    const FILES: [(&str, &[&str]); 3] = [
+        ("Prometheus", &["prometheus/prometheus.yml", "prometheus/rules"]),
+        ("Alertmanager", &["alertmanager"]),
+        ("blackbox", &["blackbox"]),
+    ];
+    let touched = |file: &&str| {
+        written.changed.iter().chain(&written.removed).any(|path: &PathBuf| path.starts_with(Path::new(file)))
+    };
+    FILES.iter().filter(|(_, files)| files.iter().any(|file| touched(&file))).map(|(name, _)| *name).collect()
 }
 
 fn json_of(written: &Written) -> String {
@@ -78,6 +96,7 @@ fn json_of(written: &Written) -> String {
         "kept": written.kept,
         "by_hand": written.by_hand,
         "unchanged": written.unchanged.len(),
+        "reload": reloads(written),
     });
     format!("{document}\n")
 }

@@ -149,3 +149,25 @@ fn a_secret_that_is_written_again_stays_readable_to_whom_it_belongs() {
     let told = format!("LIFEBOAT_TEST_SLACK: of user {}, group {}, mode 0440", found.uid(), found.gid());
     assert!(said.stdout.contains(&told), "{}", said.stdout);
 }
+
+#[test]
+fn a_rendering_names_the_engines_that_need_a_reload() {
+    let (folder, path) = inventory(RIGHT);
+    let out = folder.path().join("out");
+    let render = |text: &str, more: &[&str]| {
+        fs::write(&path, text).unwrap();
+        run(lifeboat().args(["fleet", "render", "--out"]).arg(&out).args(more).arg(&path)).stdout
+    };
+    let last = |shown: &str| shown.lines().last().unwrap_or_default().to_owned();
+    let need = "these need a reload, as README.md there says: ";
+    assert_eq!(last(&render(RIGHT, &[])), format!("{need}Prometheus, Alertmanager, blackbox"));
+    assert_eq!(last(&render(RIGHT, &[])).split_once(' ').unwrap().0, "0");
+    // Without a node its rules still expect it until they are read again.
+    let fewer = RIGHT.replace("\"node-02.do-ams3.logos.test\" = \"10.1.0.2\"\n", "");
+    let would = render(&fewer, &["--check"]);
+    assert_eq!(last(&would), "these would then need a reload, as README.md there says: Prometheus");
+    let told: Value = serde_json::from_str(&render(&fewer, &["--json"])).unwrap();
+    assert_eq!(told["reload"], serde_json::json!(["Prometheus"]));
+    let told: Value = serde_json::from_str(&render(&fewer, &["--json"])).unwrap();
+    assert_eq!(told["reload"], serde_json::json!([]));
+}
