@@ -105,13 +105,17 @@ fn of_fleet(page: &mut Rows, inventory: &Inventory, fleet: &Fleet) {
     }
 }
 
-/// How soon somebody is told: "a death within 50s, anything within 4m30s".
+/// How soon somebody is told: "a death within 50s, a fault that is there within 4m30s, trends excepted".
 fn soon(inventory: &Inventory, fleet: &Fleet) -> String {
     let of = |alert| Latency::of(alert, fleet, &inventory.intervals).whole();
     let death = inventory.watched(fleet).find(|alert| alert.name == "NodeDied").map(of);
     let death = death.map_or(String::new(), |latency| format!("a death within {latency}, "));
-    let longest = inventory.watched(fleet).map(of).max().unwrap_or_default();
-    format!("{death}anything within {longest}")
+    let faults = inventory.watched(fleet).filter(|alert| !alert.trend);
+    let longest = faults.map(of).max().unwrap_or_default();
+    // A trend is of what has not happened yet, and takes hours to be one.
+    let has_trends = inventory.watched(fleet).any(|alert| alert.trend);
+    let but = if has_trends { ", trends excepted" } else { "" };
+    format!("{death}a fault that is there within {longest}{but}")
 }
 
 /// "6: do-ams3 3, gc-us-central1-a 3".

@@ -134,8 +134,10 @@ fn a_key_of_another_type_is_not_known() {
 
 #[test]
 fn who_would_hear_nothing_is_hinted_at() {
-    let hints =
-        |lines: &str| -> Vec<String> { read(lines).hints.into_iter().map(|hint| hint.what).collect() };
+    let hints = |lines: &str| -> Vec<String> {
+        let inventory = read(&format!("{lines}[links]\nrunbooks = \"https://books.example.org\"\n"));
+        inventory.hints.into_iter().map(|hint| hint.what).collect()
+    };
     assert_eq!(hints(""), ["nobody is told of an alert"]);
     let telegram = "[[destination]]\ntype = \"telegram\"\nbot_token_file = \"/t\"\nchat_id = 1\n";
     let newer = "destination \"telegram\" asks for Alertmanager 0.26 or later".to_owned();
@@ -152,4 +154,12 @@ fn who_would_hear_nothing_is_hinted_at() {
         "alerts P0 and P1 of fleet \"waku.test\" with owner \"operators\" reach nobody",
     ];
     assert_eq!(hints(&some), missed);
+}
+
+#[test]
+fn a_message_without_a_way_to_runbooks_is_hinted_at() {
+    let chat = "[[destination]]\ntype = \"webhook\"\nurl = \"http://a.b/c\"\n";
+    let hints = read(chat).hints;
+    let hint = hints.iter().find(|hint| hint.what.contains("runbooks/NAME.md")).unwrap();
+    assert!(hint.remedy.starts_with("add runbooks = \"https://…\" to [links]"), "{}", hint.remedy);
 }

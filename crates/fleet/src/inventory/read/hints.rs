@@ -14,6 +14,13 @@ const SCRAPE_MAX: Duration = Duration::from_seconds(30);
 pub(super) fn give(inventory: &Inventory, paper: Paper<'_>) {
     of_destinations(inventory, paper);
     of_intervals(inventory, paper);
+    // Without a message there is nothing to open it from.
+    if inventory.links.runbooks.is_none() && !inventory.destinations.is_empty() {
+        let what = "alerts name their runbook as runbooks/NAME.md, which nobody can open from a message";
+        let remedy =
+            "add runbooks = \"https://…\" to [links]: where the rendered folder runbooks can be read";
+        paper.hint(None, what, remedy);
+    }
     for fleet in &inventory.fleets {
         if fleet.consul.is_some() && fleet.nodes_min == 0 {
             let what = format!("fleet {:?} does not say how many nodes it has", fleet.name);
