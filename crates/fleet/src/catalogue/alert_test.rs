@@ -50,6 +50,9 @@ pub struct AlertTest {
     /// Other courses in which it must fire by the end.
     #[serde(default)]
     pub fires: Vec<Scenario>,
+    /// Courses at whose end it must not fire, whatever it did before.
+    #[serde(default)]
+    pub clears: Vec<Scenario>,
 }
 
 /// A course of things.

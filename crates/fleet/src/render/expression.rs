@@ -57,11 +57,25 @@ pub(crate) fn of_rule(text: &str, fleet: &Fleet, accelerate: u64) -> Result<Stri
     Ok(accelerated(&lines.collect::<Vec<_>>().join("\n"), accelerate))
 }
 
-/// The endpoints by which a node tells that it lives, as a matcher's pattern: not those of its host, nor of its database.
+/// The endpoints by which a node tells that it lives, as a matcher's pattern: not those of what it shares with others. Where
+/// a fleet has no such endpoint, all that are scraped tell it: with none every node would be dead for ever.
 pub(crate) fn jobs_of_life(fleet: &Fleet) -> String {
-    let own = fleet.speech.endpoints.iter().filter(|(_, endpoint)| endpoint.probe.is_none());
-    let names = own.map(|(name, _)| name.as_str()).filter(|name| !["host", "postgres"].contains(name));
-    names.collect::<Vec<_>>().join("|")
+    let has = |name: &String| {
+        fleet.nodes.is_empty() || fleet.nodes.iter().any(|node| node.endpoints.contains_key(name))
+    };
+    let all = || fleet.speech.endpoints.iter().filter(|(name, _)| fleet.consul.is_some() || has(name));
+    let scraped = || all().filter(|(_, endpoint)| endpoint.probe.is_none());
+    let own: Vec<_> = scraped().filter(|(_, endpoint)| !endpoint.is_shared).collect();
+    let jobs = if own.is_empty() { scraped().collect() } else { own };
+    let jobs = if jobs.is_empty() { all().collect() } else { jobs };
+    let names: Vec<String> = jobs.into_iter().map(|(name, _)| plain_in_pattern(name)).collect();
+    names.join("|")
+}
+
+/// A name that stands for itself in a pattern, within the quotes of PromQL: JSON's escapes are PromQL's.
+fn plain_in_pattern(name: &str) -> String {
+    let quoted = Value::from(super::relabel::plain_regex(name)).to_string();
+    quoted.trim_matches('"').to_owned()
 }
 
 fn expanded(
@@ -142,7 +156,34 @@ fn push_divided<'a>(text: &'a str, by: u64, fast: &mut String) -> &'a str {
 
 #[cfg(test)]
 mod tests {
-    use super::accelerated;
+    use super::{accelerated, jobs_of_life};
+    use crate::Inventory;
+
+    fn life_of(fleet: &str) -> String {
+        let fleet = format!("[[fleet]]\nname = \"f.test\"\nnodes = {{ one = \"10.0.0.1\" }}\n{fleet}");
+        let inventory = Inventory::read("fleet.toml", &fleet).unwrap_or_else(|all| panic!("{all}"));
+        jobs_of_life(&inventory.fleets[0])
+    }
+
+    #[test]
+    fn what_a_node_shares_with_others_does_not_tell_that_it_lives() {
+        assert_eq!(life_of("profile = \"logos-delivery\"\nendpoints = { postgres = true }"), "lifeboat|node");
+    }
+
+    #[test]
+    fn where_nothing_else_is_scraped_what_is_shared_tells_that_a_node_lives() {
+        assert_eq!(life_of("profile = \"host\""), "host");
+        assert_eq!(
+            life_of("profile = \"logos-delivery\"\nendpoints = { node = false, lifeboat = false }"),
+            "host"
+        );
+    }
+
+    #[test]
+    fn a_name_is_no_pattern() {
+        assert_eq!(super::plain_in_pattern("a.b"), r"a\\.b");
+        assert_eq!(super::plain_in_pattern("a-b_c"), "a-b_c");
+    }
 
     #[test]
     fn windows_shrink_and_nothing_else() {

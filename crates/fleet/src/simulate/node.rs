@@ -9,8 +9,8 @@ use super::sway::{Sway, phase};
 use crate::inventory::{Fleet, Node};
 use crate::profile::{self, Pages, Speech};
 
-/// Endpoints of others than the node's own process: the monitor's, the host's and the database's.
-const BESIDE: [&str; 3] = ["lifeboat", "host", "postgres"];
+/// The monitor's endpoint, which is not shared and yet not of the node's own process.
+const MONITOR: &str = "lifeboat";
 
 /// Between two movements of what is well.
 const SWAY_SECONDS: f64 = 5.0;
@@ -241,7 +241,7 @@ impl SimulatedNode {
 
 /// Whether the node's own process tells what there is.
 fn is_own(endpoint: &profile::Endpoint, name: &str) -> bool {
-    endpoint.probe.is_none() && !BESIDE.contains(&name)
+    endpoint.probe.is_none() && !endpoint.is_shared && name != MONITOR
 }
 
 /// The signals of some endpoints.

@@ -162,6 +162,11 @@ impl<'a> Plot<'a> {
         entry.never(alert, actor, self.end(scenario));
     }
 
+    /// Does not fire at the end.
+    pub(super) fn cleared(&self, entry: &mut Entry, alert: &Alert, scenario: &Scenario, actor: Option<&str>) {
+        entry.firing(alert, actor, self.end(scenario), &[]);
+    }
+
     /// No alert has anything to say at any time; none is even pending, if asked.
     pub(super) fn all_silent(&self, scenario: &Scenario, generation: Option<&str>, strictly: bool) -> Entry {
         let mut entry = self.entry(named("no alert", &scenario.name, generation), scenario, generation);
@@ -340,7 +345,8 @@ fn target(node: &Node, fleet: &Fleet) -> BTreeMap<String, String> {
 fn wanted(alert: &Alert) -> BTreeSet<&str> {
     let mut wanted: BTreeSet<&str> = alert.needs.iter().chain(&alert.any).map(String::as_str).collect();
     let test = &alert.test;
-    let phases = test.quiet.iter().chain(&test.fires).flat_map(|scenario| &scenario.phases);
+    let phases =
+        test.quiet.iter().chain(&test.fires).chain(&test.clears).flat_map(|scenario| &scenario.phases);
     let readings = phases.flat_map(|phase| phase.is.keys().chain(phase.others.keys()));
     wanted.extend(readings.chain(test.sick.keys()).chain(test.healthy.keys()).map(String::as_str));
     wanted

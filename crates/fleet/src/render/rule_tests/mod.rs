@@ -138,13 +138,14 @@ enum Act<'a> {
     FiresAndClears(Scenario, Duration),
     Fires(&'a Scenario),
     Silent(&'a Scenario),
+    Clears(&'a Scenario),
 }
 
 impl Act<'_> {
     const fn scenario(&self) -> &Scenario {
         match self {
             Self::FiresAndClears(scenario, _) => scenario,
-            Self::Fires(scenario) | Self::Silent(scenario) => scenario,
+            Self::Fires(scenario) | Self::Silent(scenario) | Self::Clears(scenario) => scenario,
         }
     }
 
@@ -155,6 +156,7 @@ impl Act<'_> {
             }
             Self::Fires(scenario) => plot.fires(entry, alert, scenario, actor),
             Self::Silent(scenario) => plot.silent(entry, alert, scenario, actor),
+            Self::Clears(scenario) => plot.cleared(entry, alert, scenario, actor),
         }
     }
 }
@@ -171,7 +173,8 @@ fn acts_of<'a>(plot: &Plot<'_>, alert: &'a Alert) -> Vec<Act<'a>> {
     main.name = "fires in time, and clears".into();
     let fires = test.fires.iter().filter(|scenario| plot.can(scenario)).map(Act::Fires);
     let quiet = test.quiet.iter().filter(|scenario| plot.can(scenario)).map(Act::Silent);
-    std::iter::once(Act::FiresAndClears(main, clears)).chain(fires).chain(quiet).collect()
+    let cleared = test.clears.iter().filter(|scenario| plot.can(scenario)).map(Act::Clears);
+    std::iter::once(Act::FiresAndClears(main, clears)).chain(fires).chain(quiet).chain(cleared).collect()
 }
 
 /// The alert's text, once: for that no history is needed, but for an alert that asks for one.
