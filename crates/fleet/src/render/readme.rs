@@ -11,7 +11,9 @@ use crate::inventory::{Inventory, Secret};
 const HEAD: &str = include_str!("readme.md");
 
 pub(super) fn render(inventory: &Inventory, tree: &mut Tree) {
-    let mut text = HEAD.replace("{place}", PLACE);
+    let is_third = inventory.engines.prometheus.is_third();
+    let prometheus = if is_third { "3" } else { "2.42 or later; for 3, name its version in the inventory" };
+    let mut text = HEAD.replace("{place}", PLACE).replace("{prometheus}", prometheus);
     text.push_str("\n## Secrets\n\n");
     text.push_str(&secrets(inventory));
     text.push_str("\n## Who is told\n\n");
