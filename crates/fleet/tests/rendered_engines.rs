@@ -12,7 +12,8 @@ profile = ["libp2p-generic", "lifeboat"]
 
 fn rendered(lines: &str) -> Tree {
     let inventory = Inventory::read("fleet.toml", &format!("{FLEET}{lines}"))
-        .unwrap_or_else(|problems| panic!("{problems}"));
+        .map_err(|problems| problems.to_string())
+        .unwrap();
     lifeboat_fleet::render(&inventory, Options { accelerate: 2 }).unwrap()
 }
 

@@ -68,7 +68,7 @@ fn rights(inventory: &Inventory) -> String {
     };
     let (unit, container) = (commands("lifeboat-alertmanager"), commands("65534"));
     format!(
-        "\nOf these, Alertmanager alone reads its own. With systemd:\n\n```sh\nuseradd --system \
+        "\nAlertmanager alone reads the secrets of destinations. With systemd:\n\n```sh\nuseradd --system \
          lifeboat-alertmanager\n{unit}```\n\nIn a container it is the user 65534:\n\n```sh\n{container}```\n\nThat user \
          must also get through every folder above them. A container sees a file that was replaced when it starts again; in \
          the inventory's `secrets_dir`, at once.\n"
