@@ -12,7 +12,8 @@ profile = ["libp2p-generic", "lifeboat"]
 
 fn rendered(lines: &str) -> Tree {
     let inventory = Inventory::read("fleet.toml", &format!("{FLEET}{lines}"))
-        .unwrap_or_else(|problems| panic!("{problems}"));
+        .map_err(|problems| problems.to_string())
+        .unwrap();
     lifeboat_fleet::render(&inventory, Options { accelerate: 2 }).unwrap()
 }
 
@@ -67,4 +68,18 @@ fn the_link_to_reports_gets_into_alerts() {
     let rules = tree.text("prometheus/rules/logos.test.rules.yml").unwrap();
     assert!(rules.contains("https://reports.example.org/?of={{ $labels.node }}"), "{rules}");
     assert!(!rendered("").text("prometheus/rules/logos.test.rules.yml").unwrap().contains("reports_url"));
+}
+
+#[test]
+fn the_containers_prometheus_is_the_one_that_its_configuration_is_for() {
+    let versions = [("", "v2.", false), ("[prometheus]\nversion = \"2.43\"\n", "v2.", false)];
+    for (lines, image, has_fallback) in
+        versions.into_iter().chain([("[prometheus]\nversion = 3\n", "v3.", true)])
+    {
+        let tree = rendered(lines);
+        let compose = tree.text("compose.yaml").unwrap();
+        assert!(compose.contains(&format!("image: prom/prometheus:{image}")), "{lines}: {compose}");
+        let config = tree.text("prometheus/prometheus.yml").unwrap();
+        assert_eq!(config.contains("fallback_scrape_protocol"), has_fallback, "{lines}");
+    }
 }

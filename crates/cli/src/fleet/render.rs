@@ -86,7 +86,7 @@ fn reloads(written: &Written) -> Vec<&'static str> {
     let touched = |file: &&str| {
         written.changed.iter().chain(&written.removed).any(|path: &PathBuf| path.starts_with(Path::new(file)))
     };
-    FILES.iter().filter(|(_, files)| files.iter().any(|file| touched(&file))).map(|(name, _)| *name).collect()
+    FILES.iter().filter(|(_, files)| files.iter().any(&touched)).map(|(name, _)| *name).collect()
 }
 
 fn json_of(written: &Written) -> String {

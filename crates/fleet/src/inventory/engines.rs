@@ -78,6 +78,14 @@ impl Default for Engines {
     }
 }
 
+impl Prometheus {
+    /// Whether it is known to be Prometheus 3 or later.
+    #[must_use]
+    pub fn is_third(&self) -> bool {
+        self.version.is_some_and(|version| version.major >= 3)
+    }
+}
+
 impl Alertmanager {
     /// Its version as two numbers.
     #[must_use]

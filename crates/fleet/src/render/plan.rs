@@ -71,7 +71,7 @@ impl Plan {
 }
 
 /// What stands at a place.
-enum There {
+pub(super) enum There {
     Nothing,
     /// A plain file, with its sum.
     File(String),
@@ -80,7 +80,7 @@ enum There {
 }
 
 /// Looks without following a link below the folder: what one leads to is not ours to write.
-fn there(folder: &Path, path: &Path) -> Result<There, Refusal> {
+pub(super) fn there(folder: &Path, path: &Path) -> Result<There, Refusal> {
     let mut place = folder.to_owned();
     let mut parts = path.components().peekable();
     while let Some(part) = parts.next() {

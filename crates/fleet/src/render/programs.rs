@@ -7,6 +7,10 @@ use crate::inventory::Inventory;
 /// Where the folder lies on the machine that runs the engines: what is rendered names files by this.
 pub(super) const PLACE: &str = "/etc/lifeboat";
 
+/// With what is rendered for 2, 3 refuses every page that does not say its content type. 2.55 also reads what 3 stored.
+const PROMETHEUS_2: &str = "prom/prometheus:v2.55.1";
+const PROMETHEUS_3: &str = "prom/prometheus:v3.5.3";
+
 /// One program and its arguments, without where it keeps its data.
 pub(super) struct Program {
     /// The name of its service.
@@ -41,7 +45,7 @@ fn prometheus(inventory: &Inventory) -> Program {
     Program {
         name: "prometheus",
         binary: "prometheus",
-        image: "prom/prometheus:v3.5.3",
+        image: if inventory.engines.prometheus.is_third() { PROMETHEUS_3 } else { PROMETHEUS_2 },
         help: "Prometheus: scrapes the nodes and evaluates the rules",
         arguments,
         storage: Some("--storage.tsdb.path="),

@@ -172,12 +172,11 @@ fn scrape(config: ScrapeConfig, endpoint: &Endpoint, engines: &Engines) -> Scrap
 /// A page that a node, or something beside it, writes.
 fn page(config: ScrapeConfig, endpoint: &Endpoint, engines: &Engines) -> ScrapeConfig {
     // Prometheus 3 refuses a page that does not say its content type; 2 refuses a configuration that has this.
-    let is_third = engines.prometheus.version.is_some_and(|version| version.major >= 3);
     ScrapeConfig {
         metrics_path: Some(endpoint.path.clone()),
         scheme: Some(endpoint.scheme.clone()),
         caution: Some(CAUTION),
-        fallback_scrape_protocol: is_third.then_some("PrometheusText0.0.4"),
+        fallback_scrape_protocol: engines.prometheus.is_third().then_some("PrometheusText0.0.4"),
         metric_relabel_configs: vec![Relabel::drop("__name__", NOT_A_NODES)],
         ..config
     }

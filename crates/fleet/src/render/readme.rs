@@ -11,7 +11,9 @@ use crate::inventory::{Inventory, Secret};
 const HEAD: &str = include_str!("readme.md");
 
 pub(super) fn render(inventory: &Inventory, tree: &mut Tree) {
-    let mut text = HEAD.replace("{place}", PLACE);
+    let is_third = inventory.engines.prometheus.is_third();
+    let prometheus = if is_third { "3" } else { "2.42 or later; for 3, name its version in the inventory" };
+    let mut text = HEAD.replace("{place}", PLACE).replace("{prometheus}", prometheus);
     text.push_str("\n## Secrets\n\n");
     text.push_str(&secrets(inventory));
     text.push_str("\n## Who is told\n\n");
@@ -66,7 +68,7 @@ fn rights(inventory: &Inventory) -> String {
     };
     let (unit, container) = (commands("lifeboat-alertmanager"), commands("65534"));
     format!(
-        "\nOf these, Alertmanager alone reads its own. With systemd:\n\n```sh\nuseradd --system \
+        "\nAlertmanager alone reads the secrets of destinations. With systemd:\n\n```sh\nuseradd --system \
          lifeboat-alertmanager\n{unit}```\n\nIn a container it is the user 65534:\n\n```sh\n{container}```\n\nThat user \
          must also get through every folder above them. A container sees a file that was replaced when it starts again; in \
          the inventory's `secrets_dir`, at once.\n"

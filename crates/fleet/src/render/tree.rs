@@ -41,10 +41,8 @@ impl Tree {
     /// Adds a file. Two under one path are told by [`Tree::whole`].
     pub fn add(&mut self, path: impl Into<PathBuf>, text: String) {
         let path = path.into();
-        if self.files.contains_key(&path) {
+        if self.files.insert(path.clone(), text).is_some() {
             self.twice.get_or_insert(path);
-        } else {
-            self.files.insert(path, text);
         }
     }
 

@@ -10,7 +10,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::manifest;
-use super::plan::Plan;
+use super::plan::{self, Plan, There};
 use super::refusal::Refusal;
 use super::tree::{Tree, Written};
 
@@ -73,19 +73,31 @@ fn stage(tree: &Tree, folder: &Path, plan: &Plan) -> Result<(), Refusal> {
 
 /// From here on nothing needs room on the disk but names and the manifest.
 fn settle(folder: &Path, mut plan: Plan) -> Result<Written, Refusal> {
-    for path in &plan.written.by_hand {
-        let place = folder.join(path);
-        let aside = free_name(&place);
-        fs::rename(&place, &aside).map_err(Refusal::io(&place, "set aside"))?;
-        plan.written.kept.push(aside.strip_prefix(folder).unwrap_or(&aside).to_owned());
+    let by_hand = std::mem::take(&mut plan.written.by_hand);
+    for path in by_hand {
+        set_aside(folder, path, &mut plan.written)?;
     }
-    for path in &plan.written.changed {
+    for path in plan.written.changed.clone() {
+        if is_edited(folder, &path, &plan)? {
+            set_aside(folder, path.clone(), &mut plan.written)?;
+        }
         let place = folder.join(path);
         fs::rename(waiting(&place), &place).map_err(Refusal::io(&place, "write"))?;
     }
-    for path in plan.written.removed.iter().filter(|path| !plan.written.by_hand.contains(path)) {
+    for path in plan.written.removed.clone() {
+        if plan.written.by_hand.contains(&path) {
+            continue;
+        }
+        if is_edited(folder, &path, &plan)? {
+            set_aside(folder, path, &mut plan.written)?;
+            continue;
+        }
         let place = folder.join(path);
-        fs::remove_file(&place).map_err(Refusal::io(&place, "remove"))?;
+        match fs::remove_file(&place) {
+            // Somebody was faster.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            removed => removed.map_err(Refusal::io(&place, "remove"))?,
+        }
     }
     for path in &plan.written.removed {
         // A folder in which something is left stays: removing one that is not empty fails.
@@ -95,6 +107,25 @@ fn settle(folder: &Path, mut plan: Plan) -> Result<Written, Refusal> {
     sync_folders(folder, &plan)?;
     write_manifest(folder, &plan.after)?;
     Ok(plan.written)
+}
+
+/// Whether somebody wrote to a file since the plan was made: new texts were written and synced meanwhile.
+fn is_edited(folder: &Path, path: &Path, plan: &Plan) -> Result<bool, Refusal> {
+    Ok(match plan::there(folder, path)? {
+        There::Nothing => false,
+        There::File(sum) => plan.found.get(path) != Some(&sum) && plan.after.files.get(path) != Some(&sum),
+        There::Other => true,
+    })
+}
+
+/// What is there by hand stays, under another name.
+fn set_aside(folder: &Path, path: PathBuf, written: &mut Written) -> Result<(), Refusal> {
+    let place = folder.join(&path);
+    let aside = free_name(&place);
+    fs::rename(&place, &aside).map_err(Refusal::io(&place, "set aside"))?;
+    written.kept.push(aside.strip_prefix(folder).unwrap_or(&aside).to_owned());
+    written.by_hand.push(path);
+    Ok(())
 }
 
 fn write_manifest(folder: &Path, manifest: &manifest::Manifest) -> Result<(), Refusal> {
@@ -157,4 +188,37 @@ fn free_name(place: &Path) -> PathBuf {
         number += 1;
     }
     named(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(files: &[(&str, &str)]) -> Tree {
+        let mut tree = Tree::default();
+        files.iter().for_each(|(path, text)| tree.add(*path, (*text).to_owned()));
+        tree
+    }
+
+    #[test]
+    fn what_is_edited_while_texts_are_written_is_set_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        tree(&[("a.yml", "a"), ("b.yml", "b"), ("gone.yml", "g")]).write(folder).unwrap();
+        let next = tree(&[("a.yml", "a2"), ("b.yml", "b2"), ("new.yml", "n")]);
+        let plan = Plan::of(&next, folder).unwrap();
+        assert!(plan.written.by_hand.is_empty());
+        stage(&next, folder, &plan).unwrap();
+        for name in ["a.yml", "gone.yml", "new.yml"] {
+            fs::write(folder.join(name), "by hand").unwrap();
+        }
+        let written = settle(folder, plan).unwrap();
+        assert_eq!(written.kept, ["a.yml.orig", "new.yml.orig", "gone.yml.orig"].map(PathBuf::from));
+        for kept in &written.kept {
+            assert_eq!(fs::read_to_string(folder.join(kept)).unwrap(), "by hand");
+        }
+        let texts = ["a.yml", "b.yml", "new.yml"].map(|name| fs::read_to_string(folder.join(name)).unwrap());
+        assert_eq!((texts.join(" ").as_str(), folder.join("gone.yml").exists()), ("a2 b2 n", false));
+        assert!(next.write(folder).unwrap().is_nothing());
+    }
 }
