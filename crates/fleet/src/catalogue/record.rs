@@ -13,6 +13,9 @@ pub struct Record {
     /// The signals without which it does not stand.
     #[serde(default)]
     pub needs: Vec<String>,
+    /// Signals of which one is enough, where any are named.
+    #[serde(default)]
+    pub any: Vec<String>,
     /// PromQL, as of an alert ([`super::Alert::expr`]).
     pub expr: String,
     /// Whether alerts that watch a trend are who asks for it.

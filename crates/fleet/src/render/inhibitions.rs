@@ -27,7 +27,7 @@ const DISK: &[&str] = &["fleet", "dc", "node", "mountpoint"];
 /// SQLite's by `database`, PostgreSQL's by `datname`; a label that neither alert has is equal, too.
 const DATABASE: &[&str] = &["fleet", "dc", "node", "database", "datname"];
 
-const SILENCES: [Silence; 15] = [
+const SILENCES: [Silence; 16] = [
     Silence { causes: &["CpuStealCritical"], silenced: &["CpuStealHigh", "CpuSaturated"], equal: NODE },
     Silence { causes: &["CertificateExpired"], silenced: &["CertificateExpiresSoon"], equal: NODE },
     Silence { causes: &["DiskNearlyFull"], silenced: &["DiskFillsUp"], equal: DISK },
@@ -42,8 +42,10 @@ const SILENCES: [Silence; 15] = [
         equal: NODE,
     },
     Silence { causes: &["NodeRestartLoop"], silenced: &["NodeDied"], equal: NODE },
+    // A node that died is mostly back in seconds, while its alert stays for a quarter of an hour: what ails it then is news.
+    Silence { causes: &["NodeDied"], silenced: &["HealthScoreLow"], equal: NODE },
     Silence {
-        causes: &["NodeDied", "NodeRestartLoop", "NodeHung"],
+        causes: &["NodeRestartLoop", "NodeHung"],
         silenced: &[
             "ModuleDied",
             "PeersBelowMinimum",
@@ -128,6 +130,13 @@ mod tests {
         for name in named.chain(&GONE).chain(&["FleetDown"]) {
             assert!(is_known(name), "{name}");
         }
+    }
+
+    #[test]
+    fn a_death_silences_no_cause() {
+        let of_death = SILENCES.iter().filter(|silence| silence.causes.contains(&"NodeDied"));
+        let silenced: Vec<&str> = of_death.flat_map(|silence| silence.silenced).copied().collect();
+        assert_eq!(silenced, ["HealthScoreLow"]);
     }
 
     #[test]

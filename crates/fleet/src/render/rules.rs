@@ -115,7 +115,9 @@ fn is_expected(name: &str, fleet: &Fleet) -> bool {
 /// What is recorded of a fleet.
 pub(crate) fn records_of<'a>(catalogue: &'a Catalogue, fleet: &'a Fleet) -> impl Iterator<Item = &'a Record> {
     let has = |signal: &String| fleet.speech.signals.contains_key(signal);
-    catalogue.records.iter().filter(move |record| record.needs.iter().all(has))
+    catalogue.records.iter().filter(move |record| {
+        record.needs.iter().all(has) && (record.any.is_empty() || record.any.iter().any(has))
+    })
 }
 
 /// In one group, since its rules are evaluated one after the other: what is recorded, alerts, what is computed of those,
