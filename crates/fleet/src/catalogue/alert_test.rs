@@ -36,6 +36,8 @@ pub struct AlertTest {
     /// How long after the beginning of a trend it is one.
     #[serde(default)]
     pub holds_after: Duration,
+    /// A threshold that counts events: where it is more than the catalogue's, its events take a minute each.
+    pub paced_by: Option<String>,
     /// How long after the recovery the rule may still fire, where that is more than its windows.
     pub clears_within: Option<Duration>,
     /// Labels that the alert has beside those of every one of its kind.
@@ -70,6 +72,9 @@ pub struct Scenario {
     /// Signals that a fleet must have for it.
     #[serde(default)]
     pub needs: Vec<String>,
+    /// Thresholds that must be this or more for it.
+    #[serde(default)]
+    pub least: BTreeMap<String, f64>,
     /// Labels of the alert, where they are others than of the course that is told first.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,

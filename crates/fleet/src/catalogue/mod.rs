@@ -5,6 +5,7 @@
 mod alert;
 pub mod alert_test;
 mod dashboard;
+mod fit;
 mod record;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ pub use alert::{Alert, Scope, Severity};
 pub use alert_test::AlertTest;
 pub(crate) use dashboard::number_of;
 pub use dashboard::{Annotation, Dashboard, Panel, PanelKind, PanelQuery, Row};
+pub use fit::Goes;
 pub use record::Record;
 
 use crate::problem::{Problem, Problems, Source};
@@ -49,19 +51,25 @@ pub struct Threshold {
     pub unit: String,
     /// What it is unless the inventory says otherwise.
     pub default: f64,
-    /// The least that an inventory may say; 0 unless told.
-    #[serde(default)]
-    pub min: f64,
-    /// The most that an inventory may say; of a share 1 unless told.
+    /// The least that an inventory may say; 0 unless told, and of a share a little more.
+    pub min: Option<f64>,
+    /// The most that an inventory may say; of a share a little less than 1 unless told.
     pub max: Option<f64>,
+    /// Whether it is a number of things.
+    #[serde(default)]
+    pub whole: bool,
+    /// The signals that are compared with it, and how they go with it.
+    #[serde(default)]
+    pub bounds: BTreeMap<String, Goes>,
 }
 
 impl Threshold {
     /// The least and the most that an inventory may say.
     #[must_use]
     pub fn range(&self) -> (f64, f64) {
-        let most = if self.unit == "percentunit" { 1.0 } else { f64::INFINITY };
-        (self.min, self.max.unwrap_or(most))
+        // A share of nothing, or of all, is always passed or never.
+        let (least, most) = if self.unit == "percentunit" { (0.001, 0.999) } else { (0.0, 1e15) };
+        (self.min.unwrap_or(least), self.max.unwrap_or(most))
     }
 }
 

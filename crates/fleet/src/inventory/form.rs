@@ -107,6 +107,15 @@ impl<'a> Form<'a> {
         self.table.contains_key(key)
     }
 
+    /// Whether something stands at this key: a table or a list of nothing is as none at all.
+    pub(super) fn has_some(&self, key: &str) -> bool {
+        self.table.get(key).is_some_and(|value| match value.get_ref() {
+            DeValue::Table(table) => !table.is_empty(),
+            DeValue::Array(array) => !array.is_empty(),
+            _ => true,
+        })
+    }
+
     pub(super) fn value(&self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
         self.asked.borrow_mut().push(key);
         self.table.get(key)

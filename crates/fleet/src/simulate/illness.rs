@@ -21,8 +21,15 @@ pub(super) fn find<'a>(catalogue: &'a Catalogue, name: &str) -> Result<&'a Alert
 ///
 /// # Errors
 /// Where the node has not what it needs for that.
-pub(super) fn befall(node: &mut SimulatedNode, alert: &Alert, seconds: f64, now: f64) -> Result<(), String> {
-    let test = &alert.test;
+pub(super) fn befall(
+    node: &mut SimulatedNode,
+    alert: &Alert,
+    inventory: &Inventory,
+    (seconds, now): (f64, f64),
+) -> Result<(), String> {
+    let fleet = inventory.fleets.iter().find(|fleet| fleet.name == node.fleet);
+    let fitted = fleet.map(|fleet| inventory.catalogue.fitted(alert, &fleet.thresholds));
+    let test = &fitted.as_ref().unwrap_or(alert).test;
     for (signal, reading) in &test.sick {
         let told = match reading {
             Reading::Steady(number) => Told::Steady(*number),

@@ -100,7 +100,7 @@ impl World {
                 let done = meant.map(|node| {
                     let lasts =
                         seconds.unwrap_or_else(|| illness::course(node, alert, inventory, *accelerate));
-                    illness::befall(node, alert, lasts, now)
+                    illness::befall(node, alert, inventory, (lasts, now))
                 });
                 done.collect::<Result<Vec<()>, _>>().map(|done| count(&done))
             }

@@ -71,15 +71,35 @@ const CASES: &[(&str, &str)] = &[
     ("[fleet.thresholds]\npeers_mni = 3", r#"7:1: no threshold "peers_mni": did you mean "peers_min"?"#),
     (
         "[fleet.thresholds]\npeers_min = nan",
-        "7:13: threshold `peers_min` is no such figure: write a number from 0 on: ",
+        "7:13: threshold `peers_min` is no such figure: write a whole number from 1 to 10000: ",
     ),
     (
         "[fleet.thresholds]\npeers_min = -1",
-        "7:13: threshold `peers_min` is no such figure: write a number from 0 on: ",
+        "7:13: threshold `peers_min` is no such figure: write a whole number from 1 to 10000: ",
     ),
     (
         "[fleet.thresholds]\npeers_min = inf",
-        "7:13: threshold `peers_min` is no such figure: write a number from 0 on: ",
+        "7:13: threshold `peers_min` is no such figure: write a whole number from 1 to 10000: ",
+    ),
+    (
+        "[fleet.thresholds]\npeers_min = 0",
+        "7:13: threshold `peers_min` is no such figure: write a whole number from 1 to 10000: ",
+    ),
+    (
+        "[fleet.thresholds]\npeers_min = 2.5",
+        "7:13: threshold `peers_min` is no such figure: write a whole number from 1 to 10000: ",
+    ),
+    (
+        "[fleet.thresholds]\nmemory_ratio_max = 1",
+        "7:20: threshold `memory_ratio_max` is no such figure: write a number from 0.001 to 0.999: ",
+    ),
+    (
+        "[fleet.thresholds]\ndatabase_size_max_bytes = 1e300",
+        "7:27: threshold `database_size_max_bytes` is no such figure: write a number from 1000000 to 1000000000000000: ",
+    ),
+    (
+        "[fleet.thresholds]\ncpu_steal_ratio_max = 0.3",
+        "6:1: `cpu_steal_ratio_max` is not below `cpu_steal_ratio_critical`: let the one that warns be less than the one that is critical",
     ),
     (
         "[fleet.objectives]\navailability = 99.9",
@@ -107,6 +127,14 @@ const CASES: &[(&str, &str)] = &[
     ),
     (
         "[[fleet]]\nname = \"b\"\nprofile = \"lifeboat\"",
+        r#"6:1: fleet "b" has no nodes: add [fleet.nodes] with lines such as "node-01" = "10.1.0.1""#,
+    ),
+    (
+        "[[fleet]]\nname = \"b\"\nprofile = \"lifeboat\"\n[fleet.nodes]",
+        r#"6:1: fleet "b" has no nodes: add [fleet.nodes] with lines such as "node-01" = "10.1.0.1""#,
+    ),
+    (
+        "[[fleet]]\nname = \"b\"\nprofile = \"lifeboat\"\nnode = []",
         r#"6:1: fleet "b" has no nodes: add [fleet.nodes] with lines such as "node-01" = "10.1.0.1""#,
     ),
     ("[prometheus]\nversion = \"2.37\"", "7:11: version 2.37 is older than 2.42: install a newer one"),

@@ -78,7 +78,8 @@ impl Reader {
         let owner = plain_name(form, "owner").unwrap_or_else(|| "operators".into());
         let version = version(form);
         let nodes_min = nodes_min(form).unwrap_or(nodes.len() as u64);
-        let has_source = ["node", "nodes", "nodes_file", "consul"].iter().any(|key| form.has(key));
+        let has_source =
+            form.has("consul") || ["node", "nodes", "nodes_file"].iter().any(|key| form.has_some(key));
         if nodes.is_empty() && !has_source {
             let what = format!("fleet {:?} has no nodes", defaults.fleet);
             form.refuse(what, "add [fleet.nodes] with lines such as \"node-01\" = \"10.1.0.1\"");
@@ -90,6 +91,9 @@ impl Reader {
         let (mut told, mut off) = (speech.clone()?, speech?);
         told.endpoints.retain(|name, _| has(name));
         told.signals.retain(|_, signal| has(&signal.endpoint));
+        for (name, signal) in &mut told.signals {
+            signal.healthy = self.catalogue.healthy(name, signal.healthy, &thresholds);
+        }
         off.endpoints.retain(|name, _| !has(name));
         off.signals.retain(|_, signal| !has(&signal.endpoint));
         Some(Fleet {
@@ -120,17 +124,22 @@ impl Reader {
                 continue;
             };
             let (least, most) = threshold.range();
-            match number(value.get_ref())
-                .filter(|number| number.is_finite() && (least..=most).contains(number))
-            {
+            let is_right =
+                |number: &f64| (least..=most).contains(number) && (!threshold.whole || number.fract() == 0.0);
+            match number(value.get_ref()).filter(is_right) {
                 Some(number) => drop(thresholds.insert(name.get_ref().to_string(), number)),
                 None => {
-                    let end = if most.is_finite() { format!(" to {most}") } else { " on".into() };
+                    let kind = if threshold.whole { "whole number" } else { "number" };
                     let what = format!("threshold `{}` is no such figure", name.get_ref());
-                    let remedy = format!("write a number from {least}{end}: {}", threshold.help);
+                    let remedy = format!("write a {kind} from {least} to {most}: {}", threshold.help);
                     form.paper.refuse(value.span(), what, remedy);
                 }
             }
+        }
+        let own = |name: &str| thresholds.get(name).copied().unwrap_or_default();
+        if own("cpu_steal_ratio_max") >= own("cpu_steal_ratio_critical") {
+            let what = "`cpu_steal_ratio_max` is not below `cpu_steal_ratio_critical`";
+            form.refuse(what, "let the one that warns be less than the one that is critical");
         }
         thresholds
     }

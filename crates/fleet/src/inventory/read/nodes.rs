@@ -83,7 +83,7 @@ impl Reader {
         let Some(table) = own.table() else { return Vec::new() };
         let form = Form::new(own, "the file of nodes", table.get_ref(), 0..0);
         let nodes = desk.nodes(&form, "node", "[[node]]", "nodes", "[nodes]");
-        if !form.has("node") && !form.has("nodes") {
+        if !form.has_some("node") && !form.has_some("nodes") {
             form.refuse("no nodes", "write [nodes] and lines such as \"node-01\" = \"10.1.0.1\"");
         }
         form.finish();

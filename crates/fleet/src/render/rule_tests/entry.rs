@@ -106,7 +106,12 @@ impl<'a> Plot<'a> {
     /// Whether this can happen in the fleet.
     pub(super) fn can(&self, scenario: &Scenario) -> bool {
         let has = |signal: &String| self.fleet.speech.signals.contains_key(signal);
-        self.nodes.len() >= scenario.nodes && scenario.needs.iter().all(has)
+        let is_enough = |(name, least): (&String, &f64)| {
+            self.fleet.thresholds.get(name).is_some_and(|threshold| threshold >= least)
+        };
+        self.nodes.len() >= scenario.nodes
+            && scenario.needs.iter().all(has)
+            && scenario.least.iter().all(is_enough)
     }
 
     /// An entry of its own, in which the fleet's nodes act.

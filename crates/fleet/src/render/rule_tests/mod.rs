@@ -78,11 +78,14 @@ fn entries(inventory: &Inventory, fleet: &Fleet, set: Set) -> Result<Vec<Entry>,
     let is_meant = |scenario: &Scenario| set == Set::Trends || is_long(scenario) == (set == Set::Long);
     let alerts = rules::alerts_of(&inventory.catalogue, fleet);
     for alert in alerts.filter(|alert| alert.trend == (set == Set::Trends)) {
+        let has_own_text = !inventory.catalogue.is_moved(alert, &fleet.thresholds);
+        let alert = &inventory.catalogue.fitted(alert, &fleet.thresholds);
         let plot = Plot::of(inventory, fleet, Some(alert));
         let acts = acts_of(&plot, alert);
         for (number, generation) in generations(&plot.signals, fleet).into_iter().enumerate() {
             let brief = illness(&plot, alert, alert.test.warm.unwrap_or(BRIEF));
-            if number == 0 && is_meant(&brief) {
+            // Its figure is known for the catalogue's thresholds alone; the words are the same for all.
+            if number == 0 && has_own_text && is_meant(&brief) {
                 own.push(says(&plot, alert, &brief, generation)?);
             }
             for (number, act) in acts.iter().enumerate().filter(|(_, act)| is_meant(act.scenario())) {
@@ -105,9 +108,11 @@ fn entries(inventory: &Inventory, fleet: &Fleet, set: Set) -> Result<Vec<Entry>,
     }
     if set == Set::Short {
         let plot = Plot::of(inventory, fleet, None);
+        // A rate is low at first, which may be less than a threshold that somebody chose: pending alerts are no harm.
+        let is_own = inventory.catalogue.is_own(&fleet.thresholds);
         for generation in generations(&plot.signals, fleet) {
             for scenario in courses_of_health() {
-                own.push(plot.all_silent(&scenario, generation, scenario.name == "health"));
+                own.push(plot.all_silent(&scenario, generation, is_own && scenario.name == "health"));
             }
         }
     }
