@@ -167,6 +167,20 @@ mod tests {
     }
 
     #[test]
+    fn an_alert_is_as_ill_by_the_fleets_own_threshold() {
+        let catalogue = Catalogue::ours().unwrap();
+        let fitted = |peers_min: f64, name: &str| {
+            let alert = catalogue.alerts.iter().find(|alert| alert.name == name).unwrap();
+            catalogue.fitted(alert, &[("peers_min".to_owned(), peers_min)].into()).test
+        };
+        assert_eq!(fitted(5.0, "PeersBelowMinimum").sick["peers"], Reading::Steady(2.0));
+        assert_eq!(fitted(50.0, "PeersBelowMinimum").sick["peers"], Reading::Steady(20.0));
+        assert_eq!(fitted(2.0, "PeersBelowMinimum").fires[0].phases[2].is["peers"], Reading::Steady(0.4));
+        assert_eq!(catalogue.healthy("peers", 25.0, &[("peers_min".to_owned(), 50.0)].into()), 250.0);
+        assert_eq!(fitted(50.0, "NodeDied").sick["deaths"], Reading::Steady(1.0));
+    }
+
+    #[test]
     fn every_signal_that_an_alert_compares_goes_with_its_threshold() {
         let catalogue = Catalogue::ours().unwrap();
         for (name, threshold) in &catalogue.thresholds {
