@@ -50,112 +50,82 @@ nodes = { "plain-01" = "10.2.0.1", "plain-02" = "10.2.0.2" }
 "#;
 
 /// Every threshold is another: half of the catalogue's, or twice that, as far as it may be.
-const MOVED: &str = r#"[[fleet]]
-name = "half.test"
-version = "v0.38.0"
+const HALF: &str = "\
+peers_min = 2\n\
+discovered_peers_min = 5\n\
+connection_churn_max = 0.01\n\
+restarts_max = 2\n\
+health_score_min = 25\n\
+failures_ratio_max = 0.025\n\
+message_rate_min = 0.05\n\
+message_rate_ratio_min = 0.05\n\
+message_latency_max_seconds = 1\n\
+database_size_max_bytes = 25000000000\n\
+database_growth_max_bytes = 2500000000\n\
+database_query_max_seconds = 0.5\n\
+database_insert_max_seconds = 0.25\n\
+database_errors_max = 1\n\
+database_check_age_max_seconds = 43200\n\
+memory_ratio_max = 0.45\n\
+disk_available_ratio_min = 0.025\n\
+fds_ratio_max = 0.425\n\
+cpu_steal_ratio_max = 0.05\n\
+cpu_steal_ratio_critical = 0.15\n\
+cpu_ratio_max = 0.475\n\
+throttled_ratio_max = 0.125\n\
+swap_rate_max = 100\n\
+memory_pressure_max = 0.05\n\
+report_age_max_seconds = 900\n\
+certificate_left_min_seconds = 604800\n\
+replicas_min = 1";
+const TWICE: &str = "\
+peers_min = 10\n\
+discovered_peers_min = 20\n\
+connection_churn_max = 0.04\n\
+restarts_max = 6\n\
+health_score_min = 90\n\
+failures_ratio_max = 0.1\n\
+message_rate_min = 0.2\n\
+message_rate_ratio_min = 0.2\n\
+message_latency_max_seconds = 4\n\
+database_size_max_bytes = 100000000000\n\
+database_growth_max_bytes = 10000000000\n\
+database_query_max_seconds = 2\n\
+database_insert_max_seconds = 1\n\
+database_errors_max = 4\n\
+database_check_age_max_seconds = 172800\n\
+memory_ratio_max = 0.95\n\
+disk_available_ratio_min = 0.1\n\
+fds_ratio_max = 0.925\n\
+cpu_steal_ratio_max = 0.2\n\
+cpu_steal_ratio_critical = 0.6\n\
+cpu_ratio_max = 0.975\n\
+throttled_ratio_max = 0.5\n\
+swap_rate_max = 400\n\
+memory_pressure_max = 0.2\n\
+report_age_max_seconds = 3600\n\
+certificate_left_min_seconds = 2419200\n\
+replicas_min = 4";
+const EVERY_PROFILE: &str = r#"version = "v0.38.0"
 profile = ["logos-delivery", "logos-core-modules", "cluster"]
 endpoints = { postgres = true, tls = true, rest = true }
-nodes = { "a-01" = "10.1.0.1" }
-
-[fleet.thresholds]
-peers_min = 2
-discovered_peers_min = 5
-connection_churn_max = 0.01
-restarts_max = 2
-health_score_min = 25
-failures_ratio_max = 0.025
-message_rate_min = 0.05
-message_rate_ratio_min = 0.05
-message_latency_max_seconds = 1
-database_size_max_bytes = 25000000000
-database_growth_max_bytes = 2500000000
-database_query_max_seconds = 0.5
-database_insert_max_seconds = 0.25
-database_errors_max = 1
-database_check_age_max_seconds = 43200
-memory_ratio_max = 0.45
-disk_available_ratio_min = 0.025
-fds_ratio_max = 0.425
-cpu_steal_ratio_max = 0.05
-cpu_steal_ratio_critical = 0.15
-cpu_ratio_max = 0.475
-throttled_ratio_max = 0.125
-swap_rate_max = 100
-memory_pressure_max = 0.05
-report_age_max_seconds = 900
-certificate_left_min_seconds = 604800
-replicas_min = 1
-
-[[fleet]]
-name = "twice.test"
-version = "v0.38.0"
-profile = ["logos-delivery", "logos-core-modules", "cluster"]
-endpoints = { postgres = true, tls = true, rest = true }
-nodes = { "a-01" = "10.4.0.1" }
-
-[fleet.thresholds]
-peers_min = 10
-discovered_peers_min = 20
-connection_churn_max = 0.04
-restarts_max = 6
-health_score_min = 90
-failures_ratio_max = 0.1
-message_rate_min = 0.2
-message_rate_ratio_min = 0.2
-message_latency_max_seconds = 4
-database_size_max_bytes = 100000000000
-database_growth_max_bytes = 10000000000
-database_query_max_seconds = 2
-database_insert_max_seconds = 1
-database_errors_max = 4
-database_check_age_max_seconds = 172800
-memory_ratio_max = 0.95
-disk_available_ratio_min = 0.1
-fds_ratio_max = 0.925
-cpu_steal_ratio_max = 0.2
-cpu_steal_ratio_critical = 0.6
-cpu_ratio_max = 0.975
-throttled_ratio_max = 0.5
-swap_rate_max = 400
-memory_pressure_max = 0.2
-report_age_max_seconds = 3600
-certificate_left_min_seconds = 2419200
-replicas_min = 4
-
-[[fleet]]
-name = "plain.test"
-profile = "libp2p-generic"
-nodes = { "plain-01" = "10.2.0.1" }
-
-[fleet.thresholds]
-peers_min = 10
-discovered_peers_min = 20
-connection_churn_max = 0.04
-restarts_max = 6
-health_score_min = 90
-failures_ratio_max = 0.1
-message_rate_min = 0.2
-message_rate_ratio_min = 0.2
-message_latency_max_seconds = 4
-database_size_max_bytes = 100000000000
-database_growth_max_bytes = 10000000000
-database_query_max_seconds = 2
-database_insert_max_seconds = 1
-database_errors_max = 4
-database_check_age_max_seconds = 172800
-memory_ratio_max = 0.95
-disk_available_ratio_min = 0.1
-fds_ratio_max = 0.925
-cpu_steal_ratio_max = 0.2
-cpu_steal_ratio_critical = 0.6
-cpu_ratio_max = 0.975
-throttled_ratio_max = 0.5
-swap_rate_max = 400
-memory_pressure_max = 0.2
-report_age_max_seconds = 3600
-certificate_left_min_seconds = 2419200
-replicas_min = 4
 "#;
+
+/// Fleets with such thresholds.
+fn moved() -> String {
+    let fleet = |name: &str, about: &str, host: &str, thresholds: &str| {
+        format!(
+            "[[fleet]]\nname = \"{name}\"\n{about}nodes = {{ \"{name}-01\" = \"{host}\" }}\n\
+             [fleet.thresholds]\n{thresholds}\n"
+        )
+    };
+    [
+        fleet("half.test", EVERY_PROFILE, "10.1.0.1", HALF),
+        fleet("twice.test", EVERY_PROFILE, "10.4.0.1", TWICE),
+        fleet("plain.test", "profile = \"libp2p-generic\"\n", "10.2.0.1", TWICE),
+    ]
+    .concat()
+}
 
 /// The files of tests of a rendered tree.
 fn tests_of(out: &Path) -> Vec<PathBuf> {
@@ -195,7 +165,7 @@ fn fleets_that_tell_little_have_alerts_that_work() {
 #[test]
 fn thresholds_that_somebody_changed_have_tests_that_fit() {
     let scratch = Scratch::new("moved-rules");
-    let out = render(&scratch, MOVED, &["--accelerate=1"]);
+    let out = render(&scratch, &moved(), &["--accelerate=1"]);
     drop(promtool(Generation::Three, &out).output());
 }
 

@@ -86,14 +86,6 @@ impl Prometheus {
     }
 }
 
-impl Alertmanager {
-    /// Its version as two numbers.
-    #[must_use]
-    pub fn release(&self) -> Option<(u32, u32)> {
-        self.version.map(|version| (version.major, version.minor))
-    }
-}
-
 /// A program's version, as far as it matters here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version {

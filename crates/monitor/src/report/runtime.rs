@@ -162,7 +162,7 @@ mod tests {
             "/srv/user/.choosenim/toolchains/nim-#devel/lib/std/private/oscommon.nim",
             "/srv/user/.asdf/installs/nim/2.2.4/lib/core/macros.nim",
             "/build/vendor/nimbus-build-system/vendor/Nim/lib/system/excpt.nim",
-            "/srv/runner/work/node/.nim_runtime/lib/system.nim",
+            "/build/node/.nim_runtime/lib/system.nim",
         ] {
             assert!(is_source(path), "{path}");
         }
