@@ -227,28 +227,37 @@ fn what_consul_says_becomes_a_nodes_labels() {
         ("lifeboat", "10.3.0.1:9464", "/metrics"),
         ("reach", "127.0.0.1:9115", "/probe"),
     ];
-    for (job, address, page) in cases {
-        let name = format!("{job} of waku.test by Consul");
-        let test =
-            Generation::Three.run("promtool").args(["check", "service-discovery"]).arg(&path).arg(name);
-        let said: serde_json::Value = serde_json::from_str(&test.finish().output()).unwrap();
-        let labels = &said[0]["labels"];
-        let wanted = [
-            ("job", job),
-            ("fleet", "waku.test"),
-            ("dc", "do-ams3"),
-            ("node", "node-01.do-ams3.waku.test"),
-            ("role", "node"),
-            ("__address__", address),
-            ("__metrics_path__", page),
-        ];
-        for (label, value) in wanted {
-            assert_eq!(labels[label], value, "{label} of {job}: {said}");
+    std::thread::scope(|scope| {
+        for case in cases {
+            let path = &path;
+            scope.spawn(move || is_found(path, case));
         }
-        if job == "reach" {
-            assert_eq!(labels["__param_target"], "10.3.0.1:60000", "{said}");
-            assert_eq!(labels["__param_module"], "tcp_connect", "{said}");
-        }
+    });
+}
+
+/// What promtool discovers of a job is a node with its labels.
+fn is_found(config: &Path, (job, address, page): (&str, &str, &str)) {
+    let name = format!("{job} of waku.test by Consul");
+    // It looks for changes until its time is up, and a file is read at once.
+    let test = Generation::Three.run("promtool").args(["check", "service-discovery", "--timeout=5s"]);
+    let said: serde_json::Value =
+        serde_json::from_str(&test.arg(config).arg(name).finish().output()).unwrap();
+    let labels = &said[0]["labels"];
+    let wanted = [
+        ("job", job),
+        ("fleet", "waku.test"),
+        ("dc", "do-ams3"),
+        ("node", "node-01.do-ams3.waku.test"),
+        ("role", "node"),
+        ("__address__", address),
+        ("__metrics_path__", page),
+    ];
+    for (label, value) in wanted {
+        assert_eq!(labels[label], value, "{label} of {job}: {said}");
+    }
+    if job == "reach" {
+        assert_eq!(labels["__param_target"], "10.3.0.1:60000", "{said}");
+        assert_eq!(labels["__param_module"], "tcp_connect", "{said}");
     }
 }
 
