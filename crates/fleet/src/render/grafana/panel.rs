@@ -190,7 +190,7 @@ fn look(panel: &Panel) -> Value {
             "tooltip": tooltip,
         }),
         PanelKind::StateTimeline => json!({
-            "legend": { "showLegend": true, "displayMode": "list", "placement": "bottom" },
+            "legend": { "showLegend": true, "displayMode": "list", "placement": "bottom", "calcs": [] },
             "mergeValues": true,
             "showValue": "never",
             "rowHeight": 0.8,

@@ -20,16 +20,31 @@ pub(super) fn by<'a>(dashboard: &Dashboard, panel: &Panel, inventory: &'a Invent
 
 /// In Grafana's list of rules: by name, and not by an address that changes.
 pub(super) fn links(alerts: &[&Alert], inventory: &Inventory) -> Vec<Value> {
-    let link = |title: String, url: String| json!({ "title": title, "url": url, "targetBlank": true });
     let mut links = Vec::new();
     for alert in alerts {
         let rule = format!("/alerting/list?search={}", alert.name);
-        links.push(link(format!("Alert {} ({})", alert.name, alert.severity), rule));
+        links.push(link(&format!("Alert {} ({})", alert.name, alert.severity), &rule));
         if let Some(runbook) = runbook(alert, inventory) {
-            links.push(link(format!("Runbook {}", alert.name), runbook));
+            links.push(link(&format!("Runbook {}", alert.name), &runbook));
         }
     }
     links
+}
+
+/// Whole, as a dashboard's own: Grafana has one type for both.
+fn link(title: &str, url: &str) -> Value {
+    json!({
+        "type": "link",
+        "title": title,
+        "url": url,
+        "targetBlank": true,
+        "asDropdown": false,
+        "icon": "external link",
+        "includeVars": false,
+        "keepTime": false,
+        "tags": [],
+        "tooltip": "",
+    })
 }
 
 /// A last paragraph for the description, in Markdown.
