@@ -2,9 +2,8 @@
 
 use serde::Serialize;
 
-use super::relabel::plain_regex;
 use super::tree::Tree;
-use super::{Options, inhibitions, message, receivers, yaml};
+use super::{Options, inhibitions, matcher, message, receivers, yaml};
 use crate::catalogue::Severity;
 use crate::duration::Duration;
 use crate::inventory::{Destination, Inventory};
@@ -110,7 +109,7 @@ fn watchdog(inventory: &Inventory, options: Options) -> Route {
         .collect();
     Route {
         receiver: Some(NOBODY.into()),
-        matchers: vec![format!("alertname={}", quoted("Watchdog"))],
+        matchers: vec![matcher::is("alertname", "Watchdog")],
         group_by: vec!["alertname"],
         group_wait: Some(Duration::default()),
         group_interval: Some(WATCHDOG_INTERVAL.divided(options.accelerate)),
@@ -129,13 +128,13 @@ fn of_destination(destination: &Destination, inventory: &Inventory, options: Opt
         |severity| destination.severities.is_empty() || destination.severities.contains(&severity);
     let severities = [Severity::P0, Severity::P1, Severity::P2, Severity::P3].into_iter();
     let routes = severities.filter(|severity| is_wanted(*severity)).map(|severity| Route {
-        matchers: vec![format!("severity={}", quoted(&format!("{severity:?}")))],
+        matchers: vec![matcher::is("severity", &severity.to_string())],
         repeat_interval: Some(repeat(severity, inventory.intervals.repeat).divided(options.accelerate)),
         ..Route::default()
     });
     Route {
         receiver: Some(destination.name.clone()),
-        matchers: matchers.map(|(label, names)| among(label, names)).collect(),
+        matchers: matchers.map(|(label, names)| matcher::among(label, names)).collect(),
         goes_on: true,
         routes: routes.collect(),
         ..Route::default()
@@ -150,15 +149,4 @@ fn repeat(severity: Severity, of_p2: Duration) -> Duration {
         Severity::P3 => Duration { ms: of_p2.ms.saturating_mul(6) },
         _ => of_p2,
     }
-}
-
-/// A matcher of a label that has one of these values. Alertmanager's expressions are anchored.
-pub(super) fn among(label: &str, names: &[String]) -> String {
-    let names: Vec<String> = names.iter().map(|name| plain_regex(name)).collect();
-    format!("{label}=~{}", quoted(&names.join("|")))
-}
-
-/// As Alertmanager's matchers quote: JSON's quotes and escapes are theirs.
-pub(super) fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::alertmanager::{among, quoted};
+use super::matcher;
 use crate::catalogue::Catalogue;
 
 #[derive(Serialize)]
@@ -86,7 +86,7 @@ pub(super) fn rules(catalogue: &Catalogue) -> Vec<Rule> {
     let mut rules = Vec::new();
     if known.contains("FleetDown") {
         rules.push(Rule {
-            source_matchers: vec![format!("alertname={}", quoted("FleetDown"))],
+            source_matchers: vec![matcher::is("alertname", "FleetDown")],
             target_matchers: vec![not_highest()],
             equal: FLEET.to_vec(),
         });
@@ -95,12 +95,8 @@ pub(super) fn rules(catalogue: &Catalogue) -> Vec<Rule> {
     if !unseen.is_empty() {
         let gone: Vec<String> = GONE.iter().map(|name| (*name).to_owned()).collect();
         rules.push(Rule {
-            source_matchers: vec![among("alertname", &unseen)],
-            target_matchers: vec![
-                not_highest(),
-                "node!=\"\"".into(),
-                among("alertname", &gone).replacen("=~", "!~", 1),
-            ],
+            source_matchers: vec![matcher::among("alertname", &unseen)],
+            target_matchers: vec![not_highest(), "node!=\"\"".into(), matcher::none_of("alertname", &gone)],
             equal: NODE.to_vec(),
         });
     }
@@ -108,8 +104,8 @@ pub(super) fn rules(catalogue: &Catalogue) -> Vec<Rule> {
         let (causes, silenced) = (of(silence.causes), of(silence.silenced));
         if !causes.is_empty() && !silenced.is_empty() {
             rules.push(Rule {
-                source_matchers: vec![among("alertname", &causes)],
-                target_matchers: vec![among("alertname", &silenced)],
+                source_matchers: vec![matcher::among("alertname", &causes)],
+                target_matchers: vec![matcher::among("alertname", &silenced)],
                 equal: silence.equal.to_vec(),
             });
         }

@@ -8,6 +8,7 @@ pub(crate) mod expression;
 mod grafana;
 mod inhibitions;
 mod manifest;
+mod matcher;
 mod message;
 mod plan;
 mod programs;

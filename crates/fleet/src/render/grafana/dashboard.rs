@@ -8,11 +8,6 @@ use crate::inventory::Inventory;
 use crate::render::Options;
 use crate::render::expression::accelerated;
 
-/// The data source that is chosen at the head.
-pub(super) fn datasource() -> Value {
-    json!({ "type": "prometheus", "uid": "${datasource}" })
-}
-
 /// How wide the grid is.
 const COLUMNS: u32 = 24;
 
@@ -91,7 +86,7 @@ fn variables(inventory: &Inventory) -> Vec<Value> {
             "name": name,
             "label": label,
             "type": "query",
-            "datasource": datasource(),
+            "datasource": provisioning::chosen(),
             "definition": values,
             "query": { "qryType": 1, "query": values, "refId": "PrometheusVariableQueryEditor-VariableQuery" },
             "current": { "selected": true, "text": ["All"], "value": ["$__all"] },
@@ -130,7 +125,7 @@ fn annotations(inventory: &Inventory, options: Options) -> Result<Vec<Value>, St
 fn mark(annotation: &Annotation, expr: &str) -> Value {
     json!({
         "name": annotation.name,
-        "datasource": datasource(),
+        "datasource": provisioning::chosen(),
         "enable": true,
         "hide": false,
         "iconColor": annotation.color,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{dashboard, query, thresholds, watched};
+use super::{provisioning, query, thresholds, watched};
 use crate::catalogue::{Dashboard, Panel, PanelKind, PanelQuery};
 use crate::inventory::Inventory;
 use crate::render::Options;
@@ -65,7 +65,7 @@ pub(super) fn of(
         "type": grafana_type(panel.kind),
         "title": panel.title,
         "description": format!("{}{}", panel.description.trim(), watched::sentence(&alerts, inventory)),
-        "datasource": dashboard::datasource(),
+        "datasource": provisioning::chosen(),
         "links": watched::links(&alerts, inventory),
         "targets": targets,
         "fieldConfig": { "defaults": defaults(panel, on, inventory).map_err(refused)?, "overrides": overrides },
@@ -103,7 +103,7 @@ fn target(kind: PanelKind, letter: &str, expr: &str, legend: &str) -> Value {
     let is_instant = is_of_now(kind);
     json!({
         "refId": letter,
-        "datasource": dashboard::datasource(),
+        "datasource": provisioning::chosen(),
         "expr": expr,
         "editorMode": "code",
         "format": if kind == PanelKind::Table { "table" } else { "time_series" },

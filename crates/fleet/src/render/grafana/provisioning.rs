@@ -90,3 +90,8 @@ fn sources(engines: &Engines, scrape: &str) -> Vec<Value> {
 pub(super) fn prometheus_uid(engines: &Engines) -> &str {
     engines.grafana.datasource.as_deref().unwrap_or("lifeboat-prometheus")
 }
+
+/// The one that somebody chose at the head of a dashboard.
+pub(super) fn chosen() -> Value {
+    json!({ "type": "prometheus", "uid": "${datasource}" })
+}
