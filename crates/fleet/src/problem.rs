@@ -88,3 +88,12 @@ pub(crate) fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>
     let near = names.into_iter().map(|name| (strsim::jaro_winkler(wanted, name), name));
     near.filter(|(likeness, _)| *likeness > 0.8).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
 }
+
+/// That there is none of that name, and what was likely meant.
+pub(crate) fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> String {
+    let known: Vec<&str> = known.collect();
+    match nearest(name, known.iter().copied()) {
+        Some(near) => format!("no {what} {name:?}: did you mean {near:?}?"),
+        None => format!("no {what} {name:?}: there are {}", known.join(", ")),
+    }
+}

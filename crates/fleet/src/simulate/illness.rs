@@ -1,12 +1,12 @@
 //! What makes an alert fire, as its test has it.
 
 use super::node::{Manner, SimulatedNode, Told};
-use super::world::{manner, tell, unknown};
 use crate::budget::Latency;
 use crate::catalogue::alert_test::Reading;
 use crate::catalogue::{Alert, Catalogue};
 use crate::duration::Duration;
 use crate::inventory::Inventory;
+use crate::problem::unknown;
 
 /// The alert of that name.
 ///
@@ -35,18 +35,18 @@ pub(super) fn befall(
             Reading::Steady(number) => Told::Steady(*number),
             Reading::Ramp(ramp) => Told::Ramp { from: ramp.from, to: ramp.to, since: now, seconds },
         };
-        tell(node, signal, told, now)?;
+        node.tell(signal, told, now)?;
     }
     for name in &test.absent {
         // An endpoint that discovery has lost is one that nobody asks: here it does not answer.
         match name.strip_prefix("job:") {
-            Some(endpoint) => manner(node, Some(endpoint), Manner::Down)?,
-            None if name == "*" => manner(node, None, Manner::Down)?,
-            None => tell(node, name, Told::Absent, now)?,
+            Some(endpoint) => node.behave(Some(endpoint), Manner::Down)?,
+            None if name == "*" => node.behave(None, Manner::Down)?,
+            None => node.tell(name, Told::Absent, now)?,
         }
     }
     for endpoint in &test.down {
-        manner(node, Some(endpoint.as_str()).filter(|endpoint| *endpoint != "*"), Manner::Down)?;
+        node.behave(Some(endpoint.as_str()).filter(|endpoint| *endpoint != "*"), Manner::Down)?;
     }
     node.relabel(&test.relabelled);
     Ok(())

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::sway::{Sway, phase};
 use crate::inventory::{Fleet, Node};
+use crate::problem::unknown;
 use crate::profile::{self, Pages, Speech};
 
 /// The monitor's endpoint, which is not shared and yet not of the node's own process.
@@ -133,14 +134,33 @@ impl SimulatedNode {
         self.speech.signals.keys().map(String::as_str)
     }
 
-    /// From now on the signal is this; false where the node has none of that name.
-    pub(super) fn tell(&mut self, signal: &str, told: Told, now: f64) -> bool {
+    /// From now on the signal is this.
+    ///
+    /// # Errors
+    /// That the node has none of that name.
+    pub(super) fn tell(&mut self, signal: &str, told: Told, now: f64) -> Result<(), String> {
         self.move_on(now);
         if !self.set(signal, told.number(now), now) {
-            return false;
+            return Err(unknown("signal", signal, self.signals()));
         }
         self.told.insert(signal.to_owned(), told);
-        true
+        Ok(())
+    }
+
+    /// From now on an endpoint behaves so, or all do.
+    ///
+    /// # Errors
+    /// That the node has none of that name.
+    pub(super) fn behave(&mut self, endpoint: Option<&str>, manner: Manner) -> Result<(), String> {
+        let Some(name) = endpoint else {
+            self.endpoints.values_mut().for_each(|endpoint| endpoint.manner = manner);
+            return Ok(());
+        };
+        if let Some(endpoint) = self.endpoints.get_mut(name) {
+            endpoint.manner = manner;
+            return Ok(());
+        }
+        Err(unknown("endpoint", name, self.endpoints.keys().map(String::as_str)))
     }
 
     /// From now on the signal is well, or all of them.
@@ -171,7 +191,8 @@ impl SimulatedNode {
         let started: Vec<String> =
             self.speech.signals.keys().filter(|name| name.ends_with("start_time")).cloned().collect();
         for name in started.into_iter().filter(|name| !name.starts_with("host")) {
-            self.tell(&name, Told::Steady(0.0), now);
+            // Its name is one of the signals'.
+            let _ = self.tell(&name, Told::Steady(0.0), now);
         }
         for (name, told) in &self.told {
             self.own.set(name, told.number(now), now);

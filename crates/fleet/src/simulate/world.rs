@@ -8,7 +8,7 @@ use super::http::{Request, answer};
 use super::illness;
 use super::node::{Manner, SimulatedNode, Told};
 use crate::inventory::Inventory;
-use crate::problem::nearest;
+use crate::problem::unknown;
 use crate::render::RULE_RANGE;
 
 /// Which names the nodes' metrics have, where those of a profile have changed over time.
@@ -181,11 +181,11 @@ fn count(done: &[()]) -> Obeyed {
 
 fn deed_of(node: &mut SimulatedNode, deed: &Deed, now: f64) -> Result<(), String> {
     match deed {
-        Deed::Set { signal, number } => tell(node, signal, Told::Steady(*number), now),
+        Deed::Set { signal, number } => node.tell(signal, Told::Steady(*number), now),
         Deed::Ramp { signal, from, to, seconds } => {
-            tell(node, signal, Told::Ramp { from: *from, to: *to, since: now, seconds: *seconds }, now)
+            node.tell(signal, Told::Ramp { from: *from, to: *to, since: now, seconds: *seconds }, now)
         }
-        Deed::Absent { signal } => tell(node, signal, Told::Absent, now),
+        Deed::Absent { signal } => node.tell(signal, Told::Absent, now),
         Deed::Clear { signal } => {
             if let Some(signal) =
                 signal.as_deref().filter(|signal| node.signals().all(|known| known != *signal))
@@ -199,9 +199,9 @@ fn deed_of(node: &mut SimulatedNode, deed: &Deed, now: f64) -> Result<(), String
             node.relabel(&[(name.clone(), value.clone())].into());
             Ok(())
         }
-        Deed::Down { endpoint } => manner(node, endpoint.as_deref(), Manner::Down),
-        Deed::Hang { endpoint } => manner(node, endpoint.as_deref(), Manner::Hung),
-        Deed::Up { endpoint } => manner(node, endpoint.as_deref(), Manner::Up),
+        Deed::Down { endpoint } => node.behave(endpoint.as_deref(), Manner::Down),
+        Deed::Hang { endpoint } => node.behave(endpoint.as_deref(), Manner::Hung),
+        Deed::Up { endpoint } => node.behave(endpoint.as_deref(), Manner::Up),
         Deed::Restart => {
             node.restart(now);
             Ok(())
@@ -209,38 +209,8 @@ fn deed_of(node: &mut SimulatedNode, deed: &Deed, now: f64) -> Result<(), String
         Deed::Well => {
             node.clear(None, now);
             node.relabel(&BTreeMap::new());
-            manner(node, None, Manner::Up)
+            node.behave(None, Manner::Up)
         }
         Deed::Sick { .. } | Deed::Tell | Deed::Quit => Ok(()),
-    }
-}
-
-/// Tells a node what a signal is.
-pub(super) fn tell(node: &mut SimulatedNode, signal: &str, told: Told, now: f64) -> Result<(), String> {
-    if node.tell(signal, told, now) {
-        return Ok(());
-    }
-    Err(unknown("signal", signal, node.signals()))
-}
-
-/// An endpoint behaves so from now on, or all do.
-pub(super) fn manner(node: &mut SimulatedNode, endpoint: Option<&str>, manner: Manner) -> Result<(), String> {
-    if let Some(name) = endpoint {
-        let Some(endpoint) = node.endpoints.get_mut(name) else {
-            return Err(unknown("endpoint", name, node.endpoints.keys().map(String::as_str)));
-        };
-        endpoint.manner = manner;
-        return Ok(());
-    }
-    node.endpoints.values_mut().for_each(|endpoint| endpoint.manner = manner);
-    Ok(())
-}
-
-/// That there is none of that name, and what was likely meant.
-pub(super) fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> String {
-    let known: Vec<&str> = known.collect();
-    match nearest(name, known.iter().copied()) {
-        Some(near) => format!("no {what} {name:?}: did you mean {near:?}?"),
-        None => format!("no {what} {name:?}: there are {}", known.join(", ")),
     }
 }
