@@ -18,6 +18,9 @@ const ANSWER: &[u8] =
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 63\r\nConnection: close\r\n\r\n\
     {\"ok\":true,\"result\":{\"message_id\":1,\"date\":1,\"chat\":{\"id\":-1}}}";
 
+/// Trying again would not help.
+const REFUSAL: &[u8] = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
 /// One request that came.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -45,12 +48,13 @@ impl Request {
     }
 }
 
-/// The receiver. It answers everything with 200.
+/// The receiver. It answers everything with 200, until it is told to refuse.
 #[derive(Debug)]
 pub struct Webhook {
     /// Where it listens, as `host:port`.
     pub address: String,
     kept: Arc<Mutex<Vec<Request>>>,
+    is_refusing: Arc<AtomicBool>,
     is_over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -65,20 +69,26 @@ impl Webhook {
         let listener = TcpListener::bind(address);
         let listener = listener.unwrap_or_else(|error| panic!("cannot listen at {address}: {error}"));
         let address = listener.local_addr().map(|address| address.to_string()).unwrap_or_default();
-        let (kept, is_over) = (Arc::<Mutex<Vec<Request>>>::default(), Arc::<AtomicBool>::default());
-        let (keep, over) = (Arc::clone(&kept), Arc::clone(&is_over));
+        let kept = Arc::<Mutex<Vec<Request>>>::default();
+        let (is_refusing, is_over) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
+        let (keep, refusing, over) = (Arc::clone(&kept), Arc::clone(&is_refusing), Arc::clone(&is_over));
         let thread = std::thread::spawn(move || {
             for stream in listener.incoming() {
                 if over.load(Ordering::Acquire) {
                     break;
                 }
                 // Who says nothing sensible is answered by nothing.
-                if let Some(request) = stream.ok().and_then(take) {
+                if let Some(request) = stream.ok().and_then(|stream| take(stream, answer(&refusing))) {
                     lock(&keep).push(request);
                 }
             }
         });
-        Self { address, kept, is_over, thread: Some(thread) }
+        Self { address, kept, is_refusing, is_over, thread: Some(thread) }
+    }
+
+    /// From now on it takes nothing, or everything again. What it refused is kept as well.
+    pub fn refuse(&self, is_refusing: bool) {
+        self.is_refusing.store(is_refusing, Ordering::Release);
     }
 
     /// Its address for an Alertmanager's configuration.
@@ -148,7 +158,11 @@ fn summary(request: &Request) -> String {
     format!("{}: {}", request.line, alerts.iter().map(of).collect::<Vec<_>>().join(", "))
 }
 
-fn take(stream: TcpStream) -> Option<Request> {
+fn answer(is_refusing: &AtomicBool) -> &'static [u8] {
+    if is_refusing.load(Ordering::Acquire) { REFUSAL } else { ANSWER }
+}
+
+fn take(stream: TcpStream, answer: &[u8]) -> Option<Request> {
     stream.set_read_timeout(Some(TIMEOUT)).ok()?;
     let mut reader = BufReader::new(stream);
     let mut head = Vec::new();
@@ -168,7 +182,7 @@ fn take(stream: TcpStream) -> Option<Request> {
     reader.read_exact(&mut body).ok()?;
     let line = head.first()?.rsplit_once(' ')?.0.to_owned();
     let headers = head.into_iter().skip(1).collect();
-    reader.get_mut().write_all(ANSWER).ok()?;
+    reader.get_mut().write_all(answer).ok()?;
     Some(Request { at: Instant::now(), line, headers, body: String::from_utf8_lossy(&body).into_owned() })
 }
 

@@ -26,7 +26,7 @@ const TREND: u64 = 60;
 /// Alerts that no simulated node can be ill with, and why.
 const ELSEWHERE: [(&str, &str); 2] = [
     ("Watchdog", "fires in health: that it comes is looked at there"),
-    ("AlertDeliveryFailing", "is about the engines, not about a node: promtool's tests have it"),
+    ("AlertDeliveryFailing", "is about the engines, not about a node: alert_path.rs has it"),
 ];
 
 /// Alerts that are not told while what their own test does to a node is told already: what makes them fire alone.

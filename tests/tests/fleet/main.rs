@@ -1,6 +1,7 @@
 //! A fleet as its operator has it: what `lifeboat fleet render` writes, in the engines that it is for.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
+mod alert_path;
 mod configuration;
 mod dashboards;
 mod demo;
