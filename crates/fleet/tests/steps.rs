@@ -93,3 +93,28 @@ fn the_rendered_readme_says_the_same_lines() {
         );
     }
 }
+
+#[test]
+fn dashboards_show_nothing_of_another_that_prometheus_has() {
+    let text = format!("{}[fleet.thresholds]\npeers_min = 7\n", block(&section(), "toml"));
+    let tree = lifeboat_fleet::render(&inventory(&text), Options { accelerate: 2 }).unwrap();
+    let mut count = 0;
+    for (path, text) in tree.files().filter(|(path, _)| path.starts_with("grafana/dashboards")) {
+        let dashboard: serde_json::Value = serde_json::from_str(text).unwrap();
+        let variables = dashboard["templating"]["list"].as_array().unwrap();
+        let fleet = variables.iter().find(|variable| variable["name"] == "fleet").unwrap();
+        assert_eq!(fleet["allValue"], ".+", "{path:?}");
+        let targets =
+            dashboard["panels"].as_array().unwrap().iter().filter_map(|panel| panel["targets"].as_array());
+        for query in targets.flatten().filter_map(|target| target["expr"].as_str()) {
+            for selector in query.split('{').skip(1) {
+                let is_ours = ["fleet=~\"$fleet\"", "fleet=\"\",owner!=\"\""]
+                    .iter()
+                    .any(|ours| selector.contains(ours));
+                assert!(is_ours, "{path:?}: {query}");
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 50, "{count} selectors");
+}
