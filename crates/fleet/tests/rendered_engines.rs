@@ -83,3 +83,29 @@ fn the_containers_prometheus_is_the_one_that_its_configuration_is_for() {
         assert_eq!(config.contains("fallback_scrape_protocol"), has_fallback, "{lines}");
     }
 }
+
+/// What of a file stands after the line of each job's name.
+fn jobs(text: &str) -> Vec<(&str, &str)> {
+    text.split("\n- job_name: ").skip(1).map(|job| job.split_once('\n').unwrap()).collect()
+}
+
+#[test]
+fn another_prometheus_can_include_what_is_scraped() {
+    let consul = "[[fleet]]\nname = \"shop.test\"\nprofile = \"libp2p-generic\"\n[fleet.consul]\nserver = \"127.0.0.1:8500\"\n\
+                  services = [\"shop\"]\nservice_endpoint = \"node\"\n[intervals]\nscrape = \"30s\"\n";
+    let tree = rendered(consul);
+    let included = tree.text("prometheus/scrape.yml").unwrap();
+    let (own, others) = (jobs(tree.text("prometheus/prometheus.yml").unwrap()), jobs(included));
+    let names = |jobs: &[(&str, &str)]| jobs.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>();
+    let wanted: Vec<String> = names(&own).iter().skip(2).map(|name| format!("lifeboat/{name}")).collect();
+    assert_eq!(wanted, ["lifeboat/lifeboat", "lifeboat/node", "lifeboat/node of shop.test by Consul"]);
+    assert_eq!(names(&others), wanted, "and neither prometheus nor alertmanager, which it has");
+    for (name, job) in others {
+        // Each says how often: the other's own interval may be a minute.
+        assert!(job.contains("  scrape_interval: 15s\n  scrape_timeout: 10s\n"), "{name}: {job}");
+        let label = if name.contains("node") { "node" } else { "lifeboat" };
+        let step = format!("  - target_label: job\n    replacement: {label}\n");
+        assert_eq!(job.matches(&step).count(), 1, "{name}: {job}");
+    }
+    assert!(!included.contains("\nglobal:"), "{included}");
+}

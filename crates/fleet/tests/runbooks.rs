@@ -158,25 +158,6 @@ fn severity_and_panel_are_the_alerts() {
 }
 
 #[test]
-fn the_runbook_of_a_death_tells_of_every_cause() {
-    let text = text_of("NodeDied.md");
-    let causes = [
-        "signal",
-        "panic",
-        "nim-exception",
-        "cpp-exception",
-        "exit",
-        "oom-kill",
-        "killed",
-        "hang",
-        "power-loss",
-        "unknown",
-    ];
-    let told = |cause: &&str| text.contains(&format!("\n- **`{cause}`** "));
-    assert_eq!(causes.iter().filter(|cause| !told(cause)).collect::<Vec<_>>(), Vec::<&&str>::new());
-}
-
-#[test]
 fn the_index_lists_all_by_severity() {
     let index = text_of("README.md");
     let rows = index.lines().filter_map(|line| line.strip_prefix("| [")?.split_once("]("));

@@ -143,6 +143,69 @@ fn engines_of_both_generations_read_it() {
     assert!(sections(&out).contains("fallback_scrape_protocol: PrometheusText0.0.4"));
 }
 
+/// A Prometheus as one finds it: it scrapes seldom, and has a job `node` of its own.
+const OTHERS: &str = "\
+global:
+  scrape_interval: 1m
+  external_labels: { fleet: metrics-eu }
+rule_files: [rules/*.yml]
+scrape_config_files: [scrape.yml]
+scrape_configs:
+- job_name: prometheus
+  static_configs: [{ targets: ['127.0.0.1:9090'] }]
+- job_name: node
+  static_configs: [{ targets: ['10.1.0.1:9100'] }]
+";
+
+#[test]
+fn another_prometheus_takes_it_in() {
+    let scratch = Scratch::new("included");
+    let out = render(&scratch, FLEETS, &[]).join("prometheus");
+    let config = out.join("others.yml");
+    fs::write(&config, OTHERS).unwrap();
+    let check = Generation::Three.run("promtool").args(["check", "config"]).arg(&config);
+    let said = check.finish().output();
+    assert!(said.contains("is valid prometheus config file syntax"), "{said}");
+    // What is there is refused, if it comes under a name that there is: so that the check above tells something.
+    let text = fs::read_to_string(out.join("scrape.yml")).unwrap();
+    fs::write(out.join("scrape.yml"), text.replace("lifeboat/node", "node")).unwrap();
+    let check = Generation::Three.run("promtool").args(["check", "config"]).arg(&config);
+    assert!(!check.finish().succeeded());
+}
+
+/// An Alertmanager as one finds it, with ours in it, as the rendered README.md says.
+fn with_ours(routes: &str) -> String {
+    let (_, ours) = routes.split_once("\nroute:\n").unwrap();
+    let (route, rest) = ours.split_once("\ninhibit_rules:\n").unwrap();
+    let (_, receivers) = rest.split_once("\nreceivers:\n").unwrap();
+    let route: String = route.lines().map(|line| format!("  {line}\n")).collect();
+    let matchers = r#"matchers: ['owner!=""', 'severity=~"P[0-3]|none"']"#;
+    format!(
+        "route:\n  receiver: mine\n  routes:\n  - {matchers}\n{route}receivers:\n- name: mine\n{receivers}"
+    )
+}
+
+#[test]
+fn another_alertmanager_takes_it_in() {
+    let scratch = Scratch::new("included-routes");
+    let out = render(&scratch, &format!("{FLEETS}{DESTINATIONS}"), &[]).join("alertmanager");
+    let path = out.join("others.yml");
+    fs::write(&path, with_ours(&fs::read_to_string(out.join("alertmanager.yml")).unwrap())).unwrap();
+    let config = format!("--config.file={}", path.display());
+    let cases: [(&[&str], &str); 4] = [
+        (&["alertname=InstanceDown", "severity=critical"], "mine"),
+        (&["alertname=Watchdog", "severity=none"], "mine"),
+        (&["alertname=Watchdog", "severity=none", "owner=bob"], "switch"),
+        (&["severity=P1", "fleet=waku.prod", "owner=carol"], "pager"),
+    ];
+    for generation in Generation::ALL {
+        for (labels, receivers) in cases {
+            let test = generation.run("amtool").args(["config", "routes", "test", &config]).args(labels);
+            assert_eq!(test.finish().output().trim(), receivers, "{labels:?} in {generation:?}");
+        }
+    }
+}
+
 #[test]
 fn what_an_older_alertmanager_cannot_do_is_said() {
     let scratch = Scratch::new("configuration-newer");

@@ -103,7 +103,7 @@ pub struct Fleet {
     pub off: Speech,
     /// Every threshold by name.
     pub thresholds: BTreeMap<String, f64>,
-    /// What it is to keep.
+    /// What it is to keep. Nothing goes by it yet, which a hint says.
     pub objectives: Objectives,
     /// Its nodes that are known by name; none where Consul knows them all.
     pub nodes: Vec<Node>,

@@ -24,8 +24,8 @@ struct Silence {
 const FLEET: &[&str] = &["fleet"];
 const NODE: &[&str] = &["fleet", "dc", "node"];
 const DISK: &[&str] = &["fleet", "dc", "node", "mountpoint"];
-/// SQLite's by `database`, PostgreSQL's by `datname`; a label that neither alert has is equal, too.
-const DATABASE: &[&str] = &["fleet", "dc", "node", "database", "datname"];
+/// What PostgreSQL's exporter calls `datname` is `database` in alerts, too.
+const DATABASE: &[&str] = &["fleet", "dc", "node", "database"];
 
 const SILENCES: [Silence; 16] = [
     Silence { causes: &["CpuStealCritical"], silenced: &["CpuStealHigh", "CpuSaturated"], equal: NODE },

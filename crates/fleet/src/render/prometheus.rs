@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::consul;
 use super::relabel::{Relabel, plain_regex};
-use super::targets;
+use super::targets::{self, Job};
 use super::tree::Tree;
 use super::{Options, yaml};
 use crate::duration::Duration;
@@ -16,6 +16,9 @@ use crate::profile::Endpoint;
 /// Names that only Prometheus and its rules give: a node's page that has them would speak for others.
 const NOT_A_NODES: &str = "ALERTS|ALERTS_FOR_STATE|up|scrape_.*|.*:.*";
 
+const FOR_OTHERS: &str = "For a Prometheus that has other work, 2.43 or later: name this file in its scrape_config_files. The \
+    README.md one folder up says what else it needs.";
+
 #[derive(Serialize)]
 struct Config {
     global: Global,
@@ -23,6 +26,12 @@ struct Config {
     rule_files: [&'static str; 2],
     #[serde(skip_serializing_if = "Vec::is_empty")]
     scrape_config_files: Vec<String>,
+    scrape_configs: Vec<ScrapeConfig>,
+}
+
+/// What a Prometheus that has other work includes.
+#[derive(Serialize)]
+struct Included {
     scrape_configs: Vec<ScrapeConfig>,
 }
 
@@ -44,6 +53,10 @@ struct Alerting {
 #[derive(Default, Serialize)]
 struct ScrapeConfig {
     job_name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scrape_interval: Option<Duration>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scrape_timeout: Option<Duration>,
     #[serde(skip_serializing_if = "Option::is_none")]
     metrics_path: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -110,41 +123,67 @@ pub(super) fn render(inventory: &Inventory, options: Options, tree: &mut Tree) -
     let intervals = &inventory.intervals;
     let engines = &inventory.engines;
     let jobs = targets::jobs(inventory)?;
-    let mut scrapes = vec![
+    let global = Global {
+        scrape_interval: intervals.scrape.divided(options.accelerate),
+        scrape_timeout: Duration { ms: intervals.scrape.ms * 2 / 3 }.divided(options.accelerate),
+        evaluation_interval: intervals.evaluation.divided(options.accelerate),
+    };
+    let included = scrapes(&jobs, inventory).into_iter().map(|config| config.beside_others(&global));
+    let included = Included { scrape_configs: included.collect() };
+    let mut scrape_configs = vec![
         ScrapeConfig::of("alertmanager", Discovery::fixed(engines.alertmanager.addresses.clone())),
         ScrapeConfig::of("prometheus", Discovery::fixed(vec![engines.prometheus.address.clone()])),
     ];
+    scrape_configs.extend(scrapes(&jobs, inventory));
     for job in &jobs {
-        let files = Discovery::files(format!("targets/{}.json", job.name));
-        scrapes.push(scrape(ScrapeConfig::of(job.name, files), job.endpoint, engines));
-        scrapes.extend(consul::of_job(job, inventory).map(|(name, discovery, relabel_configs)| {
-            // Of the nodes that are known by name, one section holds all fleets; of Consul's, each fleet has its own.
-            let config = ScrapeConfig { relabel_configs, ..ScrapeConfig::of(&name, discovery) };
-            scrape(config, job.endpoint, engines)
-        }));
         targets::render(job, inventory, tree)?;
     }
     let config = Config {
-        global: Global {
-            scrape_interval: intervals.scrape.divided(options.accelerate),
-            scrape_timeout: Duration { ms: intervals.scrape.ms * 2 / 3 }.divided(options.accelerate),
-            evaluation_interval: intervals.evaluation.divided(options.accelerate),
-        },
+        global,
         alerting: Alerting {
             alert_relabel_configs: owners(inventory),
             alertmanagers: vec![Discovery::fixed(engines.alertmanager.addresses.clone())],
         },
         rule_files: ["rules/*.yml", "rules.d/*.yml"],
         scrape_config_files: engines.prometheus.scrape_files.clone(),
-        scrape_configs: scrapes,
+        scrape_configs,
     };
     tree.add("prometheus/prometheus.yml", yaml::file(&config)?);
+    tree.add("prometheus/scrape.yml", yaml::file_with_notes(&included, &[FOR_OTHERS.to_owned()])?);
     Ok(())
+}
+
+/// What is scraped of the nodes, by `targets/`.
+fn scrapes(jobs: &[Job<'_>], inventory: &Inventory) -> Vec<ScrapeConfig> {
+    let mut scrapes = Vec::new();
+    for job in jobs {
+        let files = Discovery::files(format!("targets/{}.json", job.name));
+        scrapes.push(scrape(ScrapeConfig::of(job.name, files), job.endpoint, &inventory.engines));
+        scrapes.extend(consul::of_job(job, inventory).map(|(name, discovery, relabel_configs)| {
+            // Of the nodes that are known by name, one section holds all fleets; of Consul's, each fleet has its own.
+            let config = ScrapeConfig { relabel_configs, ..ScrapeConfig::of(&name, discovery) };
+            scrape(config, job.endpoint, &inventory.engines)
+        }));
+    }
+    scrapes
 }
 
 impl ScrapeConfig {
     fn of(name: &str, discovery: Discovery) -> Self {
         Self { job_name: name.into(), discovery, ..Self::default() }
+    }
+
+    /// As it can stand in another's configuration: that has a `node` of its own, mostly, and scrapes less often. The rules
+    /// know a node's pages by the label `job`, which stays.
+    fn beside_others(mut self, global: &Global) -> Self {
+        let says_job = |step: &Relabel| step.target_label.as_deref() == Some("job");
+        if !self.relabel_configs.iter().any(says_job) {
+            self.relabel_configs.insert(0, Relabel::set("job", &self.job_name));
+        }
+        self.job_name = format!("lifeboat/{}", self.job_name);
+        self.scrape_interval = Some(global.scrape_interval);
+        self.scrape_timeout = Some(global.scrape_timeout);
+        self
     }
 }
 

@@ -121,6 +121,14 @@ fn fleet_hints(lines: &str) -> Vec<String> {
 }
 
 #[test]
+fn objectives_that_nothing_asks_are_hinted_at() {
+    let inventory = fleet("[fleet.nodes]\na = \"10.1.0.1\"\n[fleet.objectives]\navailability = 0.999\n");
+    let hint = inventory.hints.iter().find(|hint| hint.what.starts_with("[fleet.objectives]")).unwrap();
+    assert!(hint.what.ends_with("no rule and no panel asks it yet"), "{hint:?}");
+    assert!(hint.place.is_some(), "{hint:?}");
+}
+
+#[test]
 fn intervals_that_break_a_promise_are_hinted_at() {
     let of = |lines: &str| {
         fleet_hints(&format!("[fleet.nodes]\na = \"10.1.0.1\"\n[intervals]\n{lines}\n")).join("\n")

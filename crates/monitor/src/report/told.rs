@@ -105,6 +105,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_runbook_of_a_death_tells_of_these_causes_and_no_others() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/runbooks/NodeDied.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        let told = page.lines().filter_map(|line| line.strip_prefix("- **`")?.split_once("`** "));
+        assert_eq!(told.map(|(cause, _)| cause).collect::<Vec<_>>(), CAUSES);
+    }
+
+    #[test]
     fn only_known_words_are_taken_over() {
         let id = "00112233445566778899aabbccddeeff";
         let line = |cause: &str, detail: &str| {

@@ -197,7 +197,10 @@ fn nodes_min(form: &Form<'_>) -> Option<u64> {
 fn objectives(form: &Form<'_>) -> Objectives {
     let mut objectives =
         Objectives { availability: None, delivery: None, latency_seconds: None, window: MONTH };
+    let place = form.value("objectives").map(|value| value.span());
     let Some(form) = form.table("objectives", "[fleet.objectives]") else { return objectives };
+    let kept = "[fleet.objectives] is kept for later: no rule and no panel asks it yet";
+    form.paper.hint(place, kept, "leave it in or out; what alerts go by stands in [fleet.thresholds]");
     let figure = |key: &'static str, range: (f64, f64), remedy: &str| {
         let value = form.value(key)?;
         let number = number(value.get_ref()).filter(|number| *number > range.0 && *number < range.1);

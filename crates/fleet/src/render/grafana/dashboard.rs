@@ -78,7 +78,7 @@ fn variables(inventory: &Inventory) -> Vec<Value> {
         "regex": "",
         "skipUrlSync": false,
     });
-    let of_nodes = |name: &str, label: &str, matchers: &str| {
+    let of_nodes = |name: &str, label: &str, matchers: &str, all: &str| {
         // Nodes that only discovery knows answer; nodes that only the inventory knows are expected.
         let series = format!("{{__name__=~\"fleet:node_expected:info|up\"{matchers}}}");
         let values = format!("label_values({series}, {name})");
@@ -92,8 +92,7 @@ fn variables(inventory: &Inventory) -> Vec<Value> {
             "current": { "selected": true, "text": ["All"], "value": ["$__all"] },
             "options": [],
             "hide": 0,
-            // All means series without the label too, such as alerts about a whole fleet.
-            "allValue": ".*",
+            "allValue": all,
             "includeAll": true,
             "multi": true,
             "refresh": 2,
@@ -104,9 +103,11 @@ fn variables(inventory: &Inventory) -> Vec<Value> {
     };
     vec![
         source,
-        of_nodes("fleet", "Fleet", ""),
-        of_nodes("dc", "Data centre", r#",fleet=~"$fleet""#),
-        of_nodes("node", "Node", r#",fleet=~"$fleet",dc=~"$dc""#),
+        // What has no fleet is another's, where Prometheus has other work.
+        of_nodes("fleet", "Fleet", "", ".+"),
+        // Here all means series without the label too, such as alerts about a whole fleet.
+        of_nodes("dc", "Data centre", r#",fleet=~"$fleet""#, ".*"),
+        of_nodes("node", "Node", r#",fleet=~"$fleet",dc=~"$dc""#, ".*"),
     ]
 }
 

@@ -1,5 +1,6 @@
 //! The runbooks of `docs/runbooks`, one for each alert that stands, with what is true of these fleets in them: who is
-//! asked, from which figure on, where the nodes are, and the rule as Prometheus has it.
+//! asked, from which figure on, and the rule as Prometheus has it. Of the nodes, and of how many there are, `NODES.md` alone
+//! speaks: one that comes or goes changes no other page.
 
 mod markdown;
 mod nodes;
@@ -99,16 +100,16 @@ fn stub(alert: &Alert) -> String {
 
 fn in_your_fleets(found: &Standing<'_>, inventory: &Inventory, options: Options) -> String {
     let mut lines = String::from(
-        "## In your fleets\n\n| Fleet | Owner | Nodes | Figures in force | Holds for |\n|---|---|---|---|---|\n",
+        "## In your fleets\n\n| Fleet | Owner | Figures in force | Holds for |\n|---|---|---|---|\n",
     );
     for fleet in &found.fleets {
-        let (name, owner, nodes) = (called(fleet), escaped(&fleet.owner), nodes::count(fleet));
+        let (name, owner) = (called(fleet), escaped(&fleet.owner));
         let figures = figures(found.alert, fleet, &inventory.catalogue);
         let hold = match found.alert.hold.ms {
             0 => "no time".into(),
             _ => found.alert.hold.divided(options.accelerate).to_string(),
         };
-        lines.push_str(&format!("| {name} | {owner} | {nodes} | {figures} | {hold} |\n"));
+        lines.push_str(&format!("| {name} | {owner} | {figures} | {hold} |\n"));
     }
     lines.push_str(&format!("\nAddresses, ports and owners of nodes: [{0}]({0}).", nodes::PAGE));
     let (dashboard, panel) = found.alert.panel.split_once('/').unwrap_or((&found.alert.panel, ""));
@@ -162,15 +163,16 @@ fn index(inventory: &Inventory, pages: &BTreeSet<String>) -> String {
     };
     let kept: Vec<&str> = ours.lines().filter(stands).collect();
     let text = markdown::with_links_among(&kept.join("\n"), pages);
-    let fleets = inventory.fleets.iter().map(|fleet| {
-        format!("| {} | {} | {} |\n", escaped(&fleet.name), escaped(&fleet.owner), nodes::count(fleet))
-    });
+    let fleets = inventory
+        .fleets
+        .iter()
+        .map(|fleet| format!("| {} | {} |\n", escaped(&fleet.name), escaped(&fleet.owner)));
     let fleets: String = fleets.collect();
     let (head, rest) = match text.find("\n## ") {
         Some(at) => text.split_at(at + 1),
         None => (text.as_str(), ""),
     };
-    let table = format!("| Fleet | Owner | Nodes |\n|---|---|---|\n{fleets}");
+    let table = format!("| Fleet | Owner |\n|---|---|\n{fleets}");
     format!(
         "{}\n\n## In your fleets\n\n{table}\nAddresses, ports and owners of nodes: [{1}]({1}).\n\n{2}\n",
         head.trim_end(),

@@ -15,24 +15,34 @@ pub(super) fn page(inventory: &Inventory) -> String {
     )
 }
 
-/// How many nodes a fleet has.
-pub(super) fn count(fleet: &Fleet) -> String {
-    match &fleet.consul {
-        None if fleet.nodes.is_empty() => "-".into(),
-        Some(_) => format!("at least {}, told by Consul", fleet.nodes_min),
-        None => fleet.nodes.len().to_string(),
-    }
+/// How many nodes a fleet has, and who knows them. Said here alone: on every page a node that comes would change it.
+fn known(fleet: &Fleet) -> String {
+    let named = match fleet.nodes.len() {
+        0 => String::new(),
+        1 => "1 node. ".into(),
+        several => format!("{several} nodes. "),
+    };
+    let by_consul = match (&fleet.consul, fleet.nodes_min) {
+        (None, _) => String::new(),
+        (Some(_), 0) => "Consul knows its nodes: ask Prometheus for its targets.".into(),
+        (Some(_), least) => {
+            format!("Consul knows its nodes, at least {least}: ask Prometheus for its targets.")
+        }
+    };
+    format!("{named}{by_consul}").trim_end().to_owned()
 }
 
 fn of_fleet(fleet: &Fleet) -> String {
+    let known = known(fleet);
     if fleet.nodes.is_empty() {
-        let known = "Consul knows its nodes: ask Prometheus for its targets.";
         return format!("\n## {}\n\n{known}\n", escaped(&fleet.name));
     }
     let endpoints: BTreeSet<&str> =
         fleet.nodes.iter().flat_map(|node| node.endpoints.keys().map(String::as_str)).collect();
-    let mut text =
-        format!("\n## {}\n\n| Node | Role | DC | Address | Owner | Version |", escaped(&fleet.name));
+    let mut text = format!(
+        "\n## {}\n\n{known}\n\n| Node | Role | DC | Address | Owner | Version |",
+        escaped(&fleet.name)
+    );
     for name in &endpoints {
         text.push_str(&format!(" {} |", escaped(name)));
     }
