@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
+use super::query::Query;
 use super::{Endpoint, Profile, Signal};
 use crate::inventory::wrong_name;
 use crate::problem::{Problem, Source};
@@ -25,6 +26,18 @@ pub(super) fn check(source: Source<'_>, profile: &Profile) -> Vec<Problem> {
         checker.signal(name, signal);
     }
     checker.problems
+}
+
+/// All that is wrong with its queries for the nodes of one fleet: ours may ask about the engines, which belong to none.
+pub(crate) fn wrong_for_a_fleet(source: Source<'_>, profile: &Profile) -> Vec<Problem> {
+    let faults = profile.signals.iter().flat_map(|(name, signal)| {
+        let faults = Query::read(name, signal).map(|query| query.faults(name, signal)).unwrap_or_default();
+        faults.into_iter().map(move |fault| (name, fault))
+    });
+    let problem = |(name, (what, remedy)): (&String, _)| {
+        source.problem(place(source.text, &["signal", name, "query"]), what, remedy)
+    };
+    faults.map(problem).collect()
 }
 
 /// Where a value stands, by the keys that lead to it; a list's values by their number.
@@ -101,10 +114,8 @@ impl Checker<'_> {
             let remedy = "write what a node that is well has";
             self.refuse(&key("healthy"), format!("`healthy` of `{name}` is no number"), remedy);
         }
-        if let Err(error) = signal.promql("fleet=\"\"", "2m", "node") {
-            let error = error.replace('\n', ", ");
-            let remedy = "it may hold ${select}, ${range} and ${by}";
-            self.refuse(&key("query"), format!("query of `{name}`: {error}"), remedy);
+        if let Err((what, remedy)) = Query::read(name, signal) {
+            self.refuse(&key("query"), what, &remedy);
         }
     }
 }

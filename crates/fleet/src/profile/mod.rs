@@ -7,6 +7,7 @@ mod book;
 mod check;
 mod meter;
 mod pages;
+mod query;
 mod series;
 
 use std::collections::BTreeMap;
@@ -16,9 +17,12 @@ use serde::Deserialize;
 use crate::template;
 
 pub use book::{Book, Speech};
-pub(crate) use check::place;
+pub(crate) use check::{place, wrong_for_a_fleet};
 pub use pages::{Pages, Sample};
 pub use series::{Kind, Series};
+
+/// Labels that tell nodes apart.
+pub(crate) const BY: &str = "fleet, dc, node";
 
 /// One file of `profiles/`, or a user's own.
 #[derive(Clone, Debug, Deserialize)]

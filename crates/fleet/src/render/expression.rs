@@ -8,11 +8,9 @@ use serde_json::{Map, Value, json};
 
 use crate::duration::Duration;
 use crate::inventory::Fleet;
+pub(crate) use crate::profile::BY;
 use crate::profile::Signal;
 use crate::template;
-
-/// Labels that tell nodes apart.
-pub(crate) const BY: &str = "fleet, dc, node";
 
 /// Windows of rates in rules: four scrapes fit in, under either generation's rule of where a range begins.
 pub(crate) const RULE_RANGE: Duration = Duration::from_seconds(120);

@@ -6,7 +6,7 @@ use super::Reader;
 use crate::inventory::file;
 use crate::inventory::form::{Form, Paper, remedy_among};
 use crate::problem::{Problems, Source};
-use crate::profile::{Speech, place};
+use crate::profile::{Speech, place, wrong_for_a_fleet};
 
 impl Reader {
     /// The fleet's profiles, by name, and what they say together.
@@ -94,13 +94,7 @@ impl Reader {
                 problems.push(source.problem(span, what, "add [endpoint.…] for it, or include its profile"));
             }
         }
-        // Ours may ask about the engines, which belong to no fleet.
-        for (signal, _) in profile.signals.iter().filter(|(_, told)| !told.query.contains("${select}")) {
-            let span = place(source.text, &["signal", signal, "query"]);
-            let remedy =
-                "write it among the matchers, as metric{${select}}: else it takes the series of all fleets";
-            problems.push(source.problem(span, format!("query of `{signal}` has no ${{select}}"), remedy));
-        }
+        problems.extend(wrong_for_a_fleet(source, profile));
         if problems.is_empty() { Ok(name.to_owned()) } else { Err(Problems(problems)) }
     }
 }
