@@ -5,9 +5,10 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
 use super::query::Query;
-use super::{Endpoint, Profile, Signal};
+use super::{Endpoint, Kind, Profile, Series, Signal};
 use crate::inventory::wrong_name;
-use crate::problem::{Problem, Source};
+use crate::problem::{Problem, Source, remedy_among};
+use crate::render::{blackbox, expression};
 
 /// All that is wrong with it.
 pub(super) fn check(source: Source<'_>, profile: &Profile) -> Vec<Problem> {
@@ -93,6 +94,11 @@ impl Checker<'_> {
                 "write it as \"/metrics\"",
             );
         }
+        let probes = blackbox::module_names();
+        if let Some(probe) = endpoint.probe.as_ref().filter(|probe| !probes.contains(probe)) {
+            let remedy = remedy_among(probe, probes.iter().map(String::as_str));
+            self.refuse(&key("probe"), format!("endpoint `{name}`: no probe {probe:?}"), &remedy);
+        }
         if !["http", "https"].contains(&endpoint.scheme.as_str()) {
             self.refuse(
                 &key("scheme"),
@@ -110,12 +116,50 @@ impl Checker<'_> {
             let remedy = "alerts write it as ${name}: use letters, digits and _";
             self.refuse(&["signal", name], format!("signal {name:?} is no name"), remedy);
         }
+        if expression::MEANT_OTHERWISE.contains(&name) {
+            let what = format!("signal `{name}` has a name by which alerts mean something else");
+            self.refuse(&["signal", name], what, "give it another name");
+        }
         if !signal.healthy.is_finite() {
             let remedy = "write what a node that is well has";
             self.refuse(&key("healthy"), format!("`healthy` of `{name}` is no number"), remedy);
+        }
+        for series in &signal.series {
+            if let Some((what, remedy)) = wrong_series(series) {
+                self.refuse(&key("series"), format!("series of `{name}`: {what}"), remedy);
+            }
         }
         if let Err((what, remedy)) = Query::read(name, signal) {
             self.refuse(&key("query"), what, &remedy);
         }
     }
+}
+
+/// What no node could show, and no test of rules could be fed.
+fn wrong_series(series: &Series) -> Option<(String, &'static str)> {
+    let is_name = |text: &str, more: &[u8]| {
+        let mut bytes = text.bytes();
+        bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || more.contains(&first))
+            && bytes.all(|byte| byte.is_ascii_alphanumeric() || more.contains(&byte))
+    };
+    if !is_name(&series.name, b"_:") {
+        return Some((
+            format!("{:?} is no metric", series.name),
+            "write its name alone, with letters, digits and _",
+        ));
+    }
+    if let Some(label) = series.labels.keys().find(|label| !is_name(label, b"_")) {
+        return Some((format!("{label:?} is no label"), "use letters, digits and _"));
+    }
+    let Series { factor, constant, buckets, .. } = series;
+    if !factor.is_finite() || !constant.is_finite() {
+        return Some((format!("`factor` or `constant` of {} is no number", series.name), "write one"));
+    }
+    let is_rising =
+        buckets.is_sorted_by(|low, high| low < high) && buckets.iter().all(|bound| bound.is_finite());
+    if !is_rising || (series.kind == Kind::Histogram && buckets.is_empty()) {
+        let what = format!("`buckets` of {} do not rise from a first to a last", series.name);
+        return Some((what, "write its upper bounds, as buckets = [0.1, 0.5, 1]"));
+    }
+    None
 }

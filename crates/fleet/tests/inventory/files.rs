@@ -98,7 +98,54 @@ fn a_profile_may_be_ones_own() {
     assert_eq!(fleet.nodes[0].endpoints["shop"], "10.1.0.1:9000");
     assert!(fleet.speech.signals.contains_key("peers"));
     for (from, to, expected) in [
-        ("help = \"ours\"", "hlp = \"ours\"", "mine.toml:2:1: unknown field `hlp`"),
+        ("help = \"ours\"", "hlp = \"ours\"", "mine.toml:2:1: unknown field `hlp`: did you mean \"help\"?"),
+        (
+            "name = \"mine\"",
+            "name = \"host\"",
+            "mine.toml:1:8: profile \"host\" comes with Lifeboat: give yours another name: it may include that one",
+        ),
+        (
+            "port = 9000",
+            "port = 99999",
+            "mine.toml:6:8: invalid value: integer `99999`: write a whole number from 1 to 65535, without quotes",
+        ),
+        (
+            "port = 9000",
+            "port = 9000\nprobe = \"tcp_conect\"",
+            "mine.toml:7:9: endpoint `shop`: no probe \"tcp_conect\": did you mean \"tcp_connect\"?",
+        ),
+        (
+            "healthy = 9",
+            "healthy = \"9\"",
+            "mine.toml:12:11: invalid type: string \"9\": write a number, without quotes",
+        ),
+        ("healthy = 9\n", "", "mine.toml:7:1: missing field `healthy`: add a line with it"),
+        ("\"gauge\"", "\"gouge\"", "mine.toml:13:41: unknown variant `gouge`: did you mean \"gauge\"?"),
+        (
+            "signal.peers",
+            "signal.threshold",
+            "mine.toml:7:9: signal `threshold` has a name by which alerts mean something else: give it another name",
+        ),
+        (
+            "name = \"shop_peers\"",
+            "name = \"shop peers\"",
+            "mine.toml:13:10: series of `peers`: \"shop peers\" is no metric: write its name alone, with letters, digits and _",
+        ),
+        (
+            "\"gauge\"",
+            "\"gauge\", labels = { \"a b\" = \"c\" }",
+            "mine.toml:13:10: series of `peers`: \"a b\" is no label: ",
+        ),
+        (
+            "\"gauge\"",
+            "\"gauge\", factor = nan",
+            "mine.toml:13:10: series of `peers`: `factor` or `constant` of shop_peers is no number: write one",
+        ),
+        (
+            "\"gauge\"",
+            "\"histogram\", buckets = [1, 0.5]",
+            "mine.toml:13:10: series of `peers`: `buckets` of shop_peers do not rise from a first to a last: ",
+        ),
         ("port = 9000", "port = 0", "mine.toml:6:8: endpoint `shop` has port 0"),
         ("[endpoint.shop]", "[endpoint.\"../shop\"]", "mine.toml:4:11: endpoint \"../shop\" is no name"),
         ("${by}", "${bye}", "mine.toml:11:9: query of `peers`: "),

@@ -6,13 +6,15 @@ use super::Reader;
 use crate::inventory::file;
 use crate::inventory::form::{Form, Paper, remedy_among};
 use crate::problem::{Problems, Source};
-use crate::profile::{Speech, place, wrong_for_a_fleet};
+use crate::profile::{Book, Speech, place, wrong_for_a_fleet};
 
 impl Reader {
     /// The fleet's profiles, by name, and what they say together.
     pub(super) fn speech(&mut self, form: &Form<'_>) -> (Vec<String>, Option<Speech>) {
         if !form.has("profile") {
             form.refuse_missing("profile", "\"logos-delivery\"");
+        } else if let Some(value) = form.value("profile").filter(|_| !form.has_some("profile")) {
+            form.paper.refuse(value.span(), "`profile` names none", "name one, as \"logos-delivery\"");
         }
         let said = form.texts("profile");
         let mut names = Vec::new();
@@ -76,6 +78,11 @@ impl Reader {
             return Ok(name.to_owned());
         };
         let mut problems = Vec::new();
+        if Book::ours().is_ok_and(|ours| ours.profiles().any(|profile| profile.name == name)) {
+            let what = format!("profile {name:?} comes with Lifeboat");
+            let remedy = "give yours another name: it may include that one";
+            problems.push(source.problem(place(source.text, &["name"]), what, remedy));
+        }
         for (number, included) in profile.includes.iter().enumerate() {
             if !self.book.profiles().any(|profile| profile.name == *included) {
                 let known: Vec<&str> = self.book.profiles().map(|profile| profile.name.as_str()).collect();
