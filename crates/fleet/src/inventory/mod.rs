@@ -91,6 +91,8 @@ pub struct Links {
 pub struct Fleet {
     /// Its name: the label `fleet`.
     pub name: String,
+    /// Whether this is no fleet of nodes, but the engines that alerts pass through: no inventory names those.
+    pub is_path: bool,
     /// Whom its alerts are for.
     pub owner: String,
     /// The version that its nodes should run, where there is one.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
 use super::query::Query;
-use super::{Endpoint, Kind, Profile, Series, Signal};
+use super::{ENGINES, Endpoint, Kind, Profile, Series, Signal};
 use crate::inventory::wrong_name;
 use crate::problem::{Problem, Source, remedy_among};
 use crate::render::{blackbox, expression};
@@ -22,6 +22,10 @@ pub(super) fn check(source: Source<'_>, profile: &Profile) -> Vec<Problem> {
     }
     for (name, endpoint) in &profile.endpoints {
         checker.endpoint(name, endpoint);
+        if ENGINES.contains(&name.as_str()) && !profile.is_of_engines {
+            let what = format!("endpoint `{name}` is called as the engines' own page");
+            checker.refuse(&["endpoint", name], what, "give it another name");
+        }
     }
     for (name, signal) in &profile.signals {
         checker.signal(name, signal);

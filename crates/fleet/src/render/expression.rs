@@ -28,7 +28,7 @@ impl View {
     /// All nodes of a fleet, as rules see them.
     pub(crate) fn of_rules(fleet: &Fleet) -> Self {
         // The engines that alerts pass through are of no fleet. JSON's quotes and escapes are PromQL's.
-        let select = match super::rules::is_path(fleet) {
+        let select = match fleet.is_path {
             true => String::new(),
             false => format!("fleet={}", Value::from(fleet.name.as_str())),
         };

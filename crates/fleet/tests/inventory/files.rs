@@ -100,6 +100,16 @@ fn a_profile_may_be_ones_own() {
     for (from, to, expected) in [
         ("help = \"ours\"", "hlp = \"ours\"", "mine.toml:2:1: unknown field `hlp`: did you mean \"help\"?"),
         (
+            "includes = [\"lifeboat\"]",
+            "includes = [\"alert-path\"]",
+            "mine.toml:3:13: profile \"alert-path\" is how the engines speak: leave it out: they are watched without it",
+        ),
+        (
+            "[endpoint.shop]",
+            "[endpoint.prometheus]",
+            "mine.toml:4:11: endpoint `prometheus` is called as the engines' own page: give it another name",
+        ),
+        (
             "name = \"mine\"",
             "name = \"host\"",
             "mine.toml:1:8: profile \"host\" comes with Lifeboat: give yours another name: it may include that one",

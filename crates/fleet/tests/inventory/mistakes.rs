@@ -46,6 +46,10 @@ const CASES: &[(&str, &str)] = &[
         "9:13: `nodes_min` is no number of nodes: write a number from 1 to 1000000",
     ),
     (
+        "[[fleet]]\nname = \"b\"\nprofile = \"xyz\"\n[fleet.nodes]\nb = \"10.1.0.2\"",
+        r#"8:11: no profile "xyz": one of: cluster, host, libp2p-generic, lifeboat, logos-core-modules, logos-delivery, postgres, probes"#,
+    ),
+    (
         "[[fleet]]\nname = \"b\"\nprofile = []\n[fleet.nodes]\nb = \"10.1.0.2\"",
         r#"8:11: `profile` names none: name one, as "logos-delivery""#,
     ),

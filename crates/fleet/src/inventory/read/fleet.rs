@@ -98,6 +98,7 @@ impl Reader {
         off.signals.retain(|_, signal| !has(&signal.endpoint));
         Some(Fleet {
             name: defaults.fleet.clone(),
+            is_path: false,
             owner,
             version,
             profiles,

@@ -67,7 +67,7 @@ fn page(
     let text = markdown::with_links_among(&ours.unwrap_or_else(|| stub(found.alert)), pages);
     // Of several fleets the reader puts in the one that the alert names.
     let text = match found.fleets.as_slice() {
-        [fleet] if !rules::is_path(fleet) => markdown::with_word(&text, FLEET, &fleet.name),
+        [fleet] if !fleet.is_path => markdown::with_word(&text, FLEET, &fleet.name),
         _ => text,
     };
     let text = with_engines(text, &inventory.links);
@@ -126,7 +126,7 @@ fn in_your_fleets(found: &Standing<'_>, inventory: &Inventory, options: Options)
 
 /// A fleet's name, for a reader.
 fn called(fleet: &Fleet) -> String {
-    if rules::is_path(fleet) { "all".into() } else { escaped(&fleet.name) }
+    if fleet.is_path { "all".into() } else { escaped(&fleet.name) }
 }
 
 /// The thresholds that an alert asks, what they are in this fleet, and what they bound.
