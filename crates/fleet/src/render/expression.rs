@@ -41,8 +41,9 @@ impl View {
     }
 }
 
-/// Names in expressions that are no signals.
-pub(crate) const MEANT_OTHERWISE: [&str; 6] = ["by", "jobs", "seconds", "select", "signal_over", "threshold"];
+/// Names in expressions of rules and panels that are no signals.
+pub(crate) const MEANT_OTHERWISE: [&str; 7] =
+    ["by", "jobs", "range", "seconds", "select", "signal_over", "threshold"];
 
 /// What a rule of a fleet asks, with every window, offset and duration divided.
 pub(crate) fn of_rule(text: &str, fleet: &Fleet, accelerate: u64) -> Result<String, String> {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::expression::BY;
 use super::tree::Tree;
 use super::{Options, expression, yaml};
-use crate::catalogue::{Alert, Catalogue, Record, Scope};
+use crate::catalogue::{Alert, Catalogue, EXPECTED_VERSION, Record, Scope};
 use crate::duration::Duration;
 use crate::inventory::{Fleet, Inventory};
 use crate::profile::Book;
@@ -93,18 +93,13 @@ pub(crate) fn path_of(inventory: &Inventory) -> Result<Option<Fleet>, String> {
 
 /// The alerts for which a fleet has every signal.
 pub(crate) fn alerts_of<'a>(catalogue: &'a Catalogue, fleet: &'a Fleet) -> impl Iterator<Item = &'a Alert> {
-    let has = |signal: &String| fleet.speech.signals.contains_key(signal) || is_expected(signal, fleet);
+    let is_expected = |name: &String| name == EXPECTED_VERSION && fleet.expects_version();
+    let has = move |signal: &String| fleet.speech.signals.contains_key(signal) || is_expected(signal);
     catalogue.alerts.iter().filter(move |alert| {
         (alert.scope == Scope::Path) == fleet.is_path
             && alert.needs.iter().all(has)
             && (alert.any.is_empty() || alert.any.iter().any(has))
     })
-}
-
-/// What is no signal of a node but a word of the inventory: `expected_version`.
-fn is_expected(name: &str, fleet: &Fleet) -> bool {
-    let has_version = || fleet.version.is_some() || fleet.nodes.iter().any(|node| node.version.is_some());
-    name == "expected_version" && has_version()
 }
 
 /// What is recorded of a fleet.

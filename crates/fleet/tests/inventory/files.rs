@@ -110,6 +110,16 @@ fn a_profile_may_be_ones_own() {
             "mine.toml:4:11: endpoint `prometheus` is called as the engines' own page: give it another name",
         ),
         (
+            "signal.peers",
+            "signal.range",
+            "mine.toml:7:9: signal `range` has a name by which alerts mean something else: ",
+        ),
+        (
+            "signal.peers",
+            "signal.expected_version",
+            "mine.toml:7:9: signal `expected_version` has a name by which ",
+        ),
+        (
             "name = \"mine\"",
             "name = \"host\"",
             "mine.toml:1:8: profile \"host\" comes with Lifeboat: give yours another name: it may include that one",
