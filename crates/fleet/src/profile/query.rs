@@ -10,6 +10,7 @@ use promql_parser::parser::{
 };
 
 use super::{BY, Kind, Signal};
+use crate::duration::Duration;
 
 /// No query is longer. A query may be nested as deeply as it is long, and whoever reads it has a stack that ends.
 const BYTES_MAX: usize = 2000;
@@ -36,6 +37,10 @@ impl Query {
             let what = format!("query of `{name}`: {}", error.replace('\n', ", "));
             (what, "it may hold ${select}, ${range} and ${by}".to_owned())
         })?;
+        if let Some(written) = wrong_duration(&text) {
+            let what = format!("query of `{name}`: {written:?} is no duration");
+            return Err((what, "write it as 15s, 1m30s, 2h or 7d".into()));
+        }
         // Alerts put it in brackets: a comment at its end would take the closing one along.
         let expr =
             parser::parse(&text).and_then(|_| parser::parse(&format!("({text})"))).map_err(|error| {
@@ -146,6 +151,46 @@ fn of_series(name: &str, signal: &Signal, selectors: &[Selector<'_>]) -> Option<
             "write the name that the nodes have in both".into(),
         )),
     }
+}
+
+/// What stands as a range, a step or an offset and is no duration. Prometheus 3 takes a number of seconds there, 2 does not, and
+/// the parser panics at one that is too large.
+fn wrong_duration(query: &str) -> Option<String> {
+    let bare = without_texts(query).to_ascii_lowercase();
+    let ranges = bare.split('[').skip(1).filter_map(|rest| rest.split(']').next());
+    let ranges = ranges.flat_map(|range| range.split(':')).map(str::trim);
+    let is_in_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_' || letter == ':';
+    let offsets = bare.match_indices("offset").filter_map(|(at, word)| {
+        let (before, after) = (bare.get(..at)?, bare.get(at + word.len()..)?);
+        let is_word = !before.ends_with(is_in_name) && !after.starts_with(is_in_name);
+        let from = after.trim_start_matches(|letter: char| letter.is_whitespace() || "+-".contains(letter));
+        is_word.then(|| from.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '.').next())?
+    });
+    let mut durations = ranges.chain(offsets).filter(|written| !written.is_empty());
+    durations.find(|written| written.parse::<Duration>().is_err()).map(str::to_owned)
+}
+
+/// The query with a blank for each text in quotes and each comment.
+fn without_texts(query: &str) -> String {
+    let (mut bare, mut letters) = (String::with_capacity(query.len()), query.chars());
+    while let Some(letter) = letters.next() {
+        match letter {
+            '#' => {
+                letters.find(|letter| *letter == '\n');
+                bare.push(' ');
+            }
+            quote @ ('"' | '\'' | '`') => {
+                while let Some(letter) = letters.next().filter(|letter| *letter != quote) {
+                    if letter == '\\' && quote != '`' {
+                        letters.next();
+                    }
+                }
+                bare.push(' ');
+            }
+            other => bare.push(other),
+        }
+    }
+    bare
 }
 
 fn children(expr: &Expr) -> Vec<&Expr> {

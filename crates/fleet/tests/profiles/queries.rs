@@ -34,7 +34,10 @@ const CASES: &[(&str, &str)] = &[
     ("rate(m{${select}})", " is no PromQL: expected type matrix in call to function 'rate', got vector: "),
     ("m{${select}} + ", " is no PromQL: "),
     ("m{${select}", " is no PromQL: unexpected end of input inside braces: "),
-    ("rate(m{${select}}[2m3])", " is no PromQL: bad number or duration syntax: 2m3]: "),
+    ("rate(m{${select}}[2m3])", ": \"2m3\" is no duration: write it as 15s, 1m30s, 2h or 7d"),
+    ("max_over_time(m{${select}}[1h:1e999])", ": \"1e999\" is no duration: "),
+    ("m{${select}} OFFSET - 1e999", ": \"1e999\" is no duration: "),
+    ("m{${select},a!=\"[1e999]\"} # offset 1e999\noffset 5m", ""),
     ("m{${select}} # of all", " is no PromQL: unclosed left parenthesis: "),
     ("mad_over_time(m{${select}}[2m])", ": `mad_over_time` is an experiment of Prometheus'"),
     ("limitk(2, m{${select}})", ": `limitk` is an experiment of Prometheus'"),
@@ -101,7 +104,9 @@ fn prometheus_refuses_what_is_no_promql_and_takes_the_rest() {
     let folder = tempfile::tempdir().unwrap();
     for promtool in promtools() {
         for (query, expected) in CASES {
-            let is_refused = expected.contains("is no PromQL") || expected.contains("is an experiment");
+            let is_refused = expected.contains("is no PromQL")
+                || expected.contains("is no duration")
+                || expected.contains("is an experiment");
             assert_eq!(takes(&promtool, folder.path(), query), !is_refused, "{query}");
         }
     }
@@ -139,5 +144,84 @@ fn no_query_of_ours_would_be_refused_in_a_profile_of_somebody_elses() {
         let told =
             told(folder.path(), &text.replace(&format!("name = \"{}\"", profile.name), "name = \"mine\""));
         assert!(told.is_empty() || profile.is_of_engines, "{}:\n{told}", profile.name);
+    }
+}
+
+/// Pieces that mean something somewhere.
+const PIECES: &[&str] = &[
+    "m",
+    "{${select}}",
+    "{",
+    "}",
+    "(",
+    ")",
+    "[",
+    "]",
+    "[${range}]",
+    "[99999999999999999999y]",
+    "[1h:]",
+    " offset ",
+    "-",
+    "99y",
+    " @ ",
+    "1e999",
+    "start()",
+    "0x",
+    "nan",
+    "inf",
+    "\"\\xff\"",
+    "\"\\777\"",
+    "\"\\u{d800}\"",
+    "`",
+    "#",
+    "\n",
+    " by ",
+    " without ",
+    " on ",
+    " ignoring ",
+    " group_left ",
+    " bool ",
+    "sum",
+    "topk",
+    "quantile",
+    "count_values",
+    "rate",
+    "label_replace",
+    ",",
+    "=",
+    "=~",
+    "!=",
+    "==",
+    " or ",
+    " and ",
+    "^",
+    "%",
+    " atan2 ",
+    "ä",
+    "\u{202e}",
+    ":",
+    ".",
+    "${by}",
+    "le",
+    "\"(\"",
+    "__name__",
+    "5",
+    "0",
+    "fill",
+];
+
+#[test]
+fn whatever_stands_in_a_query_it_is_read_or_refused() {
+    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut below = |end: usize| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        (seed % end as u64) as usize
+    };
+    let mut book = Book::default();
+    for _ in 0..5_000 {
+        let query: String = (0..=below(14)).map(|_| PIECES[below(PIECES.len())]).collect();
+        drop(book.add("mine.toml", &profile(&query)));
     }
 }
