@@ -28,6 +28,12 @@ const OF_PROFILES: &[(&str, &str, &str)] = &[
     ),
     (
         "signal.peers",
+        "signal.module_deaths",
+        "mine.toml:7:9: signal `module_deaths` has no label module, cause, which alerts and panels name: add by = \
+         [\"module\", \"cause\"], or give the signal another name",
+    ),
+    (
+        "signal.peers",
         "signal.range",
         "mine.toml:7:9: signal `range` has a name by which alerts mean something else: ",
     ),

@@ -5,8 +5,8 @@ use toml::Spanned;
 use super::Reader;
 use crate::inventory::file;
 use crate::inventory::form::{Form, Paper, remedy_among};
-use crate::problem::{Problems, Source};
-use crate::profile::{Book, Speech, place, wrong_for_a_fleet};
+use crate::problem::{Problem, Problems, Source};
+use crate::profile::{Book, Signal, Speech, place, wrong_for_a_fleet};
 
 impl Reader {
     /// The fleet's profiles, by name, and what they say together.
@@ -99,6 +99,25 @@ impl Reader {
             }
         }
         problems.extend(wrong_for_a_fleet(source, profile));
+        let labels = profile.signals.iter().filter_map(|(name, signal)| without_labels(source, name, signal));
+        problems.extend(labels);
         if problems.is_empty() { Ok(name.to_owned()) } else { Err(Problems(problems)) }
     }
+}
+
+/// Alerts and panels name the labels that our signal of that name has.
+fn without_labels(source: Source<'_>, name: &str, signal: &Signal) -> Option<Problem> {
+    let book = Book::ours().ok()?;
+    let mut ours = book.profiles().filter_map(|profile| profile.signals.get(name));
+    let missing = |ours: &Signal| {
+        ours.by.iter().filter(|label| !signal.by.contains(label)).cloned().collect::<Vec<_>>()
+    };
+    let first = missing(ours.next()?);
+    // Of profiles of ours that differ, one is enough.
+    if first.is_empty() || ours.any(|ours| missing(ours).is_empty()) {
+        return None;
+    }
+    let what = format!("signal `{name}` has no label {}, which alerts and panels name", first.join(", "));
+    let remedy = format!("add by = {first:?}, or give the signal another name");
+    Some(source.problem(place(source.text, &["signal", name]), what, remedy))
 }
