@@ -192,6 +192,9 @@ Exit codes: 0 well (or degraded, which is told), 1 not well, or nobody answers: 
         state: StateDir,
     },
     /// A fleet in one file: make dashboards, alerts and runbooks of its inventory
+    #[command(after_help = "\
+Exit codes: 0 done, 1 the inventory is wrong, or something could not be written, or `render --check` would change something,
+2 wrong use: no such inventory, or none that can be read.")]
     Fleet {
         #[command(subcommand)]
         command: fleet::Command,

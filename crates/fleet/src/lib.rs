@@ -6,6 +6,7 @@
 
 pub mod budget;
 mod duration;
+mod hash;
 mod inventory;
 mod problem;
 mod render;

@@ -70,9 +70,11 @@ impl Source<'_> {
         Problem { file: self.name.into(), place, what: what.into(), remedy: remedy.into() }
     }
 
-    /// What the TOML parser says, in one line.
+    /// What the TOML parser says, in one line, and what mends it.
     pub(crate) fn toml_problem(&self, error: &toml::de::Error) -> Problem {
-        self.problem(error.span(), error.message().replace('\n', ", "), "")
+        let written = error.span().and_then(|span| self.text.get(span)).unwrap_or_default();
+        let (what, remedy) = in_words(error.message().replace('\n', ", "), written);
+        self.problem(error.span(), what, remedy)
     }
 
     fn place(&self, offset: usize) -> (usize, usize) {
@@ -83,7 +85,53 @@ impl Source<'_> {
     }
 }
 
-/// ", did you mean X" where one of the names is near.
+/// What the TOML parser says of what is written there, and what mends it: its own words name types of Rust's, and no remedy.
+fn in_words(message: String, written: &str) -> (String, String) {
+    if message == "duplicate key" {
+        return (format!("`{written}` stands twice"), "keep one, or give one of them another name".into());
+    }
+    if message.starts_with("missing field") {
+        return (message, "add a line with it".into());
+    }
+    let Some((what, expected)) = message.split_once(", expected ") else {
+        return (message, SYNTAX.into());
+    };
+    let remedy = if what.starts_with("unknown ") {
+        let names = expected.split('`').skip(1).step_by(2);
+        remedy_among(what.split('`').nth(1).unwrap_or_default(), names)
+    } else if what.starts_with("invalid type") || what.starts_with("invalid value") {
+        let kind = match expected {
+            "u16" => "a whole number from 1 to 65535, without quotes",
+            "f64" => "a number, without quotes",
+            "a string" => "a text in quotes",
+            "a boolean" => "true or false, without quotes",
+            "a sequence" => "a list, as [\"a\", \"b\"]",
+            other if other.starts_with("struct") || other == "a map" => "a table, as { key = \"text\" }",
+            other => other,
+        };
+        // Of syntax it says what letter it expects, which helps.
+        if kind == expected {
+            return (message.clone(), SYNTAX.into());
+        }
+        format!("write {kind}")
+    } else {
+        return (message.clone(), SYNTAX.into());
+    };
+    (what.to_owned(), remedy)
+}
+
+/// What mends a line that is no TOML.
+const SYNTAX: &str = "write TOML: key = \"text\", [table], and lists in brackets";
+
+/// The nearest of the names, or all of them.
+pub(crate) fn remedy_among<'b>(wanted: &str, names: impl Iterator<Item = &'b str> + Clone) -> String {
+    match nearest(wanted, names.clone()) {
+        Some(near) => format!("did you mean {near:?}?"),
+        None => format!("one of: {}", names.collect::<Vec<_>>().join(", ")),
+    }
+}
+
+/// The name that is near, where one is.
 pub(crate) fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let near = names.into_iter().map(|name| (strsim::jaro_winkler(wanted, name), name));
     near.filter(|(likeness, _)| *likeness > 0.8).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)

@@ -2,13 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::catalogue::{Alert, Scope};
+use crate::catalogue::{Alert, EXPECTED_VERSION, Scope};
 use crate::inventory::{Fleet, Inventory};
 use crate::profile::Book;
 use crate::render::alerts_of;
-
-/// What an alert needs that is no signal of a node but a word of the inventory.
-const EXPECTED_VERSION: &str = "expected_version";
 
 /// Alerts that do not stand, for one reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +42,7 @@ impl Inventory {
         for name in fleet.off.endpoints.keys() {
             gaps.entry(endpoint_off(fleet, name)).or_default();
         }
-        if fleet.version.is_none() && fleet.nodes.iter().all(|node| node.version.is_none()) {
+        if !fleet.expects_version() {
             gaps.entry(no_version()).or_default();
         }
         let gap = |((reason, remedy), alerts)| Gap { reason, remedy, alerts };

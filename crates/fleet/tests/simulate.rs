@@ -247,7 +247,10 @@ fn a_simulation_listens_on_this_machine_alone() {
     assert!(error.contains("one would listen at 10.1.0.1:9464"), "{error}");
     let settings = Settings { generation: Generation::One("newest".into()), accelerate: 1 };
     let error = World::new(&inventory, &settings, 0.0).unwrap_err();
-    assert!(error.contains("no profile has metrics of generation \"newest\""), "{error}");
+    assert_eq!(error, "no profile has metrics of generation \"newest\": there is one alone, so leave it out");
+    let text = text.replace("\"lifeboat\"", "\"logos-delivery\"");
+    let error = World::new(&Inventory::read("fleet.toml", &text).unwrap(), &settings, 0.0).unwrap_err();
+    assert_eq!(error, "no profile has metrics of generation \"newest\": one of new, old");
     let fleet = Fleet::start();
     let world = World::new(&self::inventory(&fleet.block), &Settings::default(), 0.0).unwrap();
     let error = Host::open(world, None, false).unwrap_err();

@@ -229,3 +229,19 @@ fn two_renderings_do_not_mix() {
     drop(other);
     tree(&[("a.yml", "a")]).write(folder.path()).unwrap();
 }
+
+#[test]
+fn what_is_longer_than_any_of_ours_is_somebody_elses_and_is_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let tree = tree(&[("a.yml", "a")]);
+    let long = |name: &str, length| {
+        fs::File::create(folder.path().join(name)).unwrap().set_len(length).unwrap();
+    };
+    long("a.yml", 1 << 40);
+    assert!(tree.write(folder.path()).unwrap_err().is_by_hand());
+    let written = tree.write_with_force(folder.path()).unwrap();
+    assert_eq!((paths(&written.kept), paths(&written.changed)), (vec!["a.yml.orig"], vec!["a.yml"]));
+    long(".lifeboat-render.json", 1 << 40);
+    let told = tree.write(folder.path()).unwrap_err().to_string();
+    assert!(told.contains("is no manifest of a rendering (longer than 64 MiB): take it away"), "{told}");
+}

@@ -71,10 +71,8 @@ pub(crate) fn read(path: &Path) -> Result<Inventory, Failure> {
     load(path)?.map_err(|problems| problems::told(&problems))
 }
 
-/// A file that is not there is wrong use; one that says something wrong is an answer.
+/// What is no file, or none that this user may read, is wrong use; a file that says something wrong is an answer.
 fn load(path: &Path) -> Result<Result<Inventory, Problems>, Failure> {
-    if let Err(error) = std::fs::metadata(path) {
-        return Err(Failure::usage(format!("cannot read {}: {error}", path.display())));
-    }
+    Inventory::look(path).map_err(|problem| Failure::usage(problem.to_string()))?;
     Ok(Inventory::load(path))
 }

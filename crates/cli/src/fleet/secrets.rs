@@ -23,9 +23,15 @@ pub(super) fn run(inventory: &Inventory, out: Option<&Path>) -> Result<(), Failu
     let value = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
     let missing: Vec<&str> = names.iter().copied().filter(|name| value(name).is_none()).collect();
     if !missing.is_empty() {
-        return Err(Failure::no(format!("set {} in the environment", missing.join(", "))));
+        return Err(Failure::no(format!(
+            "nothing was written: set {} in the environment",
+            missing.join(", ")
+        )));
     }
-    let failed = |error: io::Error| Failure::no(format!("cannot write to {}: {error}", folder.display()));
+    let failed = |error: io::Error| {
+        let remedy = "let this user write there, or name another folder with --out";
+        Failure::no(format!("cannot write to {}: {error}: {remedy}", folder.display()))
+    };
     if !names.is_empty() {
         make(&folder).map_err(failed)?;
     }
@@ -53,6 +59,9 @@ fn make(folder: &Path) -> io::Result<()> {
     }
     match fs::DirBuilder::new().mode(0o700).create(folder) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Err(io::ErrorKind::NotADirectory.into())
+        }
         made => made,
     }
 }

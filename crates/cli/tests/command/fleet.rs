@@ -82,13 +82,42 @@ fn mistakes_are_told_all_at_once_by_every_command() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_wrong_use() {
-    let said = run(lifeboat().args(["fleet", "check", "/nowhere/fleet.toml"]));
-    assert_eq!(said.code, 2);
-    assert_eq!(
-        said.stderr,
-        "lifeboat: cannot read /nowhere/fleet.toml: No such file or directory (os error 2)\n"
-    );
+fn what_is_no_file_to_be_read_is_wrong_use() {
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink("around", folder.path().join("around")).unwrap();
+    for (name, expected) in [
+        ("nowhere.toml", "cannot be read: No such file or directory (os error 2): name a file that is there"),
+        (".", "is a folder: name a file in it"),
+        (
+            "around",
+            "cannot be read: Too many levels of symbolic links (os error 40): name a file that is there",
+        ),
+        ("/dev/null", "is no ordinary file: write what it gives to a file, and name that"),
+    ] {
+        for command in
+            [vec!["check"], vec!["check", "--json"], vec!["render", "--out", "out"], vec!["secrets"]]
+        {
+            let said = run(lifeboat().current_dir(&folder).arg("fleet").args(command).arg(name));
+            assert_eq!((said.code, said.stdout.as_str()), (2, ""), "{name}");
+            assert_eq!(said.stderr, format!("lifeboat: {name}: {expected}\n"));
+        }
+    }
+}
+
+#[test]
+fn a_folder_that_nobody_can_write_to_is_told_with_what_mends_it() {
+    let (folder, path) = inventory(RIGHT);
+    let out = folder.path().join("file");
+    fs::write(&out, "").unwrap();
+    for (place, expected) in [
+        (out.clone(), "is a file: name a folder"),
+        (out.join("out"), "what stands above it is a file: name another folder"),
+        ("/proc/out".into(), "name another folder"),
+    ] {
+        let said = run(lifeboat().args(["fleet", "render", "--out"]).arg(&place).arg(&path));
+        assert_eq!((said.code, said.stdout.as_str()), (1, ""));
+        assert!(said.stderr.trim_end().ends_with(expected), "{}", said.stderr);
+    }
 }
 
 #[test]
@@ -100,7 +129,7 @@ fn a_secret_of_the_environment_gets_to_a_file_that_nobody_else_reads() {
     let said = run(command.env_remove("LIFEBOAT_TEST_SLACK"));
     assert_eq!(
         (said.code, said.stderr.as_str()),
-        (1, "lifeboat: set LIFEBOAT_TEST_SLACK in the environment\n")
+        (1, "lifeboat: nothing was written: set LIFEBOAT_TEST_SLACK in the environment\n")
     );
     assert!(!out.exists());
     for secret in ["https://hooks.example.org/first", "second"] {

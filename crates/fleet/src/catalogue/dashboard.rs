@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::hash::fnv1a;
+
 /// One file of `catalogue/dashboards/`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -99,11 +101,9 @@ impl Panel {
     }
 }
 
-/// FNV-1a, folded to what a person can still read: 1 to 999,999.
+/// Its hash, folded to what a person can still read: 1 to 999,999.
 pub(crate) fn number_of(id: &str) -> u32 {
-    let hash =
-        id.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    1 + hash % 999_999
+    1 + fnv1a(id) % 999_999
 }
 
 /// How a panel is drawn.

@@ -24,6 +24,9 @@ pub use record::Record;
 
 use crate::problem::{Problem, Problems, Source};
 
+/// What an alert may need that is no signal of a node but a word of the inventory: a version.
+pub(crate) const EXPECTED_VERSION: &str = "expected_version";
+
 static OURS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/catalogue");
 
 /// Thresholds, alerts and dashboards.

@@ -1,33 +1,43 @@
 //! Files as an operator names them: bounded, and only what is a file.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
 /// No inventory of nodes is longer: a hundred thousand nodes have less.
 const BYTES_MAX: u64 = 16 * 1024 * 1024;
 
-/// The text of a file, or what is wrong with it and what mends that. A byte order mark is left out.
-pub(super) fn text(path: &Path) -> Result<String, (String, String)> {
-    let wrong = |what: String, remedy: &str| Err((what, remedy.to_owned()));
+/// What is wrong with a file, and what mends that.
+type Fault = (String, String);
+
+fn wrong<T>(what: impl Into<String>, remedy: &str) -> Result<T, Fault> {
+    Err((what.into(), remedy.to_owned()))
+}
+
+/// The file, opened; what is no file that this user may read is refused.
+pub(super) fn open(path: &Path) -> Result<File, Fault> {
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
         Err(error) => return wrong(format!("cannot be read: {error}"), "name a file that is there"),
     };
     if metadata.is_dir() {
-        return wrong("is a folder".into(), "name a file in it");
+        return wrong("is a folder", "name a file in it");
     }
     // A pipe may never end, and a device such as /dev/zero does not.
     if !metadata.is_file() {
-        return wrong("is no ordinary file".into(), "write what it gives to a file, and name that");
+        return wrong("is no ordinary file", "write what it gives to a file, and name that");
     }
+    File::open(path).or_else(|error| wrong(format!("cannot be read: {error}"), "let this user read it"))
+}
+
+/// The text of a file, or what is wrong with it. A byte order mark is left out.
+pub(super) fn text(path: &Path) -> Result<String, Fault> {
     let mut bytes = Vec::new();
-    let read = fs::File::open(path).and_then(|file| file.take(BYTES_MAX + 1).read_to_end(&mut bytes));
-    if let Err(error) = read {
+    if let Err(error) = open(path)?.take(BYTES_MAX + 1).read_to_end(&mut bytes) {
         return wrong(format!("cannot be read: {error}"), "let this user read it");
     }
     if bytes.len() as u64 > BYTES_MAX {
-        return wrong("is longer than 16 MiB".into(), "name the inventory itself, or split it");
+        return wrong("is longer than 16 MiB", "name the inventory itself, or split it");
     }
     match String::from_utf8(bytes) {
         Ok(text) => Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)),

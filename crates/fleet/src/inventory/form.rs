@@ -2,13 +2,14 @@
 
 use std::cell::RefCell;
 use std::fmt::Display;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::duration::Duration;
-use crate::problem::{Problem, Source, nearest};
+pub(super) use crate::problem::remedy_among;
+use crate::problem::{Problem, Source};
 
 /// So many mistakes are told; who mends those sees the others next.
 const PROBLEMS_MAX: usize = 200;
@@ -185,16 +186,32 @@ impl<'a> Form<'a> {
         self.read(key, "true or false", DeValue::as_bool).map(Spanned::into_inner)
     }
 
+    /// A whole number that 64 bits hold.
     pub(super) fn integer(&self, key: &'static str) -> Option<Spanned<i64>> {
+        let value = self.value(key)?;
+        if value.get_ref().is_integer() && integer(value.get_ref()).is_none() {
+            let what = format!("`{key}` of {} is too large", self.name);
+            self.paper.refuse(value.span(), what, "write a smaller number");
+            return None;
+        }
         self.read(key, "a whole number", integer)
     }
 
-    pub(super) fn duration(&self, key: &'static str) -> Option<Spanned<Duration>> {
+    /// A duration of this range.
+    pub(super) fn duration(&self, key: &'static str, range: RangeInclusive<Duration>) -> Option<Duration> {
         let text = self.read(key, "a duration in quotes, as \"15s\"", DeValue::as_str)?;
-        match text.get_ref().parse() {
-            Ok(duration) => Some(Spanned::new(text.span(), duration)),
+        let (least, most) = (range.start(), range.end());
+        let duration: Result<Duration, String> = text.get_ref().parse();
+        match duration {
+            Ok(duration) if range.contains(&duration) => Some(duration),
+            Ok(duration) => {
+                let remedy = format!("write a duration from {least} to {most}");
+                self.paper.refuse(text.span(), format!("`{key}` = {duration} is out of range"), remedy);
+                None
+            }
             Err(what) => {
                 let (what, remedy) = what.split_once(": ").unwrap_or((&what, ""));
+                let remedy = format!("{remedy}, from {least} to {most}");
                 self.paper.refuse(text.span(), format!("`{key}`: {what}"), remedy);
                 None
             }
@@ -258,14 +275,6 @@ impl<'a> Form<'a> {
             let remedy = remedy_among(key.get_ref(), asked.iter().copied());
             self.paper.refuse(key.span(), format!("{} has no key `{}`", self.name, key.get_ref()), remedy);
         }
-    }
-}
-
-/// The nearest of the names, or all of them.
-pub(super) fn remedy_among<'b>(wanted: &str, names: impl Iterator<Item = &'b str> + Clone) -> String {
-    match nearest(wanted, names.clone()) {
-        Some(near) => format!("did you mean {near:?}?"),
-        None => format!("one of: {}", names.collect::<Vec<_>>().join(", ")),
     }
 }
 

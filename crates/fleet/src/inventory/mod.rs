@@ -8,7 +8,7 @@ mod file;
 mod form;
 mod read;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalogue::Catalogue;
 use crate::duration::Duration;
@@ -91,6 +91,8 @@ pub struct Links {
 pub struct Fleet {
     /// Its name: the label `fleet`.
     pub name: String,
+    /// Whether this is no fleet of nodes, but the engines that alerts pass through: no inventory names those.
+    pub is_path: bool,
     /// Whom its alerts are for.
     pub owner: String,
     /// The version that its nodes should run, where there is one.
@@ -111,6 +113,21 @@ pub struct Fleet {
     pub consul: Option<Consul>,
     /// How many nodes there are at least: those that are known by name, unless the inventory says otherwise.
     pub nodes_min: u64,
+}
+
+impl Fleet {
+    /// Everybody whom its alerts are for.
+    #[must_use]
+    pub fn owners(&self) -> BTreeSet<&str> {
+        let of_nodes = self.nodes.iter().filter_map(|node| node.owner.as_deref());
+        of_nodes.chain([self.owner.as_str()]).collect()
+    }
+
+    /// Whether it says which version its nodes, or some of them, should run.
+    #[must_use]
+    pub fn expects_version(&self) -> bool {
+        self.version.is_some() || self.nodes.iter().any(|node| node.version.is_some())
+    }
 }
 
 /// What a fleet is to keep over a window.

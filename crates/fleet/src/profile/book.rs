@@ -61,6 +61,32 @@ impl Book {
         self.profiles.values()
     }
 
+    /// The names of those that a fleet may have.
+    #[must_use]
+    pub fn names(&self) -> Vec<&str> {
+        let of_nodes = self.profiles().filter(|profile| !profile.is_of_engines);
+        of_nodes.map(|profile| profile.name.as_str()).collect()
+    }
+
+    /// A profile by its name.
+    #[must_use]
+    pub fn profile(&self, name: &str) -> Option<&Profile> {
+        self.profiles.get(name)
+    }
+
+    /// How the engines speak that alerts pass through.
+    ///
+    /// # Errors
+    /// Where no profile says it: a fault of the program.
+    pub fn speech_of_engines(&self) -> Result<Speech, String> {
+        let names: Vec<String> = self
+            .profiles()
+            .filter(|profile| profile.is_of_engines)
+            .map(|profile| profile.name.clone())
+            .collect();
+        self.speech(&names).map_err(|(name, _)| format!("no profile {name}"))
+    }
+
     /// What these profiles say together with all that they include. The first that has a name wins.
     ///
     /// # Errors
@@ -75,7 +101,7 @@ impl Book {
             }
             seen.push(name);
             let Some(profile) = self.profiles.get(name) else {
-                let near = nearest(name, self.profiles.keys().map(String::as_str));
+                let near = nearest(name, self.names());
                 return Err((name.to_owned(), near.map(str::to_owned)));
             };
             for (name, endpoint) in &profile.endpoints {

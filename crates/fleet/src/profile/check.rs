@@ -4,9 +4,12 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
-use super::{Endpoint, Profile, Signal};
+use super::query::Query;
+use super::{ENGINES, Endpoint, Kind, Profile, Series, Signal};
+use crate::catalogue::EXPECTED_VERSION;
 use crate::inventory::wrong_name;
-use crate::problem::{Problem, Source};
+use crate::problem::{Problem, Source, remedy_among};
+use crate::render::{blackbox, expression};
 
 /// All that is wrong with it.
 pub(super) fn check(source: Source<'_>, profile: &Profile) -> Vec<Problem> {
@@ -20,11 +23,27 @@ pub(super) fn check(source: Source<'_>, profile: &Profile) -> Vec<Problem> {
     }
     for (name, endpoint) in &profile.endpoints {
         checker.endpoint(name, endpoint);
+        if ENGINES.contains(&name.as_str()) && !profile.is_of_engines {
+            let what = format!("endpoint `{name}` is called as the engines' own page");
+            checker.refuse(&["endpoint", name], what, "give it another name");
+        }
     }
     for (name, signal) in &profile.signals {
         checker.signal(name, signal);
     }
     checker.problems
+}
+
+/// All that is wrong with its queries for the nodes of one fleet: ours may ask about the engines, which belong to none.
+pub(crate) fn wrong_for_a_fleet(source: Source<'_>, profile: &Profile) -> Vec<Problem> {
+    let faults = profile.signals.iter().flat_map(|(name, signal)| {
+        let faults = Query::read(name, signal).map(|query| query.faults(name, signal)).unwrap_or_default();
+        faults.into_iter().map(move |fault| (name, fault))
+    });
+    let problem = |(name, (what, remedy)): (&String, _)| {
+        source.problem(place(source.text, &["signal", name, "query"]), what, remedy)
+    };
+    faults.map(problem).collect()
 }
 
 /// Where a value stands, by the keys that lead to it; a list's values by their number.
@@ -80,6 +99,11 @@ impl Checker<'_> {
                 "write it as \"/metrics\"",
             );
         }
+        let probes = blackbox::module_names();
+        if let Some(probe) = endpoint.probe.as_ref().filter(|probe| !probes.contains(probe)) {
+            let remedy = remedy_among(probe, probes.iter().map(String::as_str));
+            self.refuse(&key("probe"), format!("endpoint `{name}`: no probe {probe:?}"), &remedy);
+        }
         if !["http", "https"].contains(&endpoint.scheme.as_str()) {
             self.refuse(
                 &key("scheme"),
@@ -97,14 +121,50 @@ impl Checker<'_> {
             let remedy = "alerts write it as ${name}: use letters, digits and _";
             self.refuse(&["signal", name], format!("signal {name:?} is no name"), remedy);
         }
+        if expression::MEANT_OTHERWISE.contains(&name) || name == EXPECTED_VERSION {
+            let what = format!("signal `{name}` has a name by which alerts mean something else");
+            self.refuse(&["signal", name], what, "give it another name");
+        }
         if !signal.healthy.is_finite() {
             let remedy = "write what a node that is well has";
             self.refuse(&key("healthy"), format!("`healthy` of `{name}` is no number"), remedy);
         }
-        if let Err(error) = signal.promql("fleet=\"\"", "2m", "node") {
-            let error = error.replace('\n', ", ");
-            let remedy = "it may hold ${select}, ${range} and ${by}";
-            self.refuse(&key("query"), format!("query of `{name}`: {error}"), remedy);
+        for series in &signal.series {
+            if let Some((what, remedy)) = wrong_series(series) {
+                self.refuse(&key("series"), format!("series of `{name}`: {what}"), remedy);
+            }
+        }
+        if let Err((what, remedy)) = Query::read(name, signal) {
+            self.refuse(&key("query"), what, &remedy);
         }
     }
+}
+
+/// What no node could show, and no test of rules could be fed.
+fn wrong_series(series: &Series) -> Option<(String, &'static str)> {
+    let is_name = |text: &str, more: &[u8]| {
+        let mut bytes = text.bytes();
+        bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || more.contains(&first))
+            && bytes.all(|byte| byte.is_ascii_alphanumeric() || more.contains(&byte))
+    };
+    if !is_name(&series.name, b"_:") {
+        return Some((
+            format!("{:?} is no metric", series.name),
+            "write its name alone, with letters, digits and _",
+        ));
+    }
+    if let Some(label) = series.labels.keys().find(|label| !is_name(label, b"_")) {
+        return Some((format!("{label:?} is no label"), "use letters, digits and _"));
+    }
+    let Series { factor, constant, buckets, .. } = series;
+    if !factor.is_finite() || !constant.is_finite() {
+        return Some((format!("`factor` or `constant` of {} is no number", series.name), "write one"));
+    }
+    let is_rising =
+        buckets.is_sorted_by(|low, high| low < high) && buckets.iter().all(|bound| bound.is_finite());
+    if !is_rising || (series.kind == Kind::Histogram && buckets.is_empty()) {
+        let what = format!("`buckets` of {} do not rise from a first to a last", series.name);
+        return Some((what, "write its upper bounds, as buckets = [0.1, 0.5, 1]"));
+    }
+    None
 }

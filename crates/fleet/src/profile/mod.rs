@@ -7,6 +7,7 @@ mod book;
 mod check;
 mod meter;
 mod pages;
+mod query;
 mod series;
 
 use std::collections::BTreeMap;
@@ -16,9 +17,15 @@ use serde::Deserialize;
 use crate::template;
 
 pub use book::{Book, Speech};
-pub(crate) use check::place;
+pub(crate) use check::{place, wrong_for_a_fleet};
 pub use pages::{Pages, Sample};
 pub use series::{Kind, Series};
+
+/// What the pages of the engines are called, of which no node has one.
+pub(crate) const ENGINES: [&str; 2] = ["prometheus", "alertmanager"];
+
+/// Labels that tell nodes apart.
+pub(crate) const BY: &str = "fleet, dc, node";
 
 /// One file of `profiles/`, or a user's own.
 #[derive(Clone, Debug, Deserialize)]
@@ -31,6 +38,9 @@ pub struct Profile {
     /// Profiles whose endpoints and signals it has too; its own come first.
     #[serde(default)]
     pub includes: Vec<String>,
+    /// Whether it is how the engines speak that alerts pass through: no fleet has it, the rules of that way do.
+    #[serde(default)]
+    pub is_of_engines: bool,
     /// What is asked of each node, by name: that name is the job of what comes.
     #[serde(default, rename = "endpoint")]
     pub endpoints: BTreeMap<String, Endpoint>,

@@ -8,11 +8,9 @@ use serde_json::{Map, Value, json};
 
 use crate::duration::Duration;
 use crate::inventory::Fleet;
+pub(crate) use crate::profile::BY;
 use crate::profile::Signal;
 use crate::template;
-
-/// Labels that tell nodes apart.
-pub(crate) const BY: &str = "fleet, dc, node";
 
 /// Windows of rates in rules: four scrapes fit in, under either generation's rule of where a range begins.
 pub(crate) const RULE_RANGE: Duration = Duration::from_seconds(120);
@@ -30,7 +28,7 @@ impl View {
     /// All nodes of a fleet, as rules see them.
     pub(crate) fn of_rules(fleet: &Fleet) -> Self {
         // The engines that alerts pass through are of no fleet. JSON's quotes and escapes are PromQL's.
-        let select = match super::rules::is_path(fleet) {
+        let select = match fleet.is_path {
             true => String::new(),
             false => format!("fleet={}", Value::from(fleet.name.as_str())),
         };
@@ -42,6 +40,10 @@ impl View {
         signal.promql(&self.select, range.unwrap_or(&self.range), BY)
     }
 }
+
+/// Names in expressions of rules and panels that are no signals.
+pub(crate) const MEANT_OTHERWISE: [&str; 7] =
+    ["by", "jobs", "range", "seconds", "select", "signal_over", "threshold"];
 
 /// What a rule of a fleet asks, with every window, offset and duration divided.
 pub(crate) fn of_rule(text: &str, fleet: &Fleet, accelerate: u64) -> Result<String, String> {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, BufRead as _, BufReader, Read};
 use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,9 @@ use super::refusal::Refusal;
 pub(super) const NAME: &str = ".lifeboat-render.json";
 
 const VERSION: u32 = 1;
+
+/// None of ours is longer: a hundred thousand fleets have less.
+const BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Files by path, each with the SHA-256 of what was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,8 +42,9 @@ impl Manifest {
         if fs::symlink_metadata(&path).is_ok_and(|found| !found.is_file()) {
             return Err(Refusal::place(&path, "is no plain file: take it away"));
         }
-        let text = match fs::read(&path) {
-            Ok(text) => text,
+        let mut text = Vec::new();
+        match File::open(&path).and_then(|file| file.take(BYTES_MAX + 1).read_to_end(&mut text)) {
+            Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(Refusal::io(&path, "read")(error)),
         };
@@ -48,6 +52,9 @@ impl Manifest {
             let remedy = "take it away, and the next rendering names every file that differs";
             Refusal::place(&path, format!("is no manifest of a rendering ({what}): {remedy}"))
         };
+        if text.len() as u64 > BYTES_MAX {
+            return Err(refused("longer than 64 MiB".into()));
+        }
         let manifest: Self = serde_json::from_slice(&text).map_err(|error| refused(error.to_string()))?;
         if manifest.version != VERSION {
             return Err(refused(format!("version {}", manifest.version)));
@@ -77,7 +84,33 @@ pub(super) fn is_inside(path: &Path) -> bool {
 
 /// SHA-256 in hexadecimal.
 pub(super) fn sum(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
+    in_hexadecimal(&Sha256::digest(bytes))
+}
+
+/// The same of what is read, without holding all of it; none where that is longer than `most`.
+pub(super) fn sum_of(from: impl Read, most: u64) -> io::Result<Option<String>> {
+    let (mut digest, mut length) = (Sha256::new(), 0);
+    let mut reader = BufReader::with_capacity(64 * 1024, from);
+    loop {
+        let read = match reader.fill_buf() {
+            Ok([]) => return Ok(Some(in_hexadecimal(&digest.finalize()))),
+            Ok(bytes) => {
+                digest.update(bytes);
+                bytes.len()
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        reader.consume(read);
+        length += read as u64;
+        if length > most {
+            return Ok(None);
+        }
+    }
+}
+
+fn in_hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
         // Writing to a String cannot fail.
         let _ = write!(text, "{byte:02x}");
         text

@@ -1,7 +1,7 @@
 //! From an inventory to files: the same inventory gives the same bytes.
 
 mod alertmanager;
-mod blackbox;
+pub(crate) mod blackbox;
 mod compose;
 mod consul;
 pub(crate) mod expression;
@@ -71,7 +71,7 @@ fn without_tests(inventory: &Inventory, options: Options) -> Result<Tree, String
     prometheus::render(inventory, options, &mut tree)?;
     rules::render(inventory, options, &mut tree)?;
     alertmanager::render(inventory, options, &mut tree)?;
-    blackbox::render(inventory, &mut tree)?;
+    blackbox::render(&mut tree)?;
     runbooks::render(inventory, options, &mut tree)?;
     grafana::render(inventory, options, &mut tree)?;
     compose::render(inventory, &mut tree)?;

@@ -1,13 +1,16 @@
 //! What writing a tree would do to a folder, found out before anything is touched.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::manifest::{self, Manifest};
 use super::refusal::Refusal;
 use super::tree::{Tree, Written};
+
+/// No rendering writes a longer file: half a million nodes have less in their rules.
+const BYTES_MAX: u64 = 1 << 30;
 
 /// What there is to do.
 pub(super) struct Plan {
@@ -75,7 +78,7 @@ pub(super) enum There {
     Nothing,
     /// A plain file, with its sum.
     File(String),
-    /// A link, a device: no rendering made that.
+    /// A link, a device, a file of gigabytes: no rendering made that.
     Other,
 }
 
@@ -87,13 +90,13 @@ pub(super) fn there(folder: &Path, path: &Path) -> Result<There, Refusal> {
         place.push(part);
         let is_last = parts.peek().is_none();
         let found = match fs::symlink_metadata(&place) {
-            Ok(found) => found.file_type(),
+            Ok(found) => found,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(There::Nothing),
             Err(error) => return Err(Refusal::io(&place, "look at")(error)),
         };
         match (is_last, found.is_dir()) {
             (false, true) => {}
-            (false, false) if found.is_symlink() => {
+            (false, false) if found.file_type().is_symlink() => {
                 return Err(Refusal::place(
                     &place,
                     "is a symbolic link, and none is followed: make it a folder",
@@ -101,10 +104,10 @@ pub(super) fn there(folder: &Path, path: &Path) -> Result<There, Refusal> {
             }
             (false, false) => return Err(Refusal::place(&place, "is a file where a folder is needed")),
             (true, true) => return Err(Refusal::place(&place, "is a folder where a file is needed")),
-            (true, false) if !found.is_file() => return Ok(There::Other),
+            (true, false) if !found.is_file() || found.len() > BYTES_MAX => return Ok(There::Other),
             (true, false) => {}
         }
     }
-    let bytes = fs::read(&place).map_err(Refusal::io(&place, "read"))?;
-    Ok(There::File(manifest::sum(&bytes)))
+    let sum = File::open(&place).and_then(|file| manifest::sum_of(file, BYTES_MAX));
+    Ok(sum.map_err(Refusal::io(&place, "read"))?.map_or(There::Other, There::File))
 }

@@ -85,11 +85,7 @@ fn quoted(path: &str) -> String {
 fn told(inventory: &Inventory) -> String {
     let mut text = String::from("| Fleet | Owner | P0 | P1 | P2 | P3 |\n|---|---|---|---|---|---|\n");
     for fleet in &inventory.fleets {
-        let mut owners: Vec<&str> = fleet.nodes.iter().filter_map(|node| node.owner.as_deref()).collect();
-        owners.push(&fleet.owner);
-        owners.sort_unstable();
-        owners.dedup();
-        for owner in owners {
+        for owner in fleet.owners() {
             let _ = write!(text, "| {} | {owner} |", fleet.name);
             for severity in [Severity::P0, Severity::P1, Severity::P2, Severity::P3] {
                 let names = inventory.destinations.iter();

@@ -55,9 +55,20 @@ impl fmt::Display for Refusal {
             }
             Kind::Place { path, what } => write!(formatter, "{}: {what}", path.display()),
             Kind::Io { path, doing, error } => {
-                write!(formatter, "cannot {doing} {}: {error}", path.display())
+                write!(formatter, "cannot {doing} {}: {error}{}", path.display(), remedy(error.kind()))
             }
         }
+    }
+}
+
+/// What mends a failed call of the file system, where that is known.
+fn remedy(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::PermissionDenied => ": let this user write there, or name another folder",
+        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::NotFound => ": name another folder",
+        io::ErrorKind::NotADirectory => ": what stands above it is a file: name another folder",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ": make room, or name another folder",
+        _ => "",
     }
 }
 

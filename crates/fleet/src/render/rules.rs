@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::expression::BY;
 use super::tree::Tree;
 use super::{Options, expression, yaml};
-use crate::catalogue::{Alert, Catalogue, Record, Scope};
+use crate::catalogue::{Alert, Catalogue, EXPECTED_VERSION, Record, Scope};
 use crate::duration::Duration;
 use crate::inventory::{Fleet, Inventory};
 use crate::profile::Book;
@@ -86,30 +86,20 @@ pub(super) fn render(inventory: &Inventory, options: Options, tree: &mut Tree) -
 pub(crate) fn path_of(inventory: &Inventory) -> Result<Option<Fleet>, String> {
     let Some(fleet) = inventory.fleets.first() else { return Ok(None) };
     let book = Book::ours().map_err(|problems| problems.to_string())?;
-    let speech = book.speech(&["alert-path".into()]).map_err(|(name, _)| format!("no profile {name}"))?;
-    Ok(Some(Fleet { name: PATH.into(), speech, nodes: Vec::new(), consul: None, ..fleet.clone() }))
-}
-
-/// Whether this is no fleet but the engines that alerts pass through.
-pub(super) fn is_path(fleet: &Fleet) -> bool {
-    fleet.nodes.is_empty() && fleet.consul.is_none()
+    let speech = book.speech_of_engines()?;
+    let (name, nodes) = (PATH.into(), Vec::new());
+    Ok(Some(Fleet { name, is_path: true, speech, nodes, consul: None, ..fleet.clone() }))
 }
 
 /// The alerts for which a fleet has every signal.
 pub(crate) fn alerts_of<'a>(catalogue: &'a Catalogue, fleet: &'a Fleet) -> impl Iterator<Item = &'a Alert> {
-    let has = |signal: &String| fleet.speech.signals.contains_key(signal) || is_expected(signal, fleet);
-    let is_path = is_path(fleet);
+    let is_expected = |name: &String| name == EXPECTED_VERSION && fleet.expects_version();
+    let has = move |signal: &String| fleet.speech.signals.contains_key(signal) || is_expected(signal);
     catalogue.alerts.iter().filter(move |alert| {
-        (alert.scope == Scope::Path) == is_path
+        (alert.scope == Scope::Path) == fleet.is_path
             && alert.needs.iter().all(has)
             && (alert.any.is_empty() || alert.any.iter().any(has))
     })
-}
-
-/// What is no signal of a node but a word of the inventory: `expected_version`.
-fn is_expected(name: &str, fleet: &Fleet) -> bool {
-    let has_version = || fleet.version.is_some() || fleet.nodes.iter().any(|node| node.version.is_some());
-    name == "expected_version" && has_version()
 }
 
 /// What is recorded of a fleet.

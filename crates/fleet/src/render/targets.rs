@@ -29,11 +29,6 @@ pub(super) fn jobs(inventory: &Inventory) -> Result<Vec<Job<'_>>, String> {
     let mut jobs: BTreeMap<&str, Job<'_>> = BTreeMap::new();
     for fleet in &inventory.fleets {
         for (name, endpoint) in &fleet.speech.endpoints {
-            if ["prometheus", "alertmanager"].contains(&name.as_str()) {
-                return Err(format!(
-                    "endpoint {name:?}: Prometheus' own pages are called so; give it another name"
-                ));
-            }
             let job = jobs.entry(name).or_insert(Job { name, endpoint });
             if job.endpoint.probe.is_some() != endpoint.probe.is_some() {
                 let what = "is a probe in one fleet and a page in another; give one of them another name";

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::sway::{Sway, phase};
+use super::sway::Sway;
+use crate::hash::fnv1a;
 use crate::inventory::{Fleet, Node};
 use crate::problem::unknown;
 use crate::profile::{self, Pages, Speech};
@@ -240,7 +241,7 @@ impl SimulatedNode {
         for (name, signal) in &self.speech.signals {
             let sway = Sway::of(name, signal);
             if sway != Sway::Still {
-                let number = sway.at(signal.healthy, now, phase(&self.name) ^ phase(name));
+                let number = sway.at(signal.healthy, now, fnv1a(&self.name) ^ fnv1a(name));
                 self.own.set_healthy(name, number, now);
                 self.beside.set_healthy(name, number, now);
             }

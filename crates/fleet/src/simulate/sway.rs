@@ -45,25 +45,20 @@ impl Sway {
     }
 }
 
-/// A number that is always the same for the same name (FNV-1a).
-pub(super) fn phase(name: &str) -> u32 {
-    name.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Sway, phase};
+    use super::Sway;
+    use crate::hash::fnv1a;
 
     #[test]
     fn it_stays_near_and_is_the_same_again() {
         for second in 0..1000 {
-            let at = |sway: Sway| sway.at(100.0, f64::from(second), phase("a node"));
+            let at = |sway: Sway| sway.at(100.0, f64::from(second), fnv1a("a node"));
             assert!((at(Sway::Share(0.03)) - 100.0).abs() <= 3.0);
             assert!((at(Sway::Size) - 100.0).abs() <= 1.0);
             assert!((at(Sway::One) - 100.0).abs() <= 1.0);
             assert_eq!(at(Sway::Still), 100.0);
             assert_eq!(at(Sway::One), at(Sway::One));
         }
-        assert_ne!(phase("a"), phase("b"));
     }
 }

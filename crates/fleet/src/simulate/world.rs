@@ -74,7 +74,11 @@ impl World {
             && !known.contains(name)
         {
             let known: Vec<String> = known.into_iter().collect();
-            return Err(format!("no profile has metrics of generation {name:?}: there are {known:?}"));
+            let remedy = match known.as_slice() {
+                [] => "there is one alone, so leave it out".into(),
+                known => format!("one of {}", known.join(", ")),
+            };
+            return Err(format!("no profile has metrics of generation {name:?}: {remedy}"));
         }
         Ok(Self { nodes, inventory: inventory.clone(), accelerate: settings.accelerate.max(1) })
     }

@@ -8,6 +8,104 @@ use lifeboat_fleet::Inventory;
 
 const HEAD: &str = "[[fleet]]\nname = \"logos.test\"\nprofile = \"lifeboat\"\n";
 
+/// A profile of somebody's own.
+const PROFILE: &str = "name = \"mine\"\nhelp = \"ours\"\nincludes = [\"lifeboat\"]\n[endpoint.shop]\nhelp = \"its page\"\nport = 9000\n\
+    [signal.peers]\nhelp = \"peers\"\nendpoint = \"shop\"\nunit = \"short\"\nquery = \"sum by (${by}) (shop_peers{${select}})\"\n\
+    healthy = 9\nseries = [{ name = \"shop_peers\", kind = \"gauge\" }]\n";
+
+/// What is changed in it, and what is told then.
+const OF_PROFILES: &[(&str, &str, &str)] = &[
+    ("help = \"ours\"", "hlp = \"ours\"", "mine.toml:2:1: unknown field `hlp`: did you mean \"help\"?"),
+    (
+        "includes = [\"lifeboat\"]",
+        "includes = [\"alert-path\"]",
+        "mine.toml:3:13: profile \"alert-path\" is how the engines speak: leave it out: they are watched without it",
+    ),
+    (
+        "[endpoint.shop]",
+        "[endpoint.prometheus]",
+        "mine.toml:4:11: endpoint `prometheus` is called as the engines' own page: give it another name",
+    ),
+    (
+        "signal.peers",
+        "signal.module_deaths",
+        "mine.toml:7:9: signal `module_deaths` has no label module, cause, which alerts and panels name: add by = \
+         [\"module\", \"cause\"], or give the signal another name",
+    ),
+    (
+        "signal.peers",
+        "signal.range",
+        "mine.toml:7:9: signal `range` has a name by which alerts mean something else: ",
+    ),
+    (
+        "signal.peers",
+        "signal.expected_version",
+        "mine.toml:7:9: signal `expected_version` has a name by which ",
+    ),
+    (
+        "name = \"mine\"",
+        "name = \"host\"",
+        "mine.toml:1:8: profile \"host\" comes with Lifeboat: give yours another name: it may include that one",
+    ),
+    (
+        "port = 9000",
+        "port = 99999",
+        "mine.toml:6:8: invalid value: integer `99999`: write a whole number from 1 to 65535, without quotes",
+    ),
+    (
+        "port = 9000",
+        "port = 9000\nprobe = \"tcp_conect\"",
+        "mine.toml:7:9: endpoint `shop`: no probe \"tcp_conect\": did you mean \"tcp_connect\"?",
+    ),
+    (
+        "healthy = 9",
+        "healthy = \"9\"",
+        "mine.toml:12:11: invalid type: string \"9\": write a number, without quotes",
+    ),
+    ("healthy = 9\n", "", "mine.toml:7:1: missing field `healthy`: add a line with it"),
+    ("\"gauge\"", "\"gouge\"", "mine.toml:13:41: unknown variant `gouge`: did you mean \"gauge\"?"),
+    (
+        "signal.peers",
+        "signal.threshold",
+        "mine.toml:7:9: signal `threshold` has a name by which alerts mean something else: give it another name",
+    ),
+    (
+        "name = \"shop_peers\"",
+        "name = \"shop peers\"",
+        "mine.toml:13:10: series of `peers`: \"shop peers\" is no metric: write its name alone, with letters, digits and _",
+    ),
+    (
+        "\"gauge\"",
+        "\"gauge\", labels = { \"a b\" = \"c\" }",
+        "mine.toml:13:10: series of `peers`: \"a b\" is no label: ",
+    ),
+    (
+        "\"gauge\"",
+        "\"gauge\", factor = nan",
+        "mine.toml:13:10: series of `peers`: `factor` or `constant` of shop_peers is no number: write one",
+    ),
+    (
+        "\"gauge\"",
+        "\"histogram\", buckets = [1, 0.5]",
+        "mine.toml:13:10: series of `peers`: `buckets` of shop_peers do not rise from a first to a last: ",
+    ),
+    ("port = 9000", "port = 0", "mine.toml:6:8: endpoint `shop` has port 0"),
+    ("[endpoint.shop]", "[endpoint.\"../shop\"]", "mine.toml:4:11: endpoint \"../shop\" is no name"),
+    ("${by}", "${bye}", "mine.toml:11:9: query of `peers`: "),
+    ("{${select}}", "", "mine.toml:11:9: query of `peers` has no ${select}"),
+    (
+        "endpoint = \"shop\"",
+        "endpoint = \"shopp\"",
+        "mine.toml:9:12: signal `peers` is told by endpoint \"shopp\", which there is not",
+    ),
+    (
+        "[\"lifeboat\"]\n[end",
+        "[\"lifeboad\"]\n[end",
+        "mine.toml:3:13: no profile \"lifeboad\": did you mean \"lifeboat\"?",
+    ),
+    ("healthy = 9", "healthy = nan", "mine.toml:12:11: `healthy` of `peers` is no number"),
+];
+
 fn told(path: &Path) -> String {
     let folder = path.parent().unwrap().display().to_string();
     Inventory::load(path).expect_err("it is wrong").to_string().replace(&format!("{folder}/"), "")
@@ -89,34 +187,14 @@ fn a_profile_may_be_ones_own() {
         "[[fleet]]\nname = \"x\"\nprofile = [\"lifeboat\", \"mine.toml\"]\n[fleet.nodes]\na = \"10.1.0.1\"\n",
     )
     .unwrap();
-    let right = "name = \"mine\"\nhelp = \"ours\"\nincludes = [\"lifeboat\"]\n[endpoint.shop]\nhelp = \"its page\"\nport = 9000\n\
-                 [signal.peers]\nhelp = \"peers\"\nendpoint = \"shop\"\nunit = \"short\"\nquery = \"sum by (${by}) (shop_peers{${select}})\"\n\
-                 healthy = 9\nseries = [{ name = \"shop_peers\", kind = \"gauge\" }]\n";
-    fs::write(&own, right).unwrap();
+    fs::write(&own, PROFILE).unwrap();
     let fleet = Inventory::load(&path).unwrap().fleets.remove(0);
     assert_eq!(fleet.profiles, ["lifeboat", "mine"]);
     assert_eq!(fleet.nodes[0].endpoints["shop"], "10.1.0.1:9000");
     assert!(fleet.speech.signals.contains_key("peers"));
-    for (from, to, expected) in [
-        ("help = \"ours\"", "hlp = \"ours\"", "mine.toml:2:1: unknown field `hlp`"),
-        ("port = 9000", "port = 0", "mine.toml:6:8: endpoint `shop` has port 0"),
-        ("[endpoint.shop]", "[endpoint.\"../shop\"]", "mine.toml:4:11: endpoint \"../shop\" is no name"),
-        ("${by}", "${bye}", "mine.toml:11:9: query of `peers`: "),
-        ("{${select}}", "", "mine.toml:11:9: query of `peers` has no ${select}"),
-        (
-            "endpoint = \"shop\"",
-            "endpoint = \"shopp\"",
-            "mine.toml:9:12: signal `peers` is told by endpoint \"shopp\", which there is not",
-        ),
-        (
-            "[\"lifeboat\"]\n[end",
-            "[\"lifeboad\"]\n[end",
-            "mine.toml:3:13: no profile \"lifeboad\": did you mean \"lifeboat\"?",
-        ),
-        ("healthy = 9", "healthy = nan", "mine.toml:12:11: `healthy` of `peers` is no number"),
-    ] {
-        assert!(right.contains(from), "{from}");
-        fs::write(&own, right.replace(from, to)).unwrap();
+    for (from, to, expected) in OF_PROFILES {
+        assert!(PROFILE.contains(from), "{from}");
+        fs::write(&own, PROFILE.replace(from, to)).unwrap();
         let told = told(&path);
         assert!(told.starts_with(expected), "{expected}\n{told}");
         assert_eq!(told.lines().count(), 1, "{told}");

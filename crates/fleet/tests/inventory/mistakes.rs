@@ -12,7 +12,47 @@ profile = ["libp2p-generic", "lifeboat"]
 
 /// The lines of a case, and what is told of them.
 const CASES: &[(&str, &str)] = &[
-    ("[intervals", "6:11: unclosed table, expected `]`"),
+    (
+        "[intervals",
+        "6:11: unclosed table, expected `]`: write TOML: key = \"text\", [table], and lists in brackets",
+    ),
+    (
+        "node-02 = \"10.1.0.2\"\nnode-02 = \"10.1.0.3\"",
+        "7:1: `node-02` stands twice: keep one, or give one of them another name",
+    ),
+    ("[links]\n[links]", "7:2: `links` stands twice: keep one, or give one of them another name"),
+    (
+        "[intervals]\nscrape = \"99999999999y\"",
+        r#"7:10: `scrape`: "99999999999y" is no duration: write it as 15s, 1m30s, 2h or 7d, from 1s to 2m"#,
+    ),
+    (
+        "[fleet.objectives]\nwindow = \"1h\"",
+        "7:10: `window` = 1h is out of range: write a duration from 1d to 365d",
+    ),
+    (
+        "[fleet.objectives]\nwindow = \"500y\"",
+        "7:10: `window` = 182500d is out of range: write a duration from 1d to 365d",
+    ),
+    (
+        "[prometheus]\nretention = \"2h\"",
+        "7:13: `retention` = 2h is out of range: write a duration from 1d to 3650d",
+    ),
+    (
+        "[[fleet]]\nname = \"b\"\nprofile = \"lifeboat\"\nnodes_min = 99999999999999999999\n[fleet.nodes]\nb = \"10.1.0.2\"",
+        "9:13: `nodes_min` of [[fleet]] is too large: write a smaller number",
+    ),
+    (
+        "[[fleet]]\nname = \"b\"\nprofile = \"lifeboat\"\nnodes_min = -1\n[fleet.nodes]\nb = \"10.1.0.2\"",
+        "9:13: `nodes_min` is no number of nodes: write a number from 1 to 1000000",
+    ),
+    (
+        "[[fleet]]\nname = \"b\"\nprofile = \"xyz\"\n[fleet.nodes]\nb = \"10.1.0.2\"",
+        r#"8:11: no profile "xyz": one of: cluster, host, libp2p-generic, lifeboat, logos-core-modules, logos-delivery, postgres, probes"#,
+    ),
+    (
+        "[[fleet]]\nname = \"b\"\nprofile = []\n[fleet.nodes]\nb = \"10.1.0.2\"",
+        r#"8:11: `profile` names none: name one, as "logos-delivery""#,
+    ),
     (
         "[alertmanager]\nsecrets_dir = \"/etc/\"",
         r#"7:15: `secrets_dir` "/etc/" is no folder of its own: name one that holds secrets alone, as "/etc/alertmanager/secrets""#,
@@ -43,7 +83,7 @@ const CASES: &[(&str, &str)] = &[
     ),
     (
         "[intervals]\nscrape = \"15\"",
-        r#"7:10: `scrape`: "15" is no duration: write it as 15s, 1m30s, 2h or 7d"#,
+        r#"7:10: `scrape`: "15" is no duration: write it as 15s, 1m30s, 2h or 7d, from 1s to 2m"#,
     ),
     ("[intervals]\nscrape = \"0s\"", "7:10: `scrape` = 0s is out of range: write a duration from 1s to 2m"),
     ("[intervals]\nscrape = \"10m\"", "7:10: `scrape` = 10m is out of range: write a duration from 1s to 2m"),

@@ -6,5 +6,6 @@ mod metering;
 mod names;
 mod pages;
 mod promql;
+mod queries;
 mod signals;
 mod style;

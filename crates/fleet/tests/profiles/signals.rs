@@ -22,7 +22,7 @@ const OTHER: f64 = 600.0;
 const LOOK: f64 = 735.0;
 
 /// Of both generations; `scripts/test` installs them.
-fn promtools() -> [PathBuf; 2] {
+pub(crate) fn promtools() -> [PathBuf; 2] {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
     [2, 3].map(|generation: u32| {
         let folder = std::env::var_os(format!("LIFEBOAT_TEST_PROMETHEUS{generation}")).map(PathBuf::from);

@@ -51,7 +51,7 @@ fn every_signal_says_what_it_is() {
 fn every_query_answers_by_node() {
     each(|place, profile, _, _, signal| {
         // The engines that alerts pass through are told apart by their addresses.
-        let is_of_nodes = profile.name != "alert-path";
+        let is_of_nodes = !profile.is_of_engines;
         let nodes: &[&str] = if is_of_nodes { &["fleet", "dc", "node"] } else { &["instance"] };
         for selector in selectors(signal) {
             let [labels] = selector.aggregations.as_slice() else {

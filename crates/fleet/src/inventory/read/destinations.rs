@@ -35,9 +35,7 @@ fn destination(form: Form<'_>, fleets: &[Fleet]) -> Option<Destination> {
     let is_watchdog = form.flag("is_watchdog").unwrap_or(false);
     let severities = severities(&form);
     let of_fleets = chosen(&form, "fleets", "fleet", fleets.iter().map(|fleet| fleet.name.as_str()));
-    let nodes = fleets.iter().flat_map(|fleet| &fleet.nodes);
-    let owners = fleets.iter().map(|fleet| &fleet.owner).chain(nodes.filter_map(|node| node.owner.as_ref()));
-    let owners: BTreeSet<&str> = owners.map(String::as_str).collect();
+    let owners: BTreeSet<&str> = fleets.iter().flat_map(Fleet::owners).collect();
     let of_owners = chosen(&form, "owners", "owner", owners.iter().copied());
     let filters = ["severities", "fleets", "owners"].into_iter().find(|key| form.has(key));
     if let Some(key) = filters.filter(|_| is_watchdog) {

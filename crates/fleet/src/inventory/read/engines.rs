@@ -13,17 +13,15 @@ use crate::inventory::{Alertmanager, Engines, Intervals, Links, Prometheus, Vers
 const SCRAPE_MAX: Duration = Duration::from_seconds(120);
 const WAIT_MAX: Duration = Duration::from_seconds(3600);
 const SECOND: Duration = Duration::from_seconds(1);
+const DAY: Duration = Duration::from_seconds(86_400);
+/// Ten years.
+const RETENTION_MAX: Duration = Duration::from_seconds(3650 * 86_400);
 
 pub(super) fn intervals(form: &Form<'_>) -> Intervals {
     let mut intervals = Intervals::default();
     let Some(form) = form.table("intervals", "[intervals]") else { return intervals };
     let set = |key, place: &mut Duration, most: Duration| {
-        let Some(said) = form.duration(key) else { return };
-        if !(SECOND..=most).contains(said.get_ref()) {
-            let what = format!("`{key}` = {} is out of range", said.get_ref());
-            form.paper.refuse(said.span(), what, format!("write a duration from 1s to {most}"));
-        }
-        *place = said.into_inner();
+        replace(place, form.duration(key, SECOND..=most));
     };
     set("scrape", &mut intervals.scrape, SCRAPE_MAX);
     set("evaluation", &mut intervals.evaluation, SCRAPE_MAX);
@@ -84,12 +82,7 @@ pub(super) fn read(form: &Form<'_>) -> Engines {
 fn prometheus(form: Form<'_>, prometheus: &mut Prometheus) {
     replace(&mut prometheus.address, host_and_port(&form, "address"));
     prometheus.version = version(&form, Version { major: 2, minor: 42 });
-    if let Some(retention) = form.duration("retention") {
-        if retention.get_ref().ms < 86_400_000 {
-            form.paper.refuse(retention.span(), "`retention` is shorter than a day", "write it as \"30d\"");
-        }
-        prometheus.retention = retention.into_inner();
-    }
+    replace(&mut prometheus.retention, form.duration("retention", DAY..=RETENTION_MAX));
     let files = form.texts("scrape_files");
     let since = Version { major: 2, minor: 43 };
     if let Some(first) = files.first().filter(|_| prometheus.version.is_some_and(|version| version < since)) {
@@ -128,7 +121,7 @@ fn is_own_folder(path: &str) -> bool {
     parts.len() >= 2 && parts.iter().all(|part| matches!(part, Component::Normal(_)))
 }
 
-fn replace(place: &mut String, said: Option<String>) {
+fn replace<T>(place: &mut T, said: Option<T>) {
     if let Some(said) = said {
         *place = said;
     }

@@ -98,6 +98,7 @@ impl Reader {
         off.signals.retain(|_, signal| !has(&signal.endpoint));
         Some(Fleet {
             name: defaults.fleet.clone(),
+            is_path: false,
             owner,
             version,
             profiles,
@@ -187,9 +188,10 @@ fn wish(paper: Paper<'_>, value: &Spanned<DeValue<'_>>) -> Option<Wish> {
 
 fn nodes_min(form: &Form<'_>) -> Option<u64> {
     let number = form.integer("nodes_min")?;
-    let least = u64::try_from(*number.get_ref()).ok().filter(|least| *least > 0);
+    let least = u64::try_from(*number.get_ref()).ok().filter(|least| (1..=NODES_MAX).contains(least));
     if least.is_none() {
-        form.paper.refuse(number.span(), "`nodes_min` is no number of nodes", "write a number from 1 on");
+        let remedy = format!("write a number from 1 to {NODES_MAX}");
+        form.paper.refuse(number.span(), "`nodes_min` is no number of nodes", remedy);
     }
     least
 }
@@ -214,15 +216,15 @@ fn objectives(form: &Form<'_>) -> Objectives {
     objectives.delivery = figure("delivery", (0.0, 1.0), SHARE);
     let seconds = "write seconds, as 2.5";
     objectives.latency_seconds = figure("latency_seconds", (0.0, f64::INFINITY), seconds);
-    if let Some(window) = form.duration("window") {
-        if window.get_ref().ms < DAY.ms {
-            form.paper.refuse(window.span(), "`window` is shorter than a day", "write it as \"30d\"");
-        }
-        objectives.window = window.into_inner();
+    if let Some(window) = form.duration("window", DAY..=YEAR) {
+        objectives.window = window;
     }
     form.finish();
     objectives
 }
 
+/// Nobody has more.
+const NODES_MAX: u64 = 1_000_000;
 const DAY: Duration = Duration::from_seconds(86_400);
+const YEAR: Duration = Duration::from_seconds(365 * 86_400);
 const MONTH: Duration = Duration::from_seconds(30 * 86_400);

@@ -1,12 +1,10 @@
 //! What is allowed, and yet likely not what was meant: nobody is told, or too late.
 
-use std::collections::BTreeSet;
-
 use crate::budget::{DEATH_LATENCY_MAX, LATENCY_MAX, Latency};
 use crate::catalogue::Severity;
 use crate::duration::Duration;
 use crate::inventory::form::Paper;
-use crate::inventory::{Channel, Fleet, Intervals, Inventory, Place};
+use crate::inventory::{Channel, Intervals, Inventory, Place};
 
 /// Four scrapes have to fit into the window of a rate.
 const SCRAPE_MAX: Duration = Duration::from_seconds(30);
@@ -48,7 +46,7 @@ fn of_destinations(inventory: &Inventory, paper: Paper<'_>) {
         return paper.hint(None, "nobody is told of an alert", remedy);
     }
     for fleet in &inventory.fleets {
-        for owner in owners(fleet) {
+        for owner in fleet.owners() {
             let missed = [Severity::P0, Severity::P1].into_iter().filter(|severity| {
                 !told.iter().any(|destination| destination.gets(*severity, &fleet.name, owner))
             });
@@ -66,12 +64,6 @@ fn of_destinations(inventory: &Inventory, paper: Paper<'_>) {
         let remedy = "add a [[destination]] with type = \"webhook\" and is_watchdog = true at a service that alarms when it hears nothing";
         paper.hint(None, what, remedy);
     }
-}
-
-/// Everybody whom an alert of the fleet is for.
-fn owners(fleet: &Fleet) -> BTreeSet<&str> {
-    let of_nodes = fleet.nodes.iter().filter_map(|node| node.owner.as_deref());
-    of_nodes.chain([fleet.owner.as_str()]).collect()
 }
 
 fn of_intervals(inventory: &Inventory, paper: Paper<'_>) {

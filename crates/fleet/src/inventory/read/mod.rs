@@ -33,6 +33,16 @@ impl Inventory {
         }
     }
 
+    /// Whether a file is there that this user may read; what stands in it is not looked at.
+    ///
+    /// # Errors
+    /// Why not, and what mends that.
+    pub fn look(path: &Path) -> Result<(), Problem> {
+        let problem =
+            |(what, remedy)| Problem { file: path.display().to_string(), place: None, what, remedy };
+        file::open(path).map(drop).map_err(problem)
+    }
+
     /// Reads an inventory; `file` is its name in messages, and what it names lies beside that.
     ///
     /// # Errors

@@ -5,14 +5,16 @@ use toml::Spanned;
 use super::Reader;
 use crate::inventory::file;
 use crate::inventory::form::{Form, Paper, remedy_among};
-use crate::problem::{Problems, Source};
-use crate::profile::{Speech, place};
+use crate::problem::{Problem, Problems, Source};
+use crate::profile::{Book, Signal, Speech, place, wrong_for_a_fleet};
 
 impl Reader {
     /// The fleet's profiles, by name, and what they say together.
     pub(super) fn speech(&mut self, form: &Form<'_>) -> (Vec<String>, Option<Speech>) {
         if !form.has("profile") {
             form.refuse_missing("profile", "\"logos-delivery\"");
+        } else if let Some(value) = form.value("profile").filter(|_| !form.has_some("profile")) {
+            form.paper.refuse(value.span(), "`profile` names none", "name one, as \"logos-delivery\"");
         }
         let said = form.texts("profile");
         let mut names = Vec::new();
@@ -21,15 +23,8 @@ impl Reader {
             let is_file = wanted.contains('/') || wanted.to_ascii_lowercase().ends_with(".toml");
             let name = if is_file { self.own_profile(form.paper, text) } else { Some(wanted.to_owned()) };
             let Some(name) = name else { continue };
-            if !self.book.profiles().any(|profile| profile.name == name) {
-                let known: Vec<&str> = self.book.profiles().map(|profile| profile.name.as_str()).collect();
-                let remedy = remedy_among(&name, known.iter().copied());
-                form.paper.refuse(text.span(), format!("no profile {name:?}"), remedy);
-                continue;
-            }
-            if self.is_of_engines(&name) {
-                let what = format!("profile {name:?} is how the engines speak");
-                form.paper.refuse(text.span(), what, "leave it out: they are watched without it");
+            if let Some((what, remedy)) = self.not_for_a_fleet(&name) {
+                form.paper.refuse(text.span(), what, remedy);
                 continue;
             }
             names.push(name);
@@ -44,11 +39,19 @@ impl Reader {
         (names, speech.ok())
     }
 
-    /// Whether a profile has endpoints that are called as Prometheus' own pages are.
-    fn is_of_engines(&self, name: &str) -> bool {
-        let profile = self.book.profiles().find(|profile| profile.name == name);
-        let is_engine = |endpoint: &String| ["prometheus", "alertmanager"].contains(&endpoint.as_str());
-        profile.is_some_and(|profile| profile.endpoints.keys().any(is_engine))
+    /// Why no fleet has such a profile, and what mends that.
+    fn not_for_a_fleet(&self, name: &str) -> Option<(String, String)> {
+        match self.book.profile(name) {
+            None => {
+                let remedy = remedy_among(name, self.book.names().into_iter());
+                Some((format!("no profile {name:?}"), remedy))
+            }
+            Some(profile) if profile.is_of_engines => {
+                let what = format!("profile {name:?} is how the engines speak");
+                Some((what, "leave it out: they are watched without it".into()))
+            }
+            Some(_) => None,
+        }
     }
 
     /// Takes a profile of the operator's own into the book, and says its name.
@@ -72,16 +75,17 @@ impl Reader {
 
     /// Whether what an own profile refers to is there: the profiles that it includes, its signals' endpoints.
     fn refer(&self, name: &str, source: Source<'_>) -> Result<String, Problems> {
-        let Some(profile) = self.book.profiles().find(|profile| profile.name == name) else {
-            return Ok(name.to_owned());
-        };
+        let Some(profile) = self.book.profile(name) else { return Ok(name.to_owned()) };
         let mut problems = Vec::new();
+        if Book::ours().is_ok_and(|ours| ours.profile(name).is_some()) {
+            let what = format!("profile {name:?} comes with Lifeboat");
+            let remedy = "give yours another name: it may include that one";
+            problems.push(source.problem(place(source.text, &["name"]), what, remedy));
+        }
         for (number, included) in profile.includes.iter().enumerate() {
-            if !self.book.profiles().any(|profile| profile.name == *included) {
-                let known: Vec<&str> = self.book.profiles().map(|profile| profile.name.as_str()).collect();
+            if let Some((what, remedy)) = self.not_for_a_fleet(included) {
                 let span = place(source.text, &["includes", &number.to_string()]);
-                let remedy = remedy_among(included, known.iter().copied());
-                problems.push(source.problem(span, format!("no profile {included:?}"), remedy));
+                problems.push(source.problem(span, what, remedy));
             }
         }
         let speech = self.book.speech(&[name.to_owned()]).unwrap_or_default();
@@ -94,13 +98,26 @@ impl Reader {
                 problems.push(source.problem(span, what, "add [endpoint.…] for it, or include its profile"));
             }
         }
-        // Ours may ask about the engines, which belong to no fleet.
-        for (signal, _) in profile.signals.iter().filter(|(_, told)| !told.query.contains("${select}")) {
-            let span = place(source.text, &["signal", signal, "query"]);
-            let remedy =
-                "write it among the matchers, as metric{${select}}: else it takes the series of all fleets";
-            problems.push(source.problem(span, format!("query of `{signal}` has no ${{select}}"), remedy));
-        }
+        problems.extend(wrong_for_a_fleet(source, profile));
+        let labels = profile.signals.iter().filter_map(|(name, signal)| without_labels(source, name, signal));
+        problems.extend(labels);
         if problems.is_empty() { Ok(name.to_owned()) } else { Err(Problems(problems)) }
     }
+}
+
+/// Alerts and panels name the labels that our signal of that name has.
+fn without_labels(source: Source<'_>, name: &str, signal: &Signal) -> Option<Problem> {
+    let book = Book::ours().ok()?;
+    let mut ours = book.profiles().filter_map(|profile| profile.signals.get(name));
+    let missing = |ours: &Signal| {
+        ours.by.iter().filter(|label| !signal.by.contains(label)).cloned().collect::<Vec<_>>()
+    };
+    let first = missing(ours.next()?);
+    // Of profiles of ours that differ, one is enough.
+    if first.is_empty() || ours.any(|ours| missing(ours).is_empty()) {
+        return None;
+    }
+    let what = format!("signal `{name}` has no label {}, which alerts and panels name", first.join(", "));
+    let remedy = format!("add by = {first:?}, or give the signal another name");
+    Some(source.problem(place(source.text, &["signal", name]), what, remedy))
 }

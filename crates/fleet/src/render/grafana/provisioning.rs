@@ -4,11 +4,12 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::inventory::{Engines, Inventory};
+use crate::render::programs::PLACE;
 use crate::render::tree::Tree;
 use crate::render::{Options, yaml};
 
 /// Where the rendered folder stands for Grafana: copied or linked there, or mounted into its container.
-const FOLDER: &str = "/etc/lifeboat/grafana";
+const FOLDER: &str = "grafana";
 
 /// What stands in the folder that is not rendered.
 const OWN: &str = "# Dashboards of your own
@@ -41,7 +42,7 @@ pub(super) fn render(inventory: &Inventory, options: Options, tree: &mut Tree) -
             "allowUiUpdates": is_own,
             "disableDeletion": false,
             "updateIntervalSeconds": 30,
-            "options": { "path": format!("{FOLDER}/{path}") },
+            "options": { "path": format!("{PLACE}/{FOLDER}/{path}") },
         })
     };
     let dashboards = Dashboards {

@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 
 use crate::inventory::{Fleet, Inventory};
 use crate::profile::Signal;
-use crate::render::expression::{BY, View};
+use crate::render::expression::{BY, MEANT_OTHERWISE, View};
+use crate::render::relabel::plain_regex;
 use crate::template;
 
 /// Matchers of what is chosen at the head of a dashboard.
@@ -15,9 +16,6 @@ pub(super) const CHOSEN: &str = r#"fleet=~"$fleet",dc=~"$dc",node=~"$node""#;
 
 /// The window of rates: Grafana takes four scrapes at least, and more where a point stands for more.
 const RANGE: &str = "$__rate_interval";
-
-/// Names in expressions that are no signals.
-const WORDS: [&str; 4] = ["select", "by", "range", "signal_over"];
 
 /// The expression for those fleets that have all its signals; for the others the next one whose signals they have. None
 /// where no fleet has any.
@@ -61,7 +59,7 @@ fn signals_in(text: &str) -> Result<BTreeSet<String>, String> {
     let engine = template::engine()?;
     let template = engine.template_from_str(text).map_err(|error| error.to_string())?;
     let mut names: BTreeSet<String> = template.undeclared_variables(false).into_iter().collect();
-    for word in WORDS {
+    for word in MEANT_OTHERWISE {
         names.remove(word);
     }
     let over = text.split("signal_over(").skip(1).filter_map(|rest| rest.split(['\'', '"']).nth(1));
@@ -117,7 +115,7 @@ impl Signals {
 
 /// Matchers of what is chosen, of these fleets alone.
 fn chosen_of<'a>(fleets: impl Iterator<Item = &'a str>) -> String {
-    let fleets = fleets.map(escaped).collect::<Vec<_>>().join("|");
+    let fleets = fleets.map(plain_regex).collect::<Vec<_>>().join("|");
     // JSON's quotes and escapes are PromQL's.
     format!("{CHOSEN},fleet=~{}", Value::from(fleets))
 }
@@ -126,17 +124,6 @@ fn chosen_of<'a>(fleets: impl Iterator<Item = &'a str>) -> String {
 pub(super) fn around(text: &str, it: &str) -> Result<String, String> {
     let values = json!({ "it": it, "select": CHOSEN, "by": BY, "range": RANGE });
     template::expand(&template::engine()?, text.trim(), values)
-}
-
-/// A name as a regular expression that means it and nothing else.
-fn escaped(name: &str) -> String {
-    name.chars().fold(String::new(), |mut text, letter| {
-        if !letter.is_alphanumeric() && !"_-:".contains(letter) {
-            text.push('\\');
-        }
-        text.push(letter);
-        text
-    })
 }
 
 fn expand(text: &str, select: &str, signals: BTreeMap<String, Signals>) -> Result<String, String> {

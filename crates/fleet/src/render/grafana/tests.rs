@@ -14,9 +14,7 @@ use crate::{Inventory, Options};
 /// One fleet with every profile that there is and every endpoint on.
 fn everything() -> Inventory {
     let book = Book::ours().expect("profiles");
-    let names = book.profiles().map(|profile| profile.name.as_str());
-    // That one is of the engines, not of nodes.
-    let profiles: Vec<&str> = names.filter(|name| *name != "alert-path").collect();
+    let profiles = book.names();
     let names: Vec<String> = profiles.iter().map(|name| (*name).to_owned()).collect();
     let speech = book.speech(&names).expect("speech");
     let endpoints: String = speech.endpoints.keys().map(|name| format!("{name} = true\n")).collect();

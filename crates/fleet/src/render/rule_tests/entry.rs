@@ -338,7 +338,7 @@ fn of_others(phase: &Phase) -> Phase {
 }
 
 fn target(node: &Node, fleet: &Fleet) -> BTreeMap<String, String> {
-    if rules::is_path(fleet) {
+    if fleet.is_path {
         return BTreeMap::new();
     }
     let labels = [("fleet", &fleet.name), ("dc", &node.dc), ("node", &node.name), ("role", &node.role)];

@@ -30,13 +30,13 @@ fn label(inside: &str, labels: &BTreeMap<String, String>) -> Result<String, Stri
     let value = labels.get(name).map_or("", String::as_str);
     match function {
         None => Ok(value.to_owned()),
-        Some("urlquery") => Ok(escaped(value)),
+        Some("urlquery") => Ok(in_query_of_url(value)),
         Some(other) => Err(format!("the tests know no function {other:?}")),
     }
 }
 
 /// As Go's `url.QueryEscape`.
-fn escaped(value: &str) -> String {
+fn in_query_of_url(value: &str) -> String {
     let mut text = String::new();
     for byte in value.bytes() {
         match byte {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 /// A text in which nothing is markup, in one line: fit for a cell of a table.
-pub(super) fn escaped(text: &str) -> String {
+pub(super) fn in_markdown(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {
@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn nothing_of_an_inventory_is_markup() {
         let hostile = "a|b](http://x) <img src=x> `{{ .Labels }}`\n# head";
-        let safe = escaped(hostile);
+        let safe = in_markdown(hostile);
         let wanted = "a\\|b\\]\\(http://x\\) &lt;img src=x&gt; \\`{{ .Labels }}\\` \\# head";
         assert_eq!(safe, wanted);
         assert_eq!(code("a`b|c\n"), "`ab\\|c`");

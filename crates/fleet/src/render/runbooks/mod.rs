@@ -13,7 +13,7 @@ use super::tree::Tree;
 use super::{Options, expression, rules};
 use crate::catalogue::{Alert, Catalogue};
 use crate::inventory::{Fleet, Inventory, Links};
-use markdown::{code, escaped, url};
+use markdown::{code, in_markdown, url};
 
 static OURS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../docs/runbooks");
 
@@ -68,7 +68,7 @@ fn page(
     let text = markdown::with_links_among(&ours.unwrap_or_else(|| stub(found.alert)), pages);
     // Of several fleets the reader puts in the one that the alert names.
     let text = match found.fleets.as_slice() {
-        [fleet] if !rules::is_path(fleet) => markdown::with_word(&text, FLEET, &fleet.name),
+        [fleet] if !fleet.is_path => markdown::with_word(&text, FLEET, &fleet.name),
         _ => text,
     };
     let text = with_engines(text, &inventory.links);
@@ -93,8 +93,8 @@ fn with_engines(text: String, links: &Links) -> String {
 
 /// For an alert that is not ours: what it says of itself.
 fn stub(alert: &Alert) -> String {
-    let name = escaped(&alert.name);
-    let said = escaped(alert.description.trim());
+    let name = in_markdown(&alert.name);
+    let said = in_markdown(alert.description.trim());
     format!("# {name}\n\n**{:?}** {said}\n", alert.severity)
 }
 
@@ -103,7 +103,7 @@ fn in_your_fleets(found: &Standing<'_>, inventory: &Inventory, options: Options)
         "## In your fleets\n\n| Fleet | Owner | Figures in force | Holds for |\n|---|---|---|---|\n",
     );
     for fleet in &found.fleets {
-        let (name, owner) = (called(fleet), escaped(&fleet.owner));
+        let (name, owner) = (called(fleet), in_markdown(&fleet.owner));
         let figures = figures(found.alert, fleet, &inventory.catalogue);
         let hold = match found.alert.hold.ms {
             0 => "no time".into(),
@@ -127,7 +127,7 @@ fn in_your_fleets(found: &Standing<'_>, inventory: &Inventory, options: Options)
 
 /// A fleet's name, for a reader.
 fn called(fleet: &Fleet) -> String {
-    if rules::is_path(fleet) { "all".into() } else { escaped(&fleet.name) }
+    if fleet.is_path { "all".into() } else { in_markdown(&fleet.name) }
 }
 
 /// The thresholds that an alert asks, what they are in this fleet, and what they bound.
@@ -139,7 +139,7 @@ fn figures(alert: &Alert, fleet: &Fleet, catalogue: &Catalogue) -> String {
     let names: BTreeSet<&str> = names.collect();
     let said = names.iter().filter_map(|name| {
         let help = catalogue.thresholds.get(*name).map_or("", |threshold| threshold.help.as_str());
-        Some(format!("`{name}` = {} ({})", fleet.thresholds.get(*name)?, escaped(help)))
+        Some(format!("`{name}` = {} ({})", fleet.thresholds.get(*name)?, in_markdown(help)))
     });
     let said: Vec<String> = said.collect();
     if said.is_empty() { "none".into() } else { said.join("; ") }
@@ -166,7 +166,7 @@ fn index(inventory: &Inventory, pages: &BTreeSet<String>) -> String {
     let fleets = inventory
         .fleets
         .iter()
-        .map(|fleet| format!("| {} | {} |\n", escaped(&fleet.name), escaped(&fleet.owner)));
+        .map(|fleet| format!("| {} | {} |\n", in_markdown(&fleet.name), in_markdown(&fleet.owner)));
     let fleets: String = fleets.collect();
     let (head, rest) = match text.find("\n## ") {
         Some(at) => text.split_at(at + 1),

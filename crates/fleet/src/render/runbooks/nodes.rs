@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::markdown::{code, escaped};
+use super::markdown::{code, in_markdown};
 use crate::inventory::{Fleet, Inventory};
 
 pub(super) const PAGE: &str = "NODES.md";
@@ -35,16 +35,16 @@ fn known(fleet: &Fleet) -> String {
 fn of_fleet(fleet: &Fleet) -> String {
     let known = known(fleet);
     if fleet.nodes.is_empty() {
-        return format!("\n## {}\n\n{known}\n", escaped(&fleet.name));
+        return format!("\n## {}\n\n{known}\n", in_markdown(&fleet.name));
     }
     let endpoints: BTreeSet<&str> =
         fleet.nodes.iter().flat_map(|node| node.endpoints.keys().map(String::as_str)).collect();
     let mut text = format!(
         "\n## {}\n\n{known}\n\n| Node | Role | DC | Address | Owner | Version |",
-        escaped(&fleet.name)
+        in_markdown(&fleet.name)
     );
     for name in &endpoints {
-        text.push_str(&format!(" {} |", escaped(name)));
+        text.push_str(&format!(" {} |", in_markdown(name)));
     }
     text.push('\n');
     text.push_str(&"|---".repeat(6 + endpoints.len()));
@@ -52,8 +52,8 @@ fn of_fleet(fleet: &Fleet) -> String {
     for node in &fleet.nodes {
         let owner = node.owner.as_ref().unwrap_or(&fleet.owner);
         let version = node.version.as_ref().or(fleet.version.as_ref()).map_or("any", String::as_str);
-        let words = [&node.name, &node.role, &node.dc, &node.address, owner].map(|word| escaped(word));
-        text.push_str(&format!("| {} | {} |", words.join(" | "), escaped(version)));
+        let words = [&node.name, &node.role, &node.dc, &node.address, owner].map(|word| in_markdown(word));
+        text.push_str(&format!("| {} | {} |", words.join(" | "), in_markdown(version)));
         for name in &endpoints {
             let place = node.endpoints.get(*name).map_or_else(|| "-".to_owned(), |place| code(place));
             text.push_str(&format!(" {place} |"));
