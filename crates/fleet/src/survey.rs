@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::catalogue::{Alert, Scope};
 use crate::inventory::{Fleet, Inventory};
 use crate::profile::Book;
-use crate::render::alerts_of;
+use crate::render::{alerts_of, has_nodes_for};
 
 /// What an alert needs that is no signal of a node but a word of the inventory.
 const EXPECTED_VERSION: &str = "expected_version";
@@ -39,8 +39,12 @@ impl Inventory {
             let has = |signal: &&String| fleet.speech.signals.contains_key(*signal);
             // Where one of several is enough the first stands for them.
             let missing = alert.needs.iter().find(|signal| !has(signal)).or(alert.any.first());
-            let Some(signal) = missing else { continue };
-            gaps.entry(reason(fleet, signal, &book)).or_default().push(alert.name.clone());
+            let why = match missing {
+                Some(signal) => reason(fleet, signal, &book),
+                None if !has_nodes_for(alert, fleet) => no_others(),
+                None => continue,
+            };
+            gaps.entry(why).or_default().push(alert.name.clone());
         }
         for name in fleet.off.endpoints.keys() {
             gaps.entry(endpoint_off(fleet, name)).or_default();
@@ -75,6 +79,11 @@ fn reason(fleet: &Fleet, signal: &str, book: &Book) -> (String, String) {
         }
         None => (format!("no profile tells `{signal}`"), "write a profile of your own that does".into()),
     }
+}
+
+fn no_others() -> (String, String) {
+    let reason = "there is one node: nobody can tell its fault from that of the others";
+    (reason.into(), "name a second node; of the messages of all FleetMessagesStopped tells meanwhile".into())
 }
 
 fn no_version() -> (String, String) {

@@ -54,6 +54,9 @@ pub struct Alert {
     /// What it is about.
     #[serde(default)]
     pub scope: Scope,
+    /// How many nodes a fleet must have for it: one that compares nodes has nothing to say of a single one.
+    #[serde(default)]
+    pub nodes: usize,
     /// The signals without which it does not stand.
     #[serde(default)]
     pub needs: Vec<String>,

@@ -101,9 +101,15 @@ pub(crate) fn alerts_of<'a>(catalogue: &'a Catalogue, fleet: &'a Fleet) -> impl 
     let is_path = is_path(fleet);
     catalogue.alerts.iter().filter(move |alert| {
         (alert.scope == Scope::Path) == is_path
+            && has_nodes_for(alert, fleet)
             && alert.needs.iter().all(has)
             && (alert.any.is_empty() || alert.any.iter().any(has))
     })
+}
+
+/// Whether a fleet has as many nodes as an alert compares; nobody knows how many Consul will tell of.
+pub(crate) const fn has_nodes_for(alert: &Alert, fleet: &Fleet) -> bool {
+    fleet.consul.is_some() || fleet.nodes.len() >= alert.nodes
 }
 
 /// What is no signal of a node but a word of the inventory: `expected_version`.

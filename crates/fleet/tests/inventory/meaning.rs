@@ -186,3 +186,20 @@ fn each_alert_stands_or_is_missed_for_one_reason() {
         assert_eq!(is_drift_missed, !lines.contains("version"), "{gaps:#?}");
     }
 }
+
+#[test]
+fn what_compares_nodes_stands_where_there_are_several() {
+    let of = |nodes: &str| {
+        read(&format!("[[fleet]]\nname = \"a\"\nprofile = \"logos-delivery\"\n[fleet.nodes]\n{nodes}"))
+    };
+    let gap_of = |inventory: &Inventory| {
+        let gaps = inventory.gaps(&inventory.fleets[0]).into_iter();
+        let mut of_alert = gaps.filter(|gap| gap.alerts.contains(&"MessageRateCollapsed".to_owned()));
+        of_alert.next().map(|gap| gap.reason)
+    };
+    let alone = of("a = \"10.1.0.1\"\n");
+    let reason = gap_of(&alone);
+    assert!(reason.as_deref().is_some_and(|reason| reason.starts_with("there is one node")), "{reason:?}");
+    assert!(alone.watched(&alone.fleets[0]).any(|alert| alert.name == "FleetMessagesStopped"));
+    assert_eq!(gap_of(&of("a = \"10.1.0.1\"\nb = \"10.1.0.2\"\n")), None);
+}
