@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 mod configuration;
+mod consul;
 mod dashboards;
 mod demo;
 mod end_to_end;

@@ -26,7 +26,7 @@ mod write;
 mod yaml;
 
 pub(crate) use expression::RULE_RANGE;
-pub(crate) use rules::{alerts_of, has_nodes_for};
+pub(crate) use rules::{EXPECTED_VERSION, NODES_MIN, alerts_of, has_nodes_for};
 
 use crate::inventory::Inventory;
 use tree::Tree;

@@ -97,7 +97,7 @@ pub(super) fn is_path(fleet: &Fleet) -> bool {
 
 /// The alerts for which a fleet has every signal.
 pub(crate) fn alerts_of<'a>(catalogue: &'a Catalogue, fleet: &'a Fleet) -> impl Iterator<Item = &'a Alert> {
-    let has = |signal: &String| fleet.speech.signals.contains_key(signal) || is_expected(signal, fleet);
+    let has = |signal: &String| fleet.speech.signals.contains_key(signal) || is_said(signal, fleet);
     let is_path = is_path(fleet);
     catalogue.alerts.iter().filter(move |alert| {
         (alert.scope == Scope::Path) == is_path
@@ -112,10 +112,20 @@ pub(crate) const fn has_nodes_for(alert: &Alert, fleet: &Fleet) -> bool {
     fleet.consul.is_some() || fleet.nodes.len() >= alert.nodes
 }
 
-/// What is no signal of a node but a word of the inventory: `expected_version`.
-fn is_expected(name: &str, fleet: &Fleet) -> bool {
+/// What an alert needs that is no signal of a node but a word of the inventory: a version for any node.
+pub(crate) const EXPECTED_VERSION: &str = "expected_version";
+
+/// How many nodes Consul must know at least. Of nodes that have names `NodeMissing` tells.
+pub(crate) const NODES_MIN: &str = "nodes_min";
+
+/// Whether the inventory says it.
+fn is_said(name: &str, fleet: &Fleet) -> bool {
     let has_version = || fleet.version.is_some() || fleet.nodes.iter().any(|node| node.version.is_some());
-    name == "expected_version" && has_version()
+    match name {
+        EXPECTED_VERSION => has_version(),
+        NODES_MIN => fleet.consul.is_some() && fleet.nodes_min > 0,
+        _ => false,
+    }
 }
 
 /// What is recorded of a fleet.
@@ -222,7 +232,16 @@ fn expected(fleet: &Fleet) -> Vec<Rule> {
         }
     });
     let known = nodes.chain(fleet.consul.as_ref().map(|_| expected_of_consul(fleet)));
-    known.collect()
+    known.chain(is_said(NODES_MIN, fleet).then(|| nodes_min(fleet))).collect()
+}
+
+/// How many nodes Consul must know: a series that is there when it knows none, and Prometheus has no target to ask for.
+fn nodes_min(fleet: &Fleet) -> Rule {
+    Rule::Record {
+        record: "fleet:nodes_min:count".into(),
+        expr: format!("vector({})", fleet.nodes_min),
+        labels: BTreeMap::from([("fleet", fleet.name.clone())]),
+    }
 }
 
 /// Of the nodes that Consul knows, those that Prometheus has seen within the hour.
