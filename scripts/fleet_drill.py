@@ -33,6 +33,7 @@ ELSEWHERE = {
     "ModuleDied": "real modules do",
     "Watchdog": "it fires while all is well",
     "AlertDeliveryFailing": "it is about Alertmanager itself",
+    "NodesTooFew": "it is about Consul",
     "HealthScoreLow": "where a node does not answer, NodeUnreachable is told in its place",
 }
 # An alert that watches hours needs hours: the tests of rules have those.

@@ -93,7 +93,7 @@ const MISHAPS: [(&str, f64, f64, &str, Option<f64>); 30] = [
     ("delivery-02", 3.1, 40.0, "host_cpu_steal_ratio", Some(0.19)),
     ("delivery-02", 3.1, 40.0, "heartbeat_age", Some(3.2)),
     ("delivery-02", 3.1, 40.0, "event_loop_lag", Some(0.22)),
-    // Messages that are not passed on.
+    // Messages that a node refuses.
     ("delivery-04", 5.2, 35.0, "delivery_failures_ratio", Some(0.14)),
     // A module dies while its host lives on.
     ("desktop-01", 2.6, 9.0, "module_up", Some(0.0)),
@@ -105,7 +105,7 @@ const MISHAPS: [(&str, f64, f64, &str, Option<f64>); 30] = [
 /// What is told of it: the alert, its severity, the node, from how many hours before the end, and for how many minutes.
 const ALERTS: [(&str, &str, &str, f64, f64); 6] = [
     ("NodeDied", "P1", "delivery-03", 4.19, 12.0),
-    ("DeliveryFailures", "P1", "delivery-04", 5.1, 30.0),
+    ("MessagesRejected", "P2", "delivery-04", 5.1, 30.0),
     ("CpuStealHigh", "P2", "delivery-02", 3.05, 38.0),
     ("ModuleDied", "P1", "desktop-01", 2.59, 15.0),
     ("DatabaseCorrupt", "P0", "store-01", 1.18, 600.0),

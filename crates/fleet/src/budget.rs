@@ -39,9 +39,8 @@ impl Latency {
         };
         // A node that does not answer is known by the timeout.
         let expr = alert.expr.replace("_up{", "{");
-        let asks_whether_up = ["up{", "node:alive:bool", "fleet:nodes_up", "node:health_"]
-            .iter()
-            .any(|name| expr.contains(name));
+        let asks_whether_up =
+            ["up{", "node:alive:bool", "fleet:nodes_", "node:health_"].iter().any(|name| expr.contains(name));
         let timeout =
             if asks_whether_up { Duration { ms: intervals.scrape.ms * 2 / 3 } } else { Duration::default() };
         Self {

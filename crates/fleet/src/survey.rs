@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::catalogue::{Alert, EXPECTED_VERSION, Scope};
+use crate::catalogue::{Alert, EXPECTED_VERSION, NODES_MIN, Scope};
 use crate::inventory::{Fleet, Inventory};
 use crate::profile::Book;
-use crate::render::alerts_of;
+use crate::render::{alerts_of, has_nodes_for};
 
 /// Alerts that do not stand, for one reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,13 +31,21 @@ impl Inventory {
         let book = Book::ours().unwrap_or_default();
         let mut gaps: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
         // The way that alerts take is no fleet's: its rules stand beside.
-        let own = self.catalogue.alerts.iter().filter(|alert| alert.scope != Scope::Path);
+        // Nor is one about Consul an alert of nodes that have names.
+        let is_of_consul = |alert: &Alert| alert.needs.iter().any(|need| need == NODES_MIN);
+        let is_own =
+            |alert: &&Alert| alert.scope != Scope::Path && (fleet.consul.is_some() || !is_of_consul(alert));
+        let own = self.catalogue.alerts.iter().filter(is_own);
         for alert in own.filter(|alert| !stands.contains(&alert.name.as_str())) {
             let has = |signal: &&String| fleet.speech.signals.contains_key(*signal);
             // Where one of several is enough the first stands for them.
             let missing = alert.needs.iter().find(|signal| !has(signal)).or(alert.any.first());
-            let Some(signal) = missing else { continue };
-            gaps.entry(reason(fleet, signal, &book)).or_default().push(alert.name.clone());
+            let why = match missing {
+                Some(signal) => reason(fleet, signal, &book),
+                None if !has_nodes_for(alert, fleet) => no_others(),
+                None => continue,
+            };
+            gaps.entry(why).or_default().push(alert.name.clone());
         }
         for name in fleet.off.endpoints.keys() {
             gaps.entry(endpoint_off(fleet, name)).or_default();
@@ -52,8 +60,10 @@ impl Inventory {
 
 /// Why a fleet has no such signal, and what would let it have one.
 fn reason(fleet: &Fleet, signal: &str, book: &Book) -> (String, String) {
-    if signal == EXPECTED_VERSION {
-        return no_version();
+    match signal {
+        EXPECTED_VERSION => return no_version(),
+        NODES_MIN => return no_least(),
+        _ => {}
     }
     if let Some(off) = fleet.off.signals.get(signal) {
         return endpoint_off(fleet, &off.endpoint);
@@ -72,6 +82,16 @@ fn reason(fleet: &Fleet, signal: &str, book: &Book) -> (String, String) {
         }
         None => (format!("no profile tells `{signal}`"), "write a profile of your own that does".into()),
     }
+}
+
+fn no_least() -> (String, String) {
+    let reason = "no `nodes_min` is named: nobody misses a node that Consul forgot an hour ago";
+    (reason.into(), "add nodes_min = 3, or how many nodes there are at least, to the fleet".into())
+}
+
+fn no_others() -> (String, String) {
+    let reason = "there is one node: nobody can tell its fault from that of the others";
+    (reason.into(), "name a second node; of the messages of all FleetMessagesStopped tells meanwhile".into())
 }
 
 fn no_version() -> (String, String) {

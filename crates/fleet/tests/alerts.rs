@@ -17,6 +17,12 @@ version = "v0.38.0"
 profile = ["logos-delivery", "logos-core-modules", "cluster"]
 endpoints = { postgres = true, tls = true, rest = true }
 nodes = { "delivery-01.do-ams3.logos.test" = "10.1.0.1", "delivery-02.do-ams3.logos.test" = "10.1.0.2" }
+
+[[fleet]]
+name = "consul.test"
+profile = "lifeboat"
+nodes_min = 2
+consul = { services = ["node"] }
 "#;
 
 static INVENTORY: LazyLock<Inventory> =

@@ -3,6 +3,7 @@
 
 mod alert_path;
 mod configuration;
+mod consul;
 mod dashboards;
 mod demo;
 mod end_to_end;

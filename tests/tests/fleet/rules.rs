@@ -113,16 +113,17 @@ endpoints = { postgres = true, tls = true, rest = true }
 
 /// Fleets with such thresholds.
 fn moved() -> String {
-    let fleet = |name: &str, about: &str, host: &str, thresholds: &str| {
+    let fleet = |name: &str, about: &str, network: &str, thresholds: &str| {
         format!(
-            "[[fleet]]\nname = \"{name}\"\n{about}nodes = {{ \"{name}-01\" = \"{host}\" }}\n\
+            "[[fleet]]\nname = \"{name}\"\n{about}\
+             nodes = {{ \"{name}-01\" = \"{network}1\", \"{name}-02\" = \"{network}2\" }}\n\
              [fleet.thresholds]\n{thresholds}\n"
         )
     };
     [
-        fleet("half.test", EVERY_PROFILE, "10.1.0.1", HALF),
-        fleet("twice.test", EVERY_PROFILE, "10.4.0.1", TWICE),
-        fleet("plain.test", "profile = \"libp2p-generic\"\n", "10.2.0.1", TWICE),
+        fleet("half.test", EVERY_PROFILE, "10.1.0.", HALF),
+        fleet("twice.test", EVERY_PROFILE, "10.4.0.", TWICE),
+        fleet("plain.test", "profile = \"libp2p-generic\"\n", "10.2.0.", TWICE),
     ]
     .concat()
 }

@@ -54,6 +54,9 @@ pub struct Alert {
     /// What it is about.
     #[serde(default)]
     pub scope: Scope,
+    /// How many nodes a fleet must have for it: one that compares nodes has nothing to say of a single one.
+    #[serde(default)]
+    pub nodes: usize,
     /// The signals without which it does not stand.
     #[serde(default)]
     pub needs: Vec<String>,
@@ -62,7 +65,7 @@ pub struct Alert {
     pub any: Vec<String>,
     /// When it fires: PromQL with `${signal}` for a signal's query (or `${signal_over('peers', '30m')}` for another window),
     /// `${threshold.peers_min}` for a figure, `${select}` for the matchers of the fleet, `${by}` for the labels that tell
-    /// nodes apart, `${seconds('5m')}` for a duration as a number.
+    /// nodes apart, `${seconds('5m')}` for a duration as a number, `has_consul` where Consul knows nodes.
     pub expr: String,
     /// How long that must hold.
     #[serde(default, rename = "for")]

@@ -27,6 +27,9 @@ use crate::problem::{Problem, Problems, Source};
 /// What an alert may need that is no signal of a node but a word of the inventory: a version.
 pub(crate) const EXPECTED_VERSION: &str = "expected_version";
 
+/// Such a word, too: how many nodes Consul must know at least. Of nodes that have names `NodeMissing` tells.
+pub(crate) const NODES_MIN: &str = "nodes_min";
+
 static OURS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/catalogue");
 
 /// Thresholds, alerts and dashboards.

@@ -6,7 +6,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::query::Query;
 use super::{ENGINES, Endpoint, Kind, Profile, Series, Signal};
-use crate::catalogue::EXPECTED_VERSION;
+use crate::catalogue::{EXPECTED_VERSION, NODES_MIN};
 use crate::inventory::wrong_name;
 use crate::problem::{Problem, Source, remedy_among};
 use crate::render::{blackbox, expression};
@@ -121,7 +121,7 @@ impl Checker<'_> {
             let remedy = "alerts write it as ${name}: use letters, digits and _";
             self.refuse(&["signal", name], format!("signal {name:?} is no name"), remedy);
         }
-        if expression::MEANT_OTHERWISE.contains(&name) || name == EXPECTED_VERSION {
+        if expression::MEANT_OTHERWISE.contains(&name) || [EXPECTED_VERSION, NODES_MIN].contains(&name) {
             let what = format!("signal `{name}` has a name by which alerts mean something else");
             self.refuse(&["signal", name], what, "give it another name");
         }

@@ -49,6 +49,7 @@ pub(crate) const MEANT_OTHERWISE: [&str; 7] =
 pub(crate) fn of_rule(text: &str, fleet: &Fleet, accelerate: u64) -> Result<String, String> {
     let mut values = Map::new();
     values.insert("jobs".into(), jobs_of_life(fleet).into());
+    values.insert("has_consul".into(), fleet.consul.is_some().into());
     let mut engine = template::engine()?;
     engine.add_function("seconds", move |text: String| {
         let duration = text.parse::<Duration>().map_err(refused)?;

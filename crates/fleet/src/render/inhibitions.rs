@@ -53,6 +53,7 @@ const SILENCES: [Silence; 16] = [
             "DiscoveryPoor",
             "NodeNotReachable",
             "DeliveryFailures",
+            "MessagesRejected",
             "MessageRateCollapsed",
             "MessageLatencyHigh",
             "ComponentFailing",

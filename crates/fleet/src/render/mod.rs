@@ -27,7 +27,7 @@ mod write;
 mod yaml;
 
 pub(crate) use expression::RULE_RANGE;
-pub(crate) use rules::alerts_of;
+pub(crate) use rules::{alerts_of, has_nodes_for};
 
 use crate::inventory::Inventory;
 use tree::Tree;

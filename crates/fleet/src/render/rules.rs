@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::expression::BY;
 use super::tree::Tree;
 use super::{Options, expression, yaml};
-use crate::catalogue::{Alert, Catalogue, EXPECTED_VERSION, Record, Scope};
+use crate::catalogue::{Alert, Catalogue, EXPECTED_VERSION, NODES_MIN, Record, Scope};
 use crate::duration::Duration;
 use crate::inventory::{Fleet, Inventory};
 use crate::profile::Book;
@@ -93,13 +93,27 @@ pub(crate) fn path_of(inventory: &Inventory) -> Result<Option<Fleet>, String> {
 
 /// The alerts for which a fleet has every signal.
 pub(crate) fn alerts_of<'a>(catalogue: &'a Catalogue, fleet: &'a Fleet) -> impl Iterator<Item = &'a Alert> {
-    let is_expected = |name: &String| name == EXPECTED_VERSION && fleet.expects_version();
-    let has = move |signal: &String| fleet.speech.signals.contains_key(signal) || is_expected(signal);
+    let has = |signal: &String| fleet.speech.signals.contains_key(signal) || is_said(signal, fleet);
     catalogue.alerts.iter().filter(move |alert| {
         (alert.scope == Scope::Path) == fleet.is_path
+            && has_nodes_for(alert, fleet)
             && alert.needs.iter().all(has)
             && (alert.any.is_empty() || alert.any.iter().any(has))
     })
+}
+
+/// Whether a fleet has as many nodes as an alert compares; nobody knows how many Consul will tell of.
+pub(crate) const fn has_nodes_for(alert: &Alert, fleet: &Fleet) -> bool {
+    fleet.consul.is_some() || fleet.nodes.len() >= alert.nodes
+}
+
+/// Whether the inventory says what an alert needs of it.
+fn is_said(name: &str, fleet: &Fleet) -> bool {
+    match name {
+        EXPECTED_VERSION => fleet.expects_version(),
+        NODES_MIN => fleet.consul.is_some() && fleet.nodes_min > 0,
+        _ => false,
+    }
 }
 
 /// What is recorded of a fleet.
@@ -206,7 +220,16 @@ fn expected(fleet: &Fleet) -> Vec<Rule> {
         }
     });
     let known = nodes.chain(fleet.consul.as_ref().map(|_| expected_of_consul(fleet)));
-    known.collect()
+    known.chain(is_said(NODES_MIN, fleet).then(|| nodes_min(fleet))).collect()
+}
+
+/// How many nodes Consul must know: a series that is there when it knows none, and Prometheus has no target to ask for.
+fn nodes_min(fleet: &Fleet) -> Rule {
+    Rule::Record {
+        record: "fleet:nodes_min:count".into(),
+        expr: format!("vector({})", fleet.nodes_min),
+        labels: BTreeMap::from([("fleet", fleet.name.clone())]),
+    }
 }
 
 /// Of the nodes that Consul knows, those that Prometheus has seen within the hour.

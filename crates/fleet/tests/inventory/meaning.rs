@@ -1,6 +1,6 @@
 //! What an inventory comes to: defaults, addresses, places, Consul, and hints.
 
-use lifeboat_fleet::catalogue::Scope;
+use lifeboat_fleet::catalogue::{Alert, Scope};
 use lifeboat_fleet::{Duration, Inventory};
 
 fn read(text: &str) -> Inventory {
@@ -182,7 +182,9 @@ fn each_alert_stands_or_is_missed_for_one_reason() {
         let stands = inventory.watched(fleet).map(|alert| alert.name.clone());
         let mut told: Vec<String> = stands.chain(missed).collect();
         told.sort();
-        let own = inventory.catalogue.alerts.iter().filter(|alert| alert.scope != Scope::Path);
+        // The way that alerts take is no fleet's, and here Consul is asked for none.
+        let is_own = |alert: &&Alert| alert.scope != Scope::Path && alert.name != "NodesTooFew";
+        let own = inventory.catalogue.alerts.iter().filter(is_own);
         let mut all: Vec<String> = own.map(|alert| alert.name.clone()).collect();
         all.sort();
         assert_eq!(told, all, "{lines}");
@@ -193,4 +195,40 @@ fn each_alert_stands_or_is_missed_for_one_reason() {
         let is_drift_missed = gaps.iter().any(|gap| gap.alerts.contains(&"VersionDrift".to_owned()));
         assert_eq!(is_drift_missed, !lines.contains("version"), "{gaps:#?}");
     }
+}
+
+#[test]
+fn what_compares_nodes_stands_where_there_are_several() {
+    let of = |nodes: &str| {
+        read(&format!("[[fleet]]\nname = \"a\"\nprofile = \"logos-delivery\"\n[fleet.nodes]\n{nodes}"))
+    };
+    let gap_of = |inventory: &Inventory| {
+        let gaps = inventory.gaps(&inventory.fleets[0]).into_iter();
+        let mut of_alert = gaps.filter(|gap| gap.alerts.contains(&"MessageRateCollapsed".to_owned()));
+        of_alert.next().map(|gap| gap.reason)
+    };
+    let alone = of("a = \"10.1.0.1\"\n");
+    let reason = gap_of(&alone);
+    assert!(reason.as_deref().is_some_and(|reason| reason.starts_with("there is one node")), "{reason:?}");
+    assert!(alone.watched(&alone.fleets[0]).any(|alert| alert.name == "FleetMessagesStopped"));
+    assert_eq!(gap_of(&of("a = \"10.1.0.1\"\nb = \"10.1.0.2\"\n")), None);
+}
+
+#[test]
+fn of_consuls_nodes_it_says_how_many_or_is_told_to() {
+    let of = |least: &str| {
+        let consul = "[fleet.consul]\nservices = [\"node\"]\n";
+        read(&format!("[[fleet]]\nname = \"a\"\nprofile = \"lifeboat\"\n{least}{consul}"))
+    };
+    let stands = |inventory: &Inventory| {
+        inventory.watched(&inventory.fleets[0]).any(|alert| alert.name == "NodesTooFew")
+    };
+    assert!(stands(&of("nodes_min = 2\n")));
+    let unsaid = of("");
+    assert!(!stands(&unsaid));
+    let gaps = unsaid.gaps(&unsaid.fleets[0]);
+    assert!(
+        gaps.iter().any(|gap| gap.alerts == ["NodesTooFew"] && gap.remedy.contains("nodes_min")),
+        "{gaps:#?}"
+    );
 }

@@ -20,8 +20,10 @@ fn everything() -> Inventory {
     let endpoints: String = speech.endpoints.keys().map(|name| format!("{name} = true\n")).collect();
     let text = format!(
         "[links]\nrunbooks = \"https://runbooks.example.org\"\n
-        [[fleet]]\nname = \"all\"\nprofile = {profiles:?}\nversion = \"1.2.3\"\n[fleet.endpoints]\n{endpoints}\n
-        [[fleet.node]]\nname = \"a\"\naddress = \"10.0.0.1\"\n"
+        [[fleet]]\nname = \"all\"\nprofile = {profiles:?}\nversion = \"1.2.3\"\nnodes_min = 2\n
+        consul = {{ services = [\"node\"] }}\n[fleet.endpoints]\n{endpoints}\n
+        [[fleet.node]]\nname = \"a\"\naddress = \"10.0.0.1\"\n
+        [[fleet.node]]\nname = \"b\"\naddress = \"10.0.0.2\"\n"
     );
     Inventory::read("all.toml", &text).unwrap_or_else(|problems| panic!("{problems}"))
 }

@@ -95,9 +95,8 @@ impl<'a> Plot<'a> {
         let mut speech = fleet.speech.clone();
         speech.signals.retain(|name, _| signals.contains(name.as_str()));
         let mut nodes: Vec<Node> = fleet.nodes.clone();
-        if nodes.is_empty() {
-            nodes.push(some_node(fleet));
-        }
+        let least = least_nodes(fleet);
+        nodes.extend((nodes.len() + 1..=least).map(|number| some_node(fleet, number)));
         // The first that has all endpoints goes first; the sort is stable.
         nodes.sort_by_key(|node| !endpoints.iter().all(|name| node.endpoints.contains_key(*name)));
         Self { inventory, fleet, alert, signals, speech, nodes }
@@ -316,11 +315,18 @@ pub(super) fn named(what: &str, course: &str, generation: Option<&str>) -> Strin
     format!("{what}: {course}{names}")
 }
 
+/// How many nodes play at least: as many as Consul must know, and two, lest an alert that compares them has none to compare. The
+/// engines that alerts pass through are one.
+fn least_nodes(fleet: &Fleet) -> usize {
+    let least = usize::try_from(fleet.nodes_min).unwrap_or(usize::MAX);
+    if fleet.consul.is_some() { least.max(2) } else { 1 }
+}
+
 /// A node where none is known by name: one that Consul knows, or the engines that alerts pass through.
-fn some_node(fleet: &Fleet) -> Node {
+fn some_node(fleet: &Fleet, number: usize) -> Node {
     let endpoints = fleet.speech.endpoints.iter();
     Node {
-        name: "node-01".into(),
+        name: format!("node-{number:02}"),
         role: "node".into(),
         dc: "dc-01".into(),
         endpoints: endpoints

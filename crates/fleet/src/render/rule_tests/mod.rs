@@ -30,6 +30,12 @@ const SHORT_MAX: Duration = Duration::from_seconds(2_100);
 /// Between two scrapes, and two evaluations, of longer ones.
 const STEP_OF_HOURS: Duration = Duration::from_seconds(60);
 
+/// The longest course that is told a minute at a time.
+const LONG_MAX: Duration = Duration::from_seconds(12 * 3_600);
+
+/// Between two evaluations of longer ones: a day has many minutes.
+const STEP_OF_DAYS: Duration = Duration::from_seconds(300);
+
 pub(super) fn render(inventory: &Inventory, tree: &mut Tree) -> Result<(), String> {
     for fleet in &inventory.fleets {
         add(inventory, fleet, tree)?;
@@ -44,9 +50,13 @@ fn add(inventory: &Inventory, fleet: &Fleet, tree: &mut Tree) -> Result<(), Stri
     // Hours are told a minute at a time: promtool evaluates every rule at every step.
     let intervals = Intervals { scrape: STEP_OF_HOURS, evaluation: STEP_OF_HOURS, ..inventory.intervals };
     let of_hours = Inventory { intervals, ..inventory.clone() };
+    // What is scraped must still fill a rate's window.
+    let intervals = Intervals { scrape: STEP_OF_HOURS, evaluation: STEP_OF_DAYS, ..inventory.intervals };
+    let of_days = Inventory { intervals, ..inventory.clone() };
     let sets = [
         (inventory, Set::Short, "", ""),
         (&of_hours, Set::Long, ".hours", ""),
+        (&of_days, Set::Days, ".days", ""),
         (&of_hours, Set::Trends, ".trends", ".trends"),
     ];
     for (inventory, set, name, rules) in sets {
@@ -67,15 +77,26 @@ fn add(inventory: &Inventory, fleet: &Fleet, tree: &mut Tree) -> Result<(), Stri
 enum Set {
     Short,
     Long,
+    Days,
     Trends,
+}
+
+impl Set {
+    /// Where a course stands, unless it is a trend's.
+    fn of(scenario: &Scenario) -> Self {
+        match entry::length(scenario) {
+            length if length > LONG_MAX => Self::Days,
+            length if length > SHORT_MAX => Self::Long,
+            _ => Self::Short,
+        }
+    }
 }
 
 fn entries(inventory: &Inventory, fleet: &Fleet, set: Set) -> Result<Vec<Entry>, String> {
     let mut own = Vec::new();
     // Courses of one generation are played at once, each by a node of its own, which is many times faster.
     let mut shared: BTreeMap<Option<&str>, Entry> = BTreeMap::new();
-    let is_long = |scenario: &Scenario| entry::length(scenario) > SHORT_MAX;
-    let is_meant = |scenario: &Scenario| set == Set::Trends || is_long(scenario) == (set == Set::Long);
+    let is_meant = |scenario: &Scenario| set == Set::Trends || Set::of(scenario) == set;
     let alerts = rules::alerts_of(&inventory.catalogue, fleet);
     for alert in alerts.filter(|alert| alert.trend == (set == Set::Trends)) {
         let has_own_text = !inventory.catalogue.is_moved(alert, &fleet.thresholds);
