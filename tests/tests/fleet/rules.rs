@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use lifeboat_fleet::profile::Book;
 use lifeboat_tests::engines::Generation;
 use lifeboat_tests::{Outcome, Scratch, repository};
 
@@ -160,6 +161,26 @@ fn every_alert_of_every_profile_does_what_it_should() {
 fn fleets_that_tell_little_have_alerts_that_work() {
     check(SMALL);
     check(&fs::read_to_string(repository("examples/fleets/minimal.toml")).unwrap());
+}
+
+/// Where a profile stands alone some part of a rule has nothing to ask.
+#[test]
+fn fleets_of_one_profile_have_alerts_that_work() {
+    // That of the engines is no fleet's.
+    let book = Book::ours().unwrap();
+    let mut inventory = String::new();
+    for name in book.profiles().map(|profile| &profile.name).filter(|name| *name != "alert-path") {
+        let speech = book.speech(std::slice::from_ref(name)).unwrap();
+        let on: Vec<String> = speech.endpoints.keys().map(|name| format!("{name} = true")).collect();
+        inventory += &format!(
+            "[[fleet]]\nname = \"{name}.test\"\nversion = \"v0.38.0\"\nprofile = \"{name}\"\n\
+             endpoints = {{ {} }}\nnodes = {{ \"{name}-01\" = \"10.1.0.1\" }}\n",
+            on.join(", ")
+        );
+    }
+    let scratch = Scratch::new("single-profiles");
+    let out = render(&scratch, &inventory, &["--accelerate=1"]);
+    drop(promtool(Generation::Three, &out).output());
 }
 
 #[test]
