@@ -25,7 +25,7 @@ pub(crate) mod tree;
 mod write;
 mod yaml;
 
-pub(crate) use expression::RULE_RANGE;
+pub(crate) use expression::rate_window;
 pub(crate) use rules::alerts_of;
 
 use crate::inventory::Inventory;

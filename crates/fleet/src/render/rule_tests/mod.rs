@@ -27,6 +27,10 @@ const BRIEF: Duration = Duration::from_seconds(60);
 /// The longest course that is told scrape by scrape.
 const SHORT_MAX: Duration = Duration::from_seconds(2_100);
 
+/// The longest between two scrapes of a course: its phases are quarters of a minute. Where scrapes are further apart the
+/// windows of rules are wider, and the courses the same.
+const STEP_MAX: Duration = Duration::from_seconds(15);
+
 /// Between two scrapes, and two evaluations, of longer ones.
 const STEP_OF_HOURS: Duration = Duration::from_seconds(60);
 
@@ -44,8 +48,10 @@ fn add(inventory: &Inventory, fleet: &Fleet, tree: &mut Tree) -> Result<(), Stri
     // Hours are told a minute at a time: promtool evaluates every rule at every step.
     let intervals = Intervals { scrape: STEP_OF_HOURS, evaluation: STEP_OF_HOURS, ..inventory.intervals };
     let of_hours = Inventory { intervals, ..inventory.clone() };
+    let scrape = inventory.intervals.scrape.min(STEP_MAX);
+    let brief = &Inventory { intervals: Intervals { scrape, ..inventory.intervals }, ..inventory.clone() };
     let sets = [
-        (inventory, Set::Short, "", ""),
+        (brief, Set::Short, "", ""),
         (&of_hours, Set::Long, ".hours", ""),
         (&of_hours, Set::Trends, ".trends", ".trends"),
     ];
