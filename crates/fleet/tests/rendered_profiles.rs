@@ -78,3 +78,15 @@ fn every_alert_of_every_profile_and_pair_of_profiles_has_an_illness_that_can_be(
         }
     }
 }
+
+/// What nobody can ask any more alerts nobody: the exporter beside any node, with a monitor or without.
+#[test]
+fn a_database_exporter_that_is_silent_is_told_wherever_there_is_one() {
+    for profiles in [&["postgres"][..], &["libp2p-generic", "postgres"], &["lifeboat", "postgres"]] {
+        let tree = render(&inventory(profiles), Options { accelerate: 1 }).unwrap();
+        let rules = tree.text("prometheus/rules/f.test.rules.yml").unwrap();
+        assert!(rules.contains("\"silent\", \"postgres-exporter\""), "{profiles:?}: {rules}");
+        let tests = tree.text("prometheus/tests/f.test.tests.yml").unwrap();
+        assert!(tests.contains("the exporter of the database does not answer"), "{profiles:?}");
+    }
+}
