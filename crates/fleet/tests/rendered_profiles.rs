@@ -90,3 +90,15 @@ fn a_database_exporter_that_is_silent_is_told_wherever_there_is_one() {
         assert!(tests.contains("the exporter of the database does not answer"), "{profiles:?}");
     }
 }
+
+/// A leak is the node's, whoever tells of it.
+#[test]
+fn leaks_are_watched_without_a_monitor() {
+    for profile in ["libp2p-generic", "lifeboat"] {
+        let tree = render(&inventory(&[profile]), Options { accelerate: 1 }).unwrap();
+        let tests = tree.text("prometheus/tests/f.test.trends.tests.yml").unwrap();
+        for alert in ["MemoryLeak", "FdLeak"] {
+            assert!(tests.contains(&format!("{alert}: says what it should")), "{profile}: {alert}");
+        }
+    }
+}
