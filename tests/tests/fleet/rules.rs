@@ -177,12 +177,13 @@ fn fleets_of_one_profile_have_alerts_that_work() {
     // That of the engines is no fleet's.
     let book = Book::ours().unwrap();
     let mut inventory = String::new();
-    for name in book.profiles().map(|profile| &profile.name).filter(|name| *name != "alert-path") {
+    let names = book.profiles().map(|profile| &profile.name).filter(|name| *name != "alert-path");
+    for (number, name) in names.enumerate() {
         let speech = book.speech(std::slice::from_ref(name)).unwrap();
         let on: Vec<String> = speech.endpoints.keys().map(|name| format!("{name} = true")).collect();
         inventory += &format!(
             "[[fleet]]\nname = \"{name}.test\"\nversion = \"v0.38.0\"\nprofile = \"{name}\"\n\
-             endpoints = {{ {} }}\nnodes = {{ \"{name}-01\" = \"10.1.0.1\" }}\n",
+             endpoints = {{ {} }}\nnodes = {{ \"{name}-01\" = \"10.1.{number}.1\" }}\n",
             on.join(", ")
         );
     }
