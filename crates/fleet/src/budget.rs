@@ -33,6 +33,8 @@ impl Latency {
         let evaluation = if alert.trend { rules::TREND_INTERVAL } else { intervals.evaluation };
         let step = evaluation.ms.max(1);
         let window = match alert.fill {
+            // What asks a rate that is recorded has that rate's window.
+            Some(fill) if alert.expr.contains(":rate2m{") => fill.max(fleet.rate_window),
             Some(fill) => fill,
             None if alert.trend => Duration::default(),
             None => window_of(alert, fleet),

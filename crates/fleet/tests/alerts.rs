@@ -2,7 +2,7 @@
 //! clears; a runbook, a panel, a severity, an owner, a summary with its node and a figure; a latency within the promise.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::LazyLock;
 
@@ -23,6 +23,14 @@ name = "consul.test"
 profile = "lifeboat"
 nodes_min = 2
 consul = { services = ["node"] }
+"#;
+
+/// One node that has rates.
+const SMALL: &str = r#"
+[[fleet]]
+name = "small.test"
+profile = ["libp2p-generic", "host"]
+nodes = { one = "10.1.0.1" }
 "#;
 
 static INVENTORY: LazyLock<Inventory> =
@@ -163,6 +171,24 @@ fn intervals_that_are_longer_break_the_promise() {
     let slow = Inventory::read("slow.toml", &text).unwrap();
     let latencies = budget::latencies(&slow).unwrap();
     assert!(latencies.iter().all(|(_, latency)| latency.whole() > LATENCY_MAX));
+}
+
+/// Fewer would be none where one is missed, and the alert would never come.
+#[test]
+fn rates_hold_four_scrapes_however_long_those_are() {
+    for (scrape, window) in [("10s", "2m"), ("30s", "2m"), ("45s", "3m"), ("1m", "4m"), ("2m", "8m")] {
+        let text = format!("{SMALL}\n[intervals]\nscrape = \"{scrape}\"\n");
+        let inventory = Inventory::read("slow.toml", &text).unwrap();
+        let tree = render(&inventory, Options { accelerate: 1 }).unwrap();
+        let rules = tree.text("prometheus/rules/small.test.rules.yml").unwrap();
+        let rates = rules.split(" rate(").chain(rules.split("(rate(")).skip(1);
+        let windows: BTreeSet<&str> =
+            rates.filter_map(|rate| rate.split(')').next()?.split_once('[')?.1.split(']').next()).collect();
+        assert_eq!(windows, BTreeSet::from([window]), "{scrape}");
+        // Of what breaks the promise then somebody is told.
+        let is_told = inventory.hints.iter().any(|hint| hint.what.contains("more than five minutes"));
+        assert_eq!(is_told, window != "2m" || scrape == "30s", "{scrape}");
+    }
 }
 
 /// The table of docs/fleet.md.

@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use lifeboat_fleet::profile::Book;
 use lifeboat_tests::engines::Generation;
 use lifeboat_tests::{Outcome, Scratch, repository};
 
@@ -77,6 +78,10 @@ swap_rate_max = 100\n\
 memory_pressure_max = 0.05\n\
 report_age_max_seconds = 900\n\
 certificate_left_min_seconds = 604800\n\
+mesh_peers_min = 2\n\
+database_connections_ratio_max = 0.45\n\
+database_replication_lag_max_seconds = 30\n\
+event_loop_lag_max = 0.1\n\
 replicas_min = 1";
 const TWICE: &str = "\
 peers_min = 10\n\
@@ -105,6 +110,10 @@ swap_rate_max = 400\n\
 memory_pressure_max = 0.2\n\
 report_age_max_seconds = 3600\n\
 certificate_left_min_seconds = 2419200\n\
+mesh_peers_min = 8\n\
+database_connections_ratio_max = 0.95\n\
+database_replication_lag_max_seconds = 120\n\
+event_loop_lag_max = 0.4\n\
 replicas_min = 4";
 const EVERY_PROFILE: &str = r#"version = "v0.38.0"
 profile = ["logos-delivery", "logos-core-modules", "cluster"]
@@ -161,6 +170,27 @@ fn every_alert_of_every_profile_does_what_it_should() {
 fn fleets_that_tell_little_have_alerts_that_work() {
     check(SMALL);
     check(&fs::read_to_string(repository("examples/fleets/minimal.toml")).unwrap());
+}
+
+/// Where a profile stands alone some part of a rule has nothing to ask.
+#[test]
+fn fleets_of_one_profile_have_alerts_that_work() {
+    // That of the engines is no fleet's.
+    let book = Book::ours().unwrap();
+    let mut inventory = String::new();
+    let names = book.profiles().map(|profile| &profile.name).filter(|name| *name != "alert-path");
+    for (number, name) in names.enumerate() {
+        let speech = book.speech(std::slice::from_ref(name)).unwrap();
+        let on: Vec<String> = speech.endpoints.keys().map(|name| format!("{name} = true")).collect();
+        inventory += &format!(
+            "[[fleet]]\nname = \"{name}.test\"\nversion = \"v0.38.0\"\nprofile = \"{name}\"\n\
+             endpoints = {{ {} }}\nnodes = {{ \"{name}-01\" = \"10.1.{number}.1\" }}\n",
+            on.join(", ")
+        );
+    }
+    let scratch = Scratch::new("single-profiles");
+    let out = render(&scratch, &inventory, &["--accelerate=1"]);
+    drop(promtool(Generation::Three, &out).output());
 }
 
 #[test]

@@ -46,7 +46,8 @@ impl Catalogue {
         let test = &mut fitted.test;
         let phases = test.quiet.iter_mut().chain(&mut test.fires).flat_map(|scenario| &mut scenario.phases);
         let of_phases = phases.flat_map(|phase| [&mut phase.is, &mut phase.others]);
-        for readings in of_phases.chain([&mut test.healthy, &mut test.sick]) {
+        let of_branches = test.branch.iter_mut().map(|branch| &mut branch.sick);
+        for readings in of_phases.chain(of_branches).chain([&mut test.healthy, &mut test.sick]) {
             self.fit(alert, readings, thresholds);
         }
         let paced_by = test.paced_by.as_deref().unwrap_or_default();
@@ -196,6 +197,7 @@ mod tests {
                         .iter()
                         .flat_map(|scenario| scenario.phases.iter().flat_map(|phase| phase.is.keys())),
                 );
+                let known = known.chain(alert.test.branch.iter().flat_map(|branch| branch.sick.keys()));
                 let mut known = known.chain(&alert.needs);
                 assert!(known.any(|signal| threshold.bounds.contains_key(signal)), "{}: {name}", alert.name);
             }

@@ -113,6 +113,8 @@ pub struct Fleet {
     pub consul: Option<Consul>,
     /// How many nodes there are at least: those that are known by name, unless the inventory says otherwise.
     pub nodes_min: u64,
+    /// The window of its rules' rates.
+    pub rate_window: Duration,
 }
 
 impl Fleet {

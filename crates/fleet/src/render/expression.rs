@@ -12,8 +12,13 @@ pub(crate) use crate::profile::BY;
 use crate::profile::Signal;
 use crate::template;
 
-/// Windows of rates in rules: four scrapes fit in, under either generation's rule of where a range begins.
-pub(crate) const RULE_RANGE: Duration = Duration::from_seconds(120);
+/// The least window of rates in rules: shorter ones are noisy.
+const RATE_WINDOW_MIN: Duration = Duration::from_seconds(120);
+
+/// The window of rates in rules: four scrapes fit in, under either generation's rule of where a range begins.
+pub(crate) fn rate_window(scrape: Duration) -> Duration {
+    RATE_WINDOW_MIN.max(Duration { ms: scrape.ms.saturating_mul(4) })
+}
 
 /// Whose nodes are meant, and over which window.
 #[derive(Clone, Debug)]
@@ -32,7 +37,7 @@ impl View {
             true => String::new(),
             false => format!("fleet={}", Value::from(fleet.name.as_str())),
         };
-        Self { select, range: RULE_RANGE.to_string() }
+        Self { select, range: fleet.rate_window.to_string() }
     }
 
     /// A signal's query for these nodes.
@@ -95,6 +100,7 @@ fn expanded(
     }
     values.insert("select".into(), view.select.clone().into());
     values.insert("by".into(), BY.into());
+    values.insert("range".into(), view.range.clone().into());
     values.insert("threshold".into(), json!(fleet.thresholds));
     if text.contains("signal_over") {
         add_signal_over(&mut engine, view.clone(), signals.clone());

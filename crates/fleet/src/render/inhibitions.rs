@@ -28,7 +28,11 @@ const DISK: &[&str] = &["fleet", "dc", "node", "mountpoint"];
 const DATABASE: &[&str] = &["fleet", "dc", "node", "database"];
 
 const SILENCES: [Silence; 16] = [
-    Silence { causes: &["CpuStealCritical"], silenced: &["CpuStealHigh", "CpuSaturated"], equal: NODE },
+    Silence {
+        causes: &["CpuStealCritical"],
+        silenced: &["CpuStealHigh", "CpuSaturated", "EventLoopLagging"],
+        equal: NODE,
+    },
     Silence { causes: &["CertificateExpired"], silenced: &["CertificateExpiresSoon"], equal: NODE },
     Silence { causes: &["DiskNearlyFull"], silenced: &["DiskFillsUp"], equal: DISK },
     Silence { causes: &["MemoryNearLimit"], silenced: &["MemoryLeak", "SwapPressure"], equal: NODE },
@@ -49,6 +53,8 @@ const SILENCES: [Silence; 16] = [
         silenced: &[
             "ModuleDied",
             "PeersBelowMinimum",
+            "MeshTooSmall",
+            "EventLoopLagging",
             "ConnectionsUnstable",
             "DiscoveryPoor",
             "NodeNotReachable",
@@ -65,7 +71,7 @@ const SILENCES: [Silence; 16] = [
     },
     Silence {
         causes: &["PeersBelowMinimum"],
-        silenced: &["DiscoveryPoor", "MessageRateCollapsed", "HealthScoreLow"],
+        silenced: &["MeshTooSmall", "DiscoveryPoor", "MessageRateCollapsed", "HealthScoreLow"],
         equal: NODE,
     },
     Silence { causes: &["ComponentFailing"], silenced: &["HealthScoreLow"], equal: NODE },

@@ -26,7 +26,7 @@ pub(crate) mod tree;
 mod write;
 mod yaml;
 
-pub(crate) use expression::RULE_RANGE;
+pub(crate) use expression::rate_window;
 pub(crate) use rules::{alerts_of, has_nodes_for};
 
 use crate::inventory::Inventory;

@@ -29,7 +29,12 @@ pub(super) fn befall(
 ) -> Result<(), String> {
     let fleet = inventory.fleets.iter().find(|fleet| fleet.name == node.fleet);
     let fitted = fleet.map(|fleet| inventory.catalogue.fitted(alert, &fleet.thresholds));
-    let test = &fitted.as_ref().unwrap_or(alert).test;
+    let has = |signal: &str| fleet.is_none_or(|fleet| fleet.speech.signals.contains_key(signal));
+    // Of several illnesses the first that the fleet can have.
+    let illnesses = fitted.as_ref().unwrap_or(alert).test.illnesses(has);
+    let Some((_, test)) = illnesses.first() else {
+        return Err(format!("fleet {} lacks the signals of {}", node.fleet, alert.name));
+    };
     for (signal, reading) in &test.sick {
         let told = match reading {
             Reading::Steady(number) => Told::Steady(*number),

@@ -9,7 +9,6 @@ use super::illness;
 use super::node::{Manner, SimulatedNode, Told};
 use crate::inventory::Inventory;
 use crate::problem::unknown;
-use crate::render::RULE_RANGE;
 
 /// Which names the nodes' metrics have, where those of a profile have changed over time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,10 +52,10 @@ impl World {
     /// # Errors
     /// Where no profile of the inventory has that generation.
     pub fn new(inventory: &Inventory, settings: &Settings, now: f64) -> Result<Self, String> {
-        let window = RULE_RANGE.divided(settings.accelerate).seconds();
         let mut nodes = Vec::new();
         let mut known = BTreeSet::new();
         for fleet in &inventory.fleets {
+            let window = fleet.rate_window.divided(settings.accelerate).seconds();
             let series = fleet.speech.signals.values().flat_map(|signal| &signal.series);
             let generations: BTreeSet<&str> =
                 series.filter_map(|series| series.generation.as_deref()).collect();

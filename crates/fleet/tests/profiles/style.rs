@@ -1,6 +1,6 @@
 //! What every profile keeps to, so that alerts and panels can be written without looking into it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lifeboat_fleet::profile::{Kind, Profile, Signal, Speech};
 
@@ -123,4 +123,13 @@ fn a_profile_has_its_own_endpoint_in_place_of_an_included_one() {
     let probe = |name| speech(name).endpoints["rest"].probe.clone().unwrap();
     assert_eq!(probe("probes"), "http_2xx");
     assert_eq!(probe("logos-delivery"), "logos_delivery_health");
+}
+
+/// A disk that one signal leaves out would be told by another.
+#[test]
+fn all_signals_of_file_systems_choose_alike() {
+    let host = book().profiles().find(|profile| profile.name == "host").unwrap().clone();
+    let asked = host.signals.values().flat_map(|signal| signal.query.split("node_filesystem_").skip(1));
+    let chosen: BTreeSet<&str> = asked.map(|of| of.split(['{', '}']).nth(3).unwrap()).collect();
+    assert_eq!(chosen.len(), 1, "{chosen:#?}");
 }

@@ -109,6 +109,7 @@ impl Reader {
             nodes,
             consul,
             nodes_min,
+            rate_window: self.rate_window,
         })
     }
 

@@ -6,9 +6,6 @@ use crate::duration::Duration;
 use crate::inventory::form::Paper;
 use crate::inventory::{Channel, Intervals, Inventory, Place};
 
-/// Four scrapes have to fit into the window of a rate.
-const SCRAPE_MAX: Duration = Duration::from_seconds(30);
-
 pub(super) fn give(inventory: &Inventory, paper: Paper<'_>) {
     of_destinations(inventory, paper);
     of_intervals(inventory, paper);
@@ -68,11 +65,6 @@ fn of_destinations(inventory: &Inventory, paper: Paper<'_>) {
 
 fn of_intervals(inventory: &Inventory, paper: Paper<'_>) {
     let intervals = &inventory.intervals;
-    if intervals.scrape > SCRAPE_MAX {
-        let what =
-            format!("{} between two scrapes are too long for rates over two minutes", intervals.scrape);
-        paper.hint(None, what, "let intervals.scrape be 30s or less");
-    }
     if intervals.evaluation < intervals.scrape {
         let what = "rules are evaluated more often than nodes are scraped, which tells nothing sooner";
         paper.hint(None, what, "let intervals.evaluation be intervals.scrape or more");

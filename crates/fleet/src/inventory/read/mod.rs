@@ -17,8 +17,10 @@ use toml::Spanned;
 use super::form::{Form, Log, Paper};
 use super::{Inventory, address, file};
 use crate::catalogue::Catalogue;
+use crate::duration::Duration;
 use crate::problem::{Problem, Problems, Source};
 use crate::profile::Book;
+use crate::render::rate_window;
 
 impl Inventory {
     /// Reads an inventory from its file, and what that names beside it.
@@ -66,13 +68,17 @@ struct Reader {
     folder: PathBuf,
     book: Book,
     catalogue: Catalogue,
+    /// The window of rules' rates.
+    rate_window: Duration,
 }
 
 fn whole(paper: Paper<'_>) -> Result<Option<Inventory>, Problems> {
     let Some(table) = paper.table() else { return Ok(None) };
     let form = Form::new(paper, "the inventory", table.get_ref(), 0..0);
     let folder = Path::new(paper.source.name).parent().map(Path::to_path_buf).unwrap_or_default();
-    let mut reader = Reader { folder, book: Book::ours()?, catalogue: Catalogue::ours()? };
+    let intervals = engines::intervals(&form);
+    let rate_window = rate_window(intervals.scrape);
+    let mut reader = Reader { folder, book: Book::ours()?, catalogue: Catalogue::ours()?, rate_window };
     let forms = form.tables("fleet", "[[fleet]]");
     if forms.is_empty() && !form.has("fleet") {
         paper.refuse(0..0, "no fleet", "begin with [[fleet]], its name and its profile");
@@ -82,7 +88,7 @@ fn whole(paper: Paper<'_>) -> Result<Option<Inventory>, Problems> {
     let inventory = Inventory {
         file: paper.source.name.to_owned(),
         destinations: destinations::read(&form, &fleets),
-        intervals: engines::intervals(&form),
+        intervals,
         links: engines::links(&form),
         engines: engines::read(&form),
         fleets,

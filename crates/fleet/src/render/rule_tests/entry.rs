@@ -12,7 +12,7 @@ use crate::catalogue::{Alert, Scope};
 use crate::duration::Duration;
 use crate::inventory::{Fleet, Inventory, Node};
 use crate::profile::Speech;
-use crate::render::{expression, rules};
+use crate::render::rules;
 
 #[derive(Serialize)]
 pub(super) struct File {
@@ -226,7 +226,7 @@ impl<'a> Plot<'a> {
             addresses: &node.endpoints,
             labels: &version.map(|version| ("version".to_owned(), version.clone())).into_iter().collect(),
             scrape: self.inventory.intervals.scrape,
-            window: expression::RULE_RANGE,
+            window: self.fleet.rate_window,
             is_told,
         };
         let lines = timeline::of(teller, phases).into_iter();

@@ -27,6 +27,10 @@ const BRIEF: Duration = Duration::from_seconds(60);
 /// The longest course that is told scrape by scrape.
 const SHORT_MAX: Duration = Duration::from_seconds(2_100);
 
+/// The longest between two scrapes of a course: its phases are quarters of a minute. Where scrapes are further apart the
+/// windows of rules are wider, and the courses the same.
+const STEP_MAX: Duration = Duration::from_seconds(15);
+
 /// Between two scrapes, and two evaluations, of longer ones.
 const STEP_OF_HOURS: Duration = Duration::from_seconds(60);
 
@@ -53,8 +57,10 @@ fn add(inventory: &Inventory, fleet: &Fleet, tree: &mut Tree) -> Result<(), Stri
     // What is scraped must still fill a rate's window.
     let intervals = Intervals { scrape: STEP_OF_HOURS, evaluation: STEP_OF_DAYS, ..inventory.intervals };
     let of_days = Inventory { intervals, ..inventory.clone() };
+    let scrape = inventory.intervals.scrape.min(STEP_MAX);
+    let brief = &Inventory { intervals: Intervals { scrape, ..inventory.intervals }, ..inventory.clone() };
     let sets = [
-        (inventory, Set::Short, "", ""),
+        (brief, Set::Short, "", ""),
         (&of_hours, Set::Long, ".hours", ""),
         (&of_days, Set::Days, ".days", ""),
         (&of_hours, Set::Trends, ".trends", ".trends"),
@@ -100,30 +106,35 @@ fn entries(inventory: &Inventory, fleet: &Fleet, set: Set) -> Result<Vec<Entry>,
     let alerts = rules::alerts_of(&inventory.catalogue, fleet);
     for alert in alerts.filter(|alert| alert.trend == (set == Set::Trends)) {
         let has_own_text = !inventory.catalogue.is_moved(alert, &fleet.thresholds);
-        let alert = &inventory.catalogue.fitted(alert, &fleet.thresholds);
-        let plot = Plot::of(inventory, fleet, Some(alert));
-        let acts = acts_of(&plot, alert);
-        for (number, generation) in generations(&plot.signals, fleet).into_iter().enumerate() {
-            let brief = illness(&plot, alert, alert.test.warm.unwrap_or(BRIEF));
-            // Its figure is known for the catalogue's thresholds alone; the words are the same for all.
-            if number == 0 && has_own_text && is_meant(&brief) {
-                own.push(says(&plot, alert, &brief, generation)?);
-            }
-            for (number, act) in acts.iter().enumerate().filter(|(_, act)| is_meant(act.scenario())) {
-                if is_for_the_whole_fleet(alert, act.scenario()) {
-                    let name = entry::named(&alert.name, &act.scenario().name, generation);
-                    let mut entry = plot.entry(name, act.scenario(), generation);
-                    act.assert(&plot, &mut entry, alert, None);
-                    own.push(entry);
-                    continue;
+        let fitted = inventory.catalogue.fitted(alert, &fleet.thresholds);
+        let mut actors = 0..;
+        for (branch, test) in fitted.test.illnesses(|signal| fleet.speech.signals.contains_key(signal)) {
+            let alert = &Alert { test, ..fitted.clone() };
+            let plot = Plot::of(inventory, fleet, Some(alert));
+            let acts = acts_of(&plot, alert, branch);
+            let actors: Vec<u32> = actors.by_ref().take(acts.len()).collect();
+            for (number, generation) in generations(&plot.signals, fleet).into_iter().enumerate() {
+                let brief = illness(&plot, alert, alert.test.warm.unwrap_or(BRIEF));
+                // Its figure is known for the catalogue's thresholds alone; the words are the same for all.
+                if number == 0 && has_own_text && is_meant(&brief) {
+                    own.push(says(&plot, alert, &brief, (branch, generation))?);
                 }
-                let entry = shared.entry(generation).or_insert_with(|| {
-                    let name = entry::named("courses", "each by a node of its own", generation);
-                    Entry::new(name, inventory.intervals.scrape)
-                });
-                let actor = format!("{}-{number}", alert.name);
-                plot.add_actor(entry, &actor, act.scenario(), generation);
-                act.assert(&plot, entry, alert, Some(&actor));
+                for (act, number) in acts.iter().zip(&actors).filter(|(act, _)| is_meant(act.scenario())) {
+                    if is_for_the_whole_fleet(alert, act.scenario()) {
+                        let name = entry::named(&alert.name, &act.scenario().name, generation);
+                        let mut entry = plot.entry(name, act.scenario(), generation);
+                        act.assert(&plot, &mut entry, alert, None);
+                        own.push(entry);
+                        continue;
+                    }
+                    let entry = shared.entry(generation).or_insert_with(|| {
+                        let name = entry::named("courses", "each by a node of its own", generation);
+                        Entry::new(name, inventory.intervals.scrape)
+                    });
+                    let actor = format!("{}-{number}", alert.name);
+                    plot.add_actor(entry, &actor, act.scenario(), generation);
+                    act.assert(&plot, entry, alert, Some(&actor));
+                }
             }
         }
     }
@@ -187,7 +198,7 @@ impl Act<'_> {
     }
 }
 
-fn acts_of<'a>(plot: &Plot<'_>, alert: &'a Alert) -> Vec<Act<'a>> {
+fn acts_of<'a>(plot: &Plot<'_>, alert: &'a Alert, branch: &str) -> Vec<Act<'a>> {
     // An alert that always fires has no course: what it says is all that there is.
     if alert.severity == Severity::None {
         return Vec::new();
@@ -196,7 +207,7 @@ fn acts_of<'a>(plot: &Plot<'_>, alert: &'a Alert) -> Vec<Act<'a>> {
     let clears = plot.clears(alert);
     let mut main = illness(plot, alert, test.warm.unwrap_or(WARM));
     main.phases.push(well(clears.plus(Duration::from_seconds(60))));
-    main.name = "fires in time, and clears".into();
+    main.name = of_branch("fires in time, and clears", branch);
     let fires = test.fires.iter().filter(|scenario| plot.can(scenario)).map(Act::Fires);
     let quiet = test.quiet.iter().filter(|scenario| plot.can(scenario)).map(Act::Silent);
     let cleared = test.clears.iter().filter(|scenario| plot.can(scenario)).map(Act::Clears);
@@ -208,12 +219,17 @@ fn says(
     plot: &Plot<'_>,
     alert: &Alert,
     scenario: &Scenario,
-    generation: Option<&str>,
+    (branch, generation): (&str, Option<&str>),
 ) -> Result<Entry, String> {
-    let name = entry::named(&alert.name, "says what it should", generation);
+    let name = entry::named(&alert.name, &of_branch("says what it should", branch), generation);
     let mut entry = plot.entry(name, scenario, generation);
     plot.says(&mut entry, alert, scenario)?;
     Ok(entry)
+}
+
+/// What is played, and with which of the alert's illnesses where it is not the one that is told first.
+fn of_branch(what: &str, branch: &str) -> String {
+    if branch.is_empty() { what.to_owned() } else { format!("{what}: {branch}") }
 }
 
 /// Well for a while, then ill for as long as the alert needs.
