@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use super::prometheus::Discovery;
 use super::relabel::Relabel;
 use super::targets::{Job, probed};
 use crate::inventory::{Consul, Fleet, Inventory};
@@ -31,12 +30,12 @@ struct Authorization {
 pub(super) fn of_job<'a>(
     job: &'a Job<'_>,
     inventory: &'a Inventory,
-) -> impl Iterator<Item = (String, Discovery, Vec<Relabel>)> + 'a {
+) -> impl Iterator<Item = (String, Asked, Vec<Relabel>)> + 'a {
     inventory.fleets.iter().filter_map(|fleet| {
         let consul = fleet.consul.as_ref()?;
         let port = consul.ports.get(job.name)?;
         let name = format!("{} of {} by Consul", job.name, fleet.name);
-        Some((name, Discovery::consul(asked(consul)), relabels(job, fleet, consul, *port)))
+        Some((name, asked(consul), relabels(job, fleet, consul, *port)))
     })
 }
 

@@ -74,7 +74,7 @@ struct ScrapeConfig {
 }
 
 #[derive(Default, Serialize)]
-pub(super) struct Discovery {
+struct Discovery {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     static_configs: Vec<Targets>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -159,9 +159,10 @@ fn scrapes(jobs: &[Job<'_>], inventory: &Inventory) -> Vec<ScrapeConfig> {
     for job in jobs {
         let files = Discovery::files(format!("targets/{}.json", job.name));
         scrapes.push(scrape(ScrapeConfig::of(job.name, files), job.endpoint, &inventory.engines));
-        scrapes.extend(consul::of_job(job, inventory).map(|(name, discovery, relabel_configs)| {
+        scrapes.extend(consul::of_job(job, inventory).map(|(name, asked, relabel_configs)| {
             // Of the nodes that are known by name, one section holds all fleets; of Consul's, each fleet has its own.
-            let config = ScrapeConfig { relabel_configs, ..ScrapeConfig::of(&name, discovery) };
+            let config =
+                ScrapeConfig { relabel_configs, ..ScrapeConfig::of(&name, Discovery::consul(asked)) };
             scrape(config, job.endpoint, &inventory.engines)
         }));
     }
@@ -196,7 +197,7 @@ impl Discovery {
         Self { file_sd_configs: vec![Files { files: [path] }], ..Self::default() }
     }
 
-    pub(super) fn consul(asked: consul::Asked) -> Self {
+    fn consul(asked: consul::Asked) -> Self {
         Self { consul_sd_configs: vec![asked], ..Self::default() }
     }
 }

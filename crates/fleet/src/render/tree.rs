@@ -1,10 +1,7 @@
-//! A tree of files, and how it gets to a folder in which others write too.
+//! A tree of files, and what became of it in a folder in which others write too.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-
-use super::refusal::Refusal;
-use super::{plan, write};
 
 /// Files by their path in the folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,30 +66,5 @@ impl Tree {
     #[must_use]
     pub fn text(&self, path: impl AsRef<Path>) -> Option<&str> {
         self.files.get(path.as_ref()).map(String::as_str)
-    }
-
-    /// What [`Tree::write`] would do; nothing is touched.
-    ///
-    /// # Errors
-    /// What in the folder stands in the way.
-    pub fn compare(&self, folder: &Path) -> Result<Written, Refusal> {
-        Ok(plan::Plan::of(self, folder)?.written)
-    }
-
-    /// Writes them below a folder. A file that is so already is not touched, what others wrote beside them stays, and what
-    /// an earlier rendering wrote and this one lacks goes. All of it is done, or as good as nothing.
-    ///
-    /// # Errors
-    /// What in the folder stands in the way; a file that somebody changed by hand does.
-    pub fn write(&self, folder: &Path) -> Result<Written, Refusal> {
-        write::write(self, folder, false)
-    }
-
-    /// The same, but what somebody changed by hand is kept as `NAME.orig`, and does not stand in the way.
-    ///
-    /// # Errors
-    /// What in the folder stands in the way.
-    pub fn write_with_force(&self, folder: &Path) -> Result<Written, Refusal> {
-        write::write(self, folder, true)
     }
 }

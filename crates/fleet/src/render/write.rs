@@ -17,7 +17,34 @@ use super::tree::{Tree, Written};
 /// The end of the name under which a text waits. No pattern of ours (`*.yml`, `*.json`, `*.tmpl`) takes such a file.
 const WAITING: &str = ".lifeboat-new";
 
-pub(super) fn write(tree: &Tree, folder: &Path, force: bool) -> Result<Written, Refusal> {
+impl Tree {
+    /// What [`Tree::write`] would do; nothing is touched.
+    ///
+    /// # Errors
+    /// What in the folder stands in the way.
+    pub fn compare(&self, folder: &Path) -> Result<Written, Refusal> {
+        Ok(Plan::of(self, folder)?.written)
+    }
+
+    /// Writes them below a folder. A file that is so already is not touched, what others wrote beside them stays, and what
+    /// an earlier rendering wrote and this one lacks goes. All of it is done, or as good as nothing.
+    ///
+    /// # Errors
+    /// What in the folder stands in the way; a file that somebody changed by hand does.
+    pub fn write(&self, folder: &Path) -> Result<Written, Refusal> {
+        write(self, folder, false)
+    }
+
+    /// The same, but what somebody changed by hand is kept as `NAME.orig`, and does not stand in the way.
+    ///
+    /// # Errors
+    /// What in the folder stands in the way.
+    pub fn write_with_force(&self, folder: &Path) -> Result<Written, Refusal> {
+        write(self, folder, true)
+    }
+}
+
+fn write(tree: &Tree, folder: &Path, force: bool) -> Result<Written, Refusal> {
     // What stands in the way is told before anything is made.
     Plan::of(tree, folder)?;
     fs::create_dir_all(folder).map_err(Refusal::io(folder, "make the folder"))?;

@@ -69,11 +69,15 @@ const CASES: &[(&str, &str)] = &[
     ("[links]\nreports = \"https://hooks.slack.com/x\"", "7:11: `reports` bears a key or a password: "),
     (
         "[[fleet]]\nname = \"path\"\nprofile = \"lifeboat\"\n[fleet.nodes]\nb = \"10.1.0.2\"",
-        r#"7:8: fleet "path" would share its files of rules with others: name it neither path nor with .trends or .hours at the end"#,
+        r#"7:8: fleet "path" would share its files of rules with others: name it neither path nor with .trends, .hours or .days at the end"#,
     ),
     (
         "[[fleet]]\nname = \"logos.test.hours\"\nprofile = \"lifeboat\"\n[fleet.nodes]\nb = \"10.1.0.2\"",
         r#"7:8: fleet "logos.test.hours" would share its files of rules with others: "#,
+    ),
+    (
+        "[[fleet]]\nname = \"logos.test.days\"\nprofile = \"lifeboat\"\n[fleet.nodes]\nb = \"10.1.0.2\"",
+        r#"7:8: fleet "logos.test.days" would share its files of rules with others: "#,
     ),
     ("[intervalls]", r#"6:2: the inventory has no key `intervalls`: did you mean "intervals"?"#),
     ("[intervals]\nscrap = \"15s\"", r#"7:1: [intervals] has no key `scrap`: did you mean "scrape"?"#),

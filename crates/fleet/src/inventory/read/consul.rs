@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::fleet::{Wish, Wishes};
-use super::nodes::Defaults;
+use super::desk::Defaults;
+use super::wish::{Wish, Wishes};
 use super::{absolute, host_and_port, plain_name};
 use crate::inventory::Consul;
 use crate::inventory::form::{Form, remedy_among};

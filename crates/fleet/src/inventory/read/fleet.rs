@@ -2,28 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use toml::Spanned;
-use toml::de::DeValue;
-
-use super::nodes::Defaults;
-use super::{Reader, Seen, consul, name, plain_name, version};
+use super::desk::Defaults;
+use super::{Reader, Seen, consul, name, plain_name, version, wish};
 use crate::duration::Duration;
-use crate::inventory::form::{Form, Paper, integer, number, remedy_among};
-use crate::inventory::{Fleet, Objectives, address};
+use crate::inventory::form::{Form, number, remedy_among};
+use crate::inventory::{Fleet, Objectives};
 use crate::profile::Speech;
-
-/// Where an endpoint answers, as an operator wishes it.
-#[derive(Clone, Debug)]
-pub(super) enum Wish {
-    /// At its own port, or not at all.
-    Is(bool),
-    /// At this port of the node.
-    Port(u16),
-    /// There.
-    Address(String),
-}
-
-pub(super) type Wishes = BTreeMap<String, Wish>;
 
 impl Reader {
     pub(super) fn fleet(&mut self, form: Form<'_>, seen: &mut Seen) -> Option<Fleet> {
@@ -42,12 +26,12 @@ impl Reader {
             form.paper.refuse(
                 name.span(),
                 what,
-                "name it neither path nor with .trends or .hours at the end",
+                "name it neither path nor with .trends, .hours or .days at the end",
             );
         }
         let (profiles, speech) = self.speech(&form);
         let wishes = form.table("endpoints", "[fleet.endpoints]");
-        let wishes = wishes.map(|form| of_endpoints(&form, speech.as_ref())).unwrap_or_default();
+        let wishes = wishes.map(|form| wish::of_endpoints(&form, speech.as_ref())).unwrap_or_default();
         let defaults = Defaults {
             fleet: name.as_ref().map(|name| name.get_ref().clone()).unwrap_or_default(),
             role: plain_name(&form, "role"),
@@ -147,44 +131,9 @@ impl Reader {
     }
 }
 
-/// `path.rules.yml` is of the engines, `NAME.trends…` and `NAME.hours…` are of the fleet NAME.
+/// `path.rules.yml` is of the engines, `NAME.trends…`, `NAME.hours…` and `NAME.days…` are of the fleet NAME.
 fn has_files_of_others(name: &str) -> bool {
-    name == "path" || [".trends", ".hours"].iter().any(|end| name.ends_with(end))
-}
-
-/// The wishes for endpoints that there are.
-pub(super) fn of_endpoints(form: &Form<'_>, speech: Option<&Speech>) -> Wishes {
-    let mut wishes = BTreeMap::new();
-    // Whoever has no profile yet is told that first.
-    let Some(speech) = speech else { return wishes };
-    for (name, value) in form.entries() {
-        if !speech.endpoints.contains_key(*name.get_ref()) {
-            let remedy = remedy_among(name.get_ref(), speech.endpoints.keys().map(String::as_str));
-            form.paper.refuse(name.span(), format!("no endpoint {:?}", name.get_ref()), remedy);
-        } else if let Some(wish) = wish(form.paper, value) {
-            wishes.insert(name.get_ref().to_string(), wish);
-        }
-    }
-    wishes
-}
-
-/// `8008`, `"10.0.0.1:8008"`, `true` or `false`.
-fn wish(paper: Paper<'_>, value: &Spanned<DeValue<'_>>) -> Option<Wish> {
-    let refused = |remedy: &str| {
-        paper.refuse(value.span(), "that is no place for an endpoint", remedy);
-        None
-    };
-    match value.get_ref() {
-        DeValue::Boolean(is) => Some(Wish::Is(*is)),
-        DeValue::String(text) => match address::host_and_port(text) {
-            Ok(address) => Some(Wish::Address(address)),
-            Err(remedy) => refused(&remedy),
-        },
-        other => match integer(other).and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0) {
-            Some(port) => Some(Wish::Port(port)),
-            None => refused("write a port from 1 to 65535, an address as \"10.1.0.1:8008\", true or false"),
-        },
-    }
+    name == "path" || [".trends", ".hours", ".days"].iter().any(|end| name.ends_with(end))
 }
 
 fn nodes_min(form: &Form<'_>) -> Option<u64> {

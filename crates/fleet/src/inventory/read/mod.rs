@@ -1,6 +1,7 @@
 //! From what is written to what is meant: defaults are filled in, and all that is wrong is told at once.
 
 mod consul;
+mod desk;
 mod destinations;
 mod engines;
 mod fleet;
@@ -8,6 +9,7 @@ mod hints;
 mod nodes;
 mod profiles;
 mod registry;
+mod wish;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

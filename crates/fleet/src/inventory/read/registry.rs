@@ -7,8 +7,8 @@ use std::ops::Range;
 use serde_json::{Map, Value};
 use toml::Spanned;
 
-use super::fleet::Wish;
-use super::nodes::Desk;
+use super::desk::Desk;
+use super::wish::Wish;
 use crate::inventory::form::{Paper, remedy_among};
 use crate::inventory::{Node, address};
 use crate::problem::Problem;
