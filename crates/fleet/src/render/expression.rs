@@ -47,8 +47,8 @@ impl View {
 }
 
 /// Names in expressions of rules and panels that are no signals.
-pub(crate) const MEANT_OTHERWISE: [&str; 7] =
-    ["by", "jobs", "range", "seconds", "select", "signal_over", "threshold"];
+pub(crate) const MEANT_OTHERWISE: [&str; 8] =
+    ["by", "has_consul", "jobs", "range", "seconds", "select", "signal_over", "threshold"];
 
 /// What a rule of a fleet asks, with every window, offset and duration divided.
 pub(crate) fn of_rule(text: &str, fleet: &Fleet, accelerate: u64) -> Result<String, String> {
@@ -65,9 +65,9 @@ pub(crate) fn of_rule(text: &str, fleet: &Fleet, accelerate: u64) -> Result<Stri
     Ok(accelerated(&lines.collect::<Vec<_>>().join("\n"), accelerate))
 }
 
-/// The endpoints by which a node tells that it lives, as a matcher's pattern: not those of what it shares with others. Where
-/// a fleet has no such endpoint, all that are scraped tell it: with none every node would be dead for ever.
-pub(crate) fn jobs_of_life(fleet: &Fleet) -> String {
+/// The endpoints by which a node tells that it lives: not those of what it shares with others. Where a fleet has no such
+/// endpoint, all that are scraped tell it: with none every node would be dead for ever.
+pub(crate) fn endpoints_of_life(fleet: &Fleet) -> Vec<&str> {
     let has = |name: &String| {
         fleet.nodes.is_empty() || fleet.nodes.iter().any(|node| node.endpoints.contains_key(name))
     };
@@ -76,7 +76,12 @@ pub(crate) fn jobs_of_life(fleet: &Fleet) -> String {
     let own: Vec<_> = scraped().filter(|(_, endpoint)| !endpoint.is_shared).collect();
     let jobs = if own.is_empty() { scraped().collect() } else { own };
     let jobs = if jobs.is_empty() { all().collect() } else { jobs };
-    let names: Vec<String> = jobs.into_iter().map(|(name, _)| plain_in_pattern(name)).collect();
+    jobs.into_iter().map(|(name, _)| name.as_str()).collect()
+}
+
+/// The same as a matcher's pattern.
+fn jobs_of_life(fleet: &Fleet) -> String {
+    let names: Vec<String> = endpoints_of_life(fleet).into_iter().map(plain_in_pattern).collect();
     names.join("|")
 }
 

@@ -12,7 +12,7 @@ use crate::catalogue::{Alert, Scope};
 use crate::duration::Duration;
 use crate::inventory::{Fleet, Inventory, Node};
 use crate::profile::Speech;
-use crate::render::rules;
+use crate::render::{expression, rules};
 
 #[derive(Serialize)]
 pub(super) struct File {
@@ -218,12 +218,19 @@ impl<'a> Plot<'a> {
         is_told: bool,
     ) {
         let version = node.version.as_ref().or(self.fleet.version.as_ref());
+        let mut addresses = node.endpoints.clone();
+        if !is_told {
+            // One page is enough to live by, and a large fleet's tests stay short.
+            let lives = expression::endpoints_of_life(self.fleet);
+            let one = lives.into_iter().find(|name| addresses.contains_key(*name));
+            addresses.retain(|name, _| one.is_none_or(|one| name == one));
+        }
         let teller = Teller {
             speech: &self.speech,
             generation,
             healthy: self.alert.map_or(&NOTHING, |alert| &alert.test.healthy),
             target: &target(node, self.fleet),
-            addresses: &node.endpoints,
+            addresses: &addresses,
             labels: &version.map(|version| ("version".to_owned(), version.clone())).into_iter().collect(),
             scrape: self.inventory.intervals.scrape,
             window: self.fleet.rate_window,

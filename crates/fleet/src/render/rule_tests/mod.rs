@@ -113,13 +113,18 @@ fn entries(inventory: &Inventory, fleet: &Fleet, set: Set) -> Result<Vec<Entry>,
             let plot = Plot::of(inventory, fleet, Some(alert));
             let acts = acts_of(&plot, alert, branch);
             let actors: Vec<u32> = actors.by_ref().take(acts.len()).collect();
-            for (number, generation) in generations(&plot.signals, fleet).into_iter().enumerate() {
+            for (nth, generation) in generations(&plot.signals, fleet).into_iter().enumerate() {
                 let brief = illness(&plot, alert, alert.test.warm.unwrap_or(BRIEF));
                 // Its figure is known for the catalogue's thresholds alone; the words are the same for all.
-                if number == 0 && has_own_text && is_meant(&brief) {
+                if nth == 0 && has_own_text && is_meant(&brief) {
                     own.push(says(&plot, alert, &brief, (branch, generation))?);
                 }
-                for (act, number) in acts.iter().zip(&actors).filter(|(act, _)| is_meant(act.scenario())) {
+                // That it fires and clears is shown with all names; hours of the other courses are played with one.
+                let is_played = |act: &Act<'_>| {
+                    let is_enough = nth > 0 && set != Set::Short && !matches!(act, Act::FiresAndClears(..));
+                    is_meant(act.scenario()) && !is_enough
+                };
+                for (act, number) in acts.iter().zip(&actors).filter(|(act, _)| is_played(act)) {
                     if is_for_the_whole_fleet(alert, act.scenario()) {
                         let name = entry::named(&alert.name, &act.scenario().name, generation);
                         let mut entry = plot.entry(name, act.scenario(), generation);
