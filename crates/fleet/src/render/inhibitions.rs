@@ -71,7 +71,14 @@ const SILENCES: [Silence; 17] = [
     },
     Silence {
         causes: &["PeersBelowMinimum"],
-        silenced: &["MeshTooSmall", "DiscoveryPoor", "MessageRateCollapsed", "HealthScoreLow"],
+        silenced: &[
+            "MeshTooSmall",
+            "DiscoveryPoor",
+            "ConnectionsUnstable",
+            "DeliveryFailures",
+            "MessageRateCollapsed",
+            "HealthScoreLow",
+        ],
         equal: NODE,
     },
     Silence { causes: &["ComponentFailing"], silenced: &["HealthScoreLow"], equal: NODE },
