@@ -13,7 +13,7 @@ use crate::profile::Signal;
 use crate::template;
 
 /// The endpoint at which the monitor answers.
-const MONITOR: &str = "lifeboat";
+pub(crate) const MONITOR: &str = "lifeboat";
 
 /// The least window of rates in rules: shorter ones are noisy.
 const RATE_WINDOW_MIN: Duration = Duration::from_seconds(120);
