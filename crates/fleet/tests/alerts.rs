@@ -23,6 +23,11 @@ name = "consul.test"
 profile = "lifeboat"
 nodes_min = 2
 consul = { services = ["node"] }
+
+[[fleet]]
+name = "unsaid.test"
+profile = "lifeboat"
+consul = { services = ["node"] }
 "#;
 
 /// One node that has rates.

@@ -12,6 +12,9 @@ pub(crate) use crate::profile::BY;
 use crate::profile::Signal;
 use crate::template;
 
+/// The endpoint at which the monitor answers.
+pub(crate) const MONITOR: &str = "lifeboat";
+
 /// The least window of rates in rules: shorter ones are noisy.
 const RATE_WINDOW_MIN: Duration = Duration::from_seconds(120);
 
@@ -47,13 +50,14 @@ impl View {
 }
 
 /// Names in expressions of rules and panels that are no signals.
-pub(crate) const MEANT_OTHERWISE: [&str; 8] =
-    ["by", "has_consul", "jobs", "range", "seconds", "select", "signal_over", "threshold"];
+pub(crate) const MEANT_OTHERWISE: [&str; 9] =
+    ["by", "has_consul", "jobs", "node_jobs", "range", "seconds", "select", "signal_over", "threshold"];
 
 /// What a rule of a fleet asks, with every window, offset and duration divided.
 pub(crate) fn of_rule(text: &str, fleet: &Fleet, accelerate: u64) -> Result<String, String> {
     let mut values = Map::new();
     values.insert("jobs".into(), jobs_of_life(fleet).into());
+    values.insert("node_jobs".into(), jobs_of_process(fleet).into());
     values.insert("has_consul".into(), fleet.consul.is_some().into());
     let mut engine = template::engine()?;
     engine.add_function("seconds", move |text: String| {
@@ -83,6 +87,13 @@ pub(crate) fn endpoints_of_life(fleet: &Fleet) -> Vec<&str> {
 fn jobs_of_life(fleet: &Fleet) -> String {
     let names: Vec<String> = endpoints_of_life(fleet).into_iter().map(plain_in_pattern).collect();
     names.join("|")
+}
+
+/// Of those the pages that the node's own process serves, as a pattern: the monitor is another process. Empty where a fleet has
+/// none.
+fn jobs_of_process(fleet: &Fleet) -> String {
+    let names = endpoints_of_life(fleet).into_iter().filter(|name| *name != MONITOR);
+    names.map(plain_in_pattern).collect::<Vec<_>>().join("|")
 }
 
 /// A name that stands for itself in a pattern, within the quotes of PromQL: JSON's escapes are PromQL's.

@@ -27,7 +27,7 @@ const DISK: &[&str] = &["fleet", "dc", "node", "mountpoint"];
 /// What PostgreSQL's exporter calls `datname` is `database` in alerts, too.
 const DATABASE: &[&str] = &["fleet", "dc", "node", "database"];
 
-const SILENCES: [Silence; 16] = [
+const SILENCES: [Silence; 17] = [
     Silence {
         causes: &["CpuStealCritical"],
         silenced: &["CpuStealHigh", "CpuSaturated", "EventLoopLagging"],
@@ -71,16 +71,25 @@ const SILENCES: [Silence; 16] = [
     },
     Silence {
         causes: &["PeersBelowMinimum"],
-        silenced: &["MeshTooSmall", "DiscoveryPoor", "MessageRateCollapsed", "HealthScoreLow"],
+        silenced: &[
+            "MeshTooSmall",
+            "DiscoveryPoor",
+            "ConnectionsUnstable",
+            "DeliveryFailures",
+            "MessageRateCollapsed",
+            "HealthScoreLow",
+        ],
         equal: NODE,
     },
     Silence { causes: &["ComponentFailing"], silenced: &["HealthScoreLow"], equal: NODE },
     Silence { causes: &["NoLeader"], silenced: &["LeaderFlapping"], equal: FLEET },
     Silence { causes: &["NodeMissing"], silenced: &["NodeUnreachable"], equal: NODE },
+    // A loop that stands still is why the node's page does not answer, and its report has the stack.
+    Silence { causes: &["NodeHung"], silenced: &["NodeUnreachable"], equal: NODE },
 ];
 
-/// Alerts that tell why a node is gone; nothing that it does while it is gone silences them.
-const GONE: [&str; 4] = ["NodeDied", "NodeRestartLoop", "NodeMissing", "NodeUnreachable"];
+/// Alerts that tell why a node is gone, or does not answer; nothing that it does meanwhile silences them.
+const GONE: [&str; 5] = ["NodeDied", "NodeRestartLoop", "NodeHung", "NodeMissing", "NodeUnreachable"];
 
 /// The rules for the alerts that there are.
 pub(super) fn rules(catalogue: &Catalogue) -> Vec<Rule> {

@@ -116,6 +116,16 @@ fn consul_says_where_nodes_are_and_the_inventory_what_they_answer() {
     );
 }
 
+#[test]
+fn nodes_that_are_not_listed_are_hinted_at() {
+    let nodes = "[fleet.nodes]\na = \"10.1.0.1\"\nb = \"10.1.0.2\"\n";
+    let few = fleet_hints(&format!("nodes_min = 20\n{nodes}"));
+    let what = "fleet \"logos.test\" says nodes_min = 20 and lists 2: nobody misses the others";
+    assert!(few.contains(&what.to_owned()), "{few:?}");
+    let all = fleet_hints(&format!("nodes_min = 2\n{nodes}"));
+    assert!(!all.iter().any(|hint| hint.contains("nodes_min")), "{all:?}");
+}
+
 fn fleet_hints(lines: &str) -> Vec<String> {
     fleet(lines).hints.into_iter().map(|hint| hint.what).collect()
 }

@@ -21,6 +21,19 @@ pub(super) fn give(inventory: &Inventory, paper: Paper<'_>) {
             let what = format!("fleet {:?} does not say how many nodes it has", fleet.name);
             paper.hint(None, what, "add nodes_min: else nobody misses a node that Consul has forgotten");
         }
+        // All that are listed are expected, and no others.
+        let listed = fleet.nodes.len() as u64;
+        if fleet.consul.is_none() && fleet.nodes_min > listed {
+            let (name, least) = (&fleet.name, fleet.nodes_min);
+            let what = format!(
+                "fleet {name:?} says nodes_min = {least} and lists {listed}: nobody misses the others"
+            );
+            paper.hint(
+                None,
+                what,
+                "list all nodes: nodes_min is asked where Consul knows them, and nowhere else",
+            );
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use super::timeline::{self, Teller};
 use super::{NODES_TOLD, says};
 use crate::budget::{self, Latency};
 use crate::catalogue::alert_test::{Phase, Readings, Scenario};
-use crate::catalogue::{Alert, Scope};
+use crate::catalogue::{Alert, NODES_MIN, Scope};
 use crate::duration::Duration;
 use crate::inventory::{Fleet, Inventory, Node};
 use crate::profile::Speech;
@@ -104,7 +104,10 @@ impl<'a> Plot<'a> {
 
     /// Whether this can happen in the fleet.
     pub(super) fn can(&self, scenario: &Scenario) -> bool {
-        let has = |signal: &String| self.fleet.speech.signals.contains_key(signal);
+        // Whom Consul forgot is missed for an hour, unless it is said how many there are.
+        let is_missed = self.fleet.consul.is_none() || self.fleet.nodes_min > 0;
+        let has =
+            |name: &String| self.fleet.speech.signals.contains_key(name) || (name == NODES_MIN && is_missed);
         let is_enough = |(name, least): (&String, &f64)| {
             self.fleet.thresholds.get(name).is_some_and(|threshold| threshold >= least)
         };
@@ -220,8 +223,10 @@ impl<'a> Plot<'a> {
         let version = node.version.as_ref().or(self.fleet.version.as_ref());
         let mut addresses = node.endpoints.clone();
         if !is_told {
-            // One page is enough to live by, and a large fleet's tests stay short.
-            let lives = expression::endpoints_of_life(self.fleet);
+            // One page is enough to live by, and a large fleet's tests stay short. The process' own, where there is one: it is what
+            // does not answer when the node hangs.
+            let mut lives = expression::endpoints_of_life(self.fleet);
+            lives.sort_by_key(|name| *name == expression::MONITOR);
             let one = lives.into_iter().find(|name| addresses.contains_key(*name));
             addresses.retain(|name, _| one.is_none_or(|one| name == one));
         }
