@@ -25,7 +25,7 @@ fn page(problems: &Problems) -> String {
     for problem in &problems.0 {
         page.wrapped_after(&[(RED, &format!("{} ", place(problem)))], BOLD, &problem.what);
         if !problem.remedy.is_empty() {
-            page.wrapped(BOLD, "    ", &problem.remedy);
+            page.wrapped_whole(BOLD, "    ", &problem.remedy);
         }
     }
     page.into_text()

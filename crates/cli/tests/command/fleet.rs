@@ -82,6 +82,13 @@ fn mistakes_are_told_all_at_once_by_every_command() {
 }
 
 #[test]
+fn a_list_of_names_to_choose_from_is_whole() {
+    let (_folder, path) = inventory(&RIGHT.replace("[[dest", "[fleet.thresholds]\nxyz = 1\n[[dest"));
+    let said = run(lifeboat().env("COLUMNS", "60").args(["fleet", "check"]).arg(&path));
+    assert!(said.stderr.contains("throttled_ratio_max"), "{}", said.stderr);
+}
+
+#[test]
 fn what_is_no_file_to_be_read_is_wrong_use() {
     let folder = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink("around", folder.path().join("around")).unwrap();
