@@ -54,6 +54,7 @@ pub(super) fn befall(
         match name.strip_prefix("job:") {
             Some(endpoint) => node.behave(Some(endpoint), Manner::Down)?,
             None if name == "*" => node.behave(None, Manner::Down)?,
+            None if node.lacks(name).is_some() => {}
             None => node.tell(name, Told::Absent, now)?,
         }
     }
@@ -66,7 +67,10 @@ pub(super) fn befall(
 
 /// The first endpoint that an illness shows at and that the node has not: nobody would see it.
 fn lacking<'a>(node: &'a SimulatedNode, test: &'a AlertTest) -> Option<&'a str> {
-    let signals = test.sick.keys().chain(&test.absent).filter_map(|signal| node.lacks(signal));
+    // What is to be gone is gone where the endpoint is; that alone makes nobody ill.
+    let is_absence = test.sick.is_empty() && test.down.is_empty();
+    let gone = test.absent.iter().filter(|_| is_absence);
+    let signals = test.sick.keys().chain(gone).filter_map(|signal| node.lacks(signal));
     let jobs = test.absent.iter().filter_map(|name| name.strip_prefix("job:"));
     let asked = test.down.iter().map(String::as_str).filter(|name| *name != "*").chain(jobs);
     let lacking = asked.filter(|name| !node.endpoints.contains_key(*name));
