@@ -131,8 +131,18 @@ pub(crate) fn remedy_among<'b>(wanted: &str, names: impl Iterator<Item = &'b str
     }
 }
 
-/// The name that is near, where one is.
+/// So many letters are enough to be the beginning of a name.
+const BEGINNING: usize = 3;
+
+/// The name that is near, where one is. One that begins with what is wanted is nearer than all others: who writes `store-01`
+/// means `store-01.hel1.acme.prod`.
 pub(crate) fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let names: Vec<&str> = names.into_iter().collect();
+    if wanted.len() >= BEGINNING
+        && let Some(name) = names.iter().filter(|name| name.starts_with(wanted)).min_by_key(|name| name.len())
+    {
+        return Some(name);
+    }
     let near = names.into_iter().map(|name| (strsim::jaro_winkler(wanted, name), name));
     near.filter(|(likeness, _)| *likeness > 0.8).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
 }
@@ -143,5 +153,18 @@ pub(crate) fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'
     match nearest(name, known.iter().copied()) {
         Some(near) => format!("no {what} {name:?}: did you mean {near:?}?"),
         None => format!("no {what} {name:?}: there are {}", known.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn a_beginning_is_nearer_than_likeness() {
+        let names = ["store-03.hel1.acme.prod", "store-01.hel1.acme.prod", "store-02.hel1.acme.prod"];
+        assert_eq!(nearest("store-01", names), Some("store-01.hel1.acme.prod"));
+        assert_eq!(nearest("stroe-01.hel1.acme.prod", names), Some("store-01.hel1.acme.prod"));
+        assert_eq!(nearest("xyz", names), None);
     }
 }

@@ -36,21 +36,28 @@ fn block() -> String {
 }
 
 fn inventory(block: &str) -> Inventory {
-    let text = format!(
+    Inventory::read("fleet.toml", &inventory_text(block)).unwrap()
+}
+
+fn inventory_text(block: &str) -> String {
+    format!(
         "[exporters]\nblackbox = \"{block}.9:9115\"\n\
          [[fleet]]\nname = \"f\"\nprofile = [\"logos-delivery\", \"logos-core-modules\", \"cluster\"]\nversion = \"v9\"\n\
          endpoints = {{ tls = true, rest = true, postgres = true }}\n\
          [[fleet.node]]\nname = \"one\"\naddress = \"{block}.1\"\n[[fleet.node]]\nname = \"two\"\naddress = \"{block}.2\"\n"
-    );
-    Inventory::read("fleet.toml", &text).unwrap()
+    )
 }
 
 impl Fleet {
     fn start() -> Self {
         let block = block();
+        Self::start_with(&block, &inventory(&block))
+    }
+
+    fn start_with(block: &str, inventory: &Inventory) -> Self {
         // Long enough ago that something was counted.
         let began = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64() - 1000.0;
-        let world = World::new(&inventory(&block), &Settings::default(), began).unwrap();
+        let world = World::new(inventory, &Settings::default(), began).unwrap();
         let mut host = Host::open(world, Some(&format!("{block}.3:0")), true).unwrap();
         let control = host.control().unwrap();
         let (commands, theirs) = UnixStream::pair().unwrap();
@@ -58,7 +65,7 @@ impl Fleet {
         let thread = std::thread::spawn(move || {
             host.serve(theirs.as_fd(), |line| say.send(line.to_owned()).unwrap()).unwrap();
         });
-        Self { commands, said, control, block, thread: Some(thread) }
+        Self { commands, said, control, block: block.to_owned(), thread: Some(thread) }
     }
 
     /// Says a line, and answers what came of it.
@@ -135,7 +142,7 @@ fn nodes_tell_what_their_profile_says_in_either_generation() {
 fn a_signal_is_what_it_was_told_until_it_is_well() {
     let fleet = Fleet::start();
     let well = fleet.sample(1, 8008, "libp2p_peers").unwrap();
-    assert_eq!(fleet.tell("set one peers 2"), "ok: 1 nodes");
+    assert_eq!(fleet.tell("set one peers 2"), "ok: 1 node");
     assert_eq!(fleet.sample(1, 8008, "libp2p_peers"), Some(2.0));
     assert!(fleet.sample(2, 8008, "libp2p_peers").unwrap() > 2.0);
     assert_eq!(fleet.tell("absent f/* peers"), "ok: 2 nodes");
@@ -183,7 +190,7 @@ fn an_endpoint_is_down_or_hangs_and_the_others_are_not() {
     fleet.tell("down one node");
     assert!(TcpStream::connect(fleet.address(1, 8008)).is_err());
     assert_eq!(fleet.sample(1, 9464, "lifeboat_node_up"), Some(1.0));
-    assert_eq!(fleet.tell("up one"), "ok: 1 nodes");
+    assert_eq!(fleet.tell("up one"), "ok: 1 node");
     assert!(fleet.sample(1, 8008, "libp2p_peers").is_some());
     fleet.tell("hang one node");
     let mut waiting = TcpStream::connect(fleet.address(1, 8008)).unwrap();
@@ -207,8 +214,8 @@ fn every_alert_has_a_node_that_is_sick_with_it() {
         // What is about the engines alone has no signal of a node.
         let said = fleet.tell(&format!("sick one {}", alert.name));
         let is_of_engines = alert.scope == lifeboat_fleet::catalogue::Scope::Path;
-        assert!(said == "ok: 1 nodes" || is_of_engines, "{}: {said}", alert.name);
-        assert_eq!(fleet.tell("well one"), "ok: 1 nodes");
+        assert!(said == "ok: 1 node" || is_of_engines, "{}: {said}", alert.name);
+        assert_eq!(fleet.tell("well one"), "ok: 1 node");
     }
 }
 
@@ -236,6 +243,18 @@ fn what_is_wrong_is_told_with_its_remedy_and_harms_nobody() {
     assert!(post("").starts_with("HTTP/1.1 200 OK\r\n"));
     assert_eq!(fleet.sample(1, 8008, "libp2p_peers"), Some(3.0));
     assert!(say(&fleet.address(1, 8008), "\r\n\r\n").starts_with("HTTP/1.1 400 "));
+}
+
+#[test]
+fn a_node_that_cannot_be_sick_with_something_says_so() {
+    let block = block();
+    let text = inventory_text(&block)
+        .replace(&format!("\"{block}.1\""), &format!("\"{block}.1\"\nendpoints = {{ lifeboat = false }}"));
+    let fleet = Fleet::start_with(&block, &Inventory::read("fleet.toml", &text).unwrap());
+    let said = fleet.tell("sick one NodeHung");
+    assert_eq!(said, "no: one cannot have NodeHung: it has no endpoint `lifeboat`");
+    assert!(fleet.tell("set one heartbeat_age 9").starts_with("no: one has no endpoint `lifeboat`"));
+    assert!(fleet.tell("sick * NodeHung").starts_with("ok: 1 node, not 1: one cannot have NodeHung"));
 }
 
 #[test]

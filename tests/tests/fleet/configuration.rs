@@ -231,7 +231,9 @@ fn an_alert_reaches_those_whom_the_inventory_names() {
     let scratch = Scratch::new("routes");
     let out = render(&scratch, &format!("{FLEETS}{DESTINATIONS}"), &[]);
     let config = format!("--config.file={}", out.join("alertmanager/alertmanager.yml").display());
-    let cases: [(&[&str], &str); 7] = [
+    let cases: [(&[&str], &str); 8] = [
+        // Whichever of them fails, the others hear of it.
+        (&["alertname=AlertDeliveryFailing", "severity=P1", "owner=operators"], "chat,pager,mail,hook"),
         (&["severity=P0", "fleet=logos.test", "owner=bob"], "chat,pager,mail"),
         (&["severity=P2", "fleet=logos.test", "owner=bob"], "chat,mail"),
         (&["severity=P1", "fleet=waku.prod", "owner=carol"], "pager"),

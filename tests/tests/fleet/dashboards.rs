@@ -4,7 +4,8 @@
 //! 1. two nodes of each profile, one with old names and one with new; one fleet with all profiles
 //! 2. faults, and figures that nobody has by chance, are told to the first node of that
 //! 3. each profile's own dashboards ask: no error, no empty answer, both nodes in it
-//! 4. the figures are those that were told, or that the node counted itself
+//! 4. a fleet of which one node has no monitor is shown whole
+//! 5. the figures are those that were told, or that the node counted itself
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -84,7 +85,7 @@ const FIGURES: [(&str, &str, &str, f64, f64); 31] = [
     ("node", "Disk available", "all-1 /", 0.31, 0.31),
     ("node", "File descriptors", "all-1 open", 321.0, 321.0),
     ("node", "Database latency", "all-1 query", 0.5, 0.75),
-    ("node", "Health score", "all-1 score", 63.0, 63.0),
+    ("node", "Health score", "all-1 by its monitor", 63.0, 63.0),
     ("node", "Components", "all-1 store", 2.0, 2.0),
     ("node", "Leader", "all-1", 1.0, 1.0),
     ("fleet", "Nodes up", "up", 2.0, 2.0),
@@ -98,6 +99,16 @@ const FIGURES: [(&str, &str, &str, f64, f64); 31] = [
     ("database", "Whole", "all-1 store.sqlite3", 0.0, 0.0),
     ("database", "Connections", "all-1", 0.55, 0.55),
     ("database", "Latency", "all-1 query", 0.5, 0.75),
+];
+
+/// Of a fleet of which one node has no monitor: what shows both nodes all the same.
+const OF_BOTH: [(&str, &str); 6] = [
+    ("fleet", "Nodes"),
+    ("node", "Up"),
+    ("node", "Uptime"),
+    ("node", "Processor"),
+    ("node", "Memory"),
+    ("node", "Health score"),
 ];
 
 /// Panels that are empty where nothing is wrong: asked in the fleet in which something is.
@@ -144,11 +155,12 @@ fn every_query_of_every_dashboard_is_answered_and_true() {
         // An alert fires once its hold is over, and by then rates are of what was told alone.
         engine.wait_for("ALERTS{alertstate=\"firing\",node=\"all-1\",alertname=\"PeersBelowMinimum\"}");
         engine.wait_for("min_over_time(libp2p_peers{node=\"all-1\"}[12s]) == 3 == max_over_time(libp2p_peers{node=\"all-1\"}[12s])");
-        for (fleet, _) in fleets(hosts) {
+        for (fleet, _) in fleets(hosts).into_iter().filter(|(fleet, _)| fleet != "half") {
             faults += &asked(engine, &scratch.join(&fleet).join("grafana/dashboards"), &fleet);
         }
         // Fleets that speak differently, in one picture.
         faults += &asked(engine, &scratch.join("whole/grafana/dashboards"), ".+");
+        faults += &half(engine, &scratch.join("half/grafana/dashboards"));
         faults += &figures(engine, &scratch.join("all/grafana/dashboards"));
         counted(engine, &scratch.join("all/grafana/dashboards"), &control);
     }
@@ -160,6 +172,7 @@ fn fleets(hosts: Loopback) -> Vec<(String, String)> {
     let names: Vec<String> = PROFILES.iter().map(|(profile, _)| format!("{profile:?}")).collect();
     let all = ("all", names.join(", "), "postgres = true, rest = true, tls = true");
     let each = PROFILES.iter().map(|(profile, endpoints)| (*profile, format!("{profile:?}"), *endpoints));
+    let half = ("half", "\"logos-delivery\"".to_owned(), "");
     let mut host = 10;
     let fleet = |(name, profiles, endpoints): (&str, String, &str)| {
         let mut toml =
@@ -171,11 +184,14 @@ fn fleets(hosts: Loopback) -> Vec<(String, String)> {
                 "[[fleet.node]]\nname = \"{name}-{node}\"\naddress = {address:?}\ndc = \"dc-{node}\"\n"
             )
             .unwrap();
+            if name == "half" && node == 2 {
+                toml += "endpoints = { lifeboat = false }\n";
+            }
             host += 1;
         }
         (name.to_owned(), toml)
     };
-    [all].into_iter().chain(each).map(fleet).collect()
+    [all].into_iter().chain(each).chain([half]).map(fleet).collect()
 }
 
 fn inventory(fleets: &[(String, String)], hosts: Loopback) -> String {
@@ -321,6 +337,35 @@ fn values_of(engine: &Prometheus, text: &str, fleet: &str) -> Vec<Value> {
     let (series, label) = inner.rsplit_once(", ").unwrap();
     let said = engine.get(&format!("/api/v1/label/{label}/values?match[]={}", escaped(series))).json();
     list(&said, "/data").to_vec()
+}
+
+/// A node without a monitor is neither missing nor left out.
+fn half(engine: &Prometheus, folder: &Path) -> String {
+    let dashboards = dashboards(folder);
+    let mut faults = String::new();
+    let asked = |name: &str, title: &str| {
+        let (_, dashboard) = dashboards.iter().find(|(found, _)| found == name).unwrap();
+        let panel = list(dashboard, "/panels").iter().find(|panel| panel["title"] == title).unwrap();
+        let exprs = list(panel, "/targets").iter().map(|one| one["expr"].as_str().unwrap().to_owned());
+        exprs.collect::<Vec<String>>()
+    };
+    let counts = asked("fleet", "Nodes up");
+    let counts: Vec<f64> = counts
+        .iter()
+        .flat_map(|expr| engine.query(&substituted(expr, "half")))
+        .map(|one| one.value)
+        .collect();
+    if counts != [2.0, 0.0] {
+        writeln!(faults, "half: up and missing are {counts:?}").unwrap();
+    }
+    for (name, title) in OF_BOTH {
+        let found = engine.query(&substituted(asked(name, title).first().unwrap(), "half"));
+        let nodes: BTreeSet<&str> = found.iter().map(|sample| sample.label("node")).collect();
+        if nodes != BTreeSet::from(["half-1", "half-2"]) {
+            writeln!(faults, "half: {name}: {title} shows {nodes:?}").unwrap();
+        }
+    }
+    faults
 }
 
 /// The panels' figures are those that were told.

@@ -8,7 +8,7 @@ use lifeboat_fleet::budget::Latency;
 use lifeboat_fleet::{Destination, Fleet, Gap, Inventory, Problem, Problems, Secret};
 use serde_json::{Value, json};
 
-use super::problems;
+use super::problems::{self, line};
 use crate::output::{Failure, print, width};
 use crate::show::page::{BOLD, DIM, GREEN, Page, YELLOW};
 
@@ -23,13 +23,10 @@ const NAME_MIN: usize = 12;
 const NAME_MAX: usize = 20;
 
 pub(super) fn run(path: &Path, as_json: bool) -> Result<(), Failure> {
-    match super::load(path)?.and_then(rendered) {
+    match super::load_for(path, as_json)?.and_then(rendered) {
         Ok(inventory) if as_json => print(&line(&whole(&inventory))),
         Ok(inventory) => print(&page(&inventory)),
-        Err(problems) if as_json => {
-            print(&line(&json!({"result": "wrong", "problems": problems::json(&problems.0)})))?;
-            Err(problems::failure(&problems))
-        }
+        Err(problems) if as_json => Err(problems::told_as_json(&problems)?),
         Err(problems) => Err(problems::told(&problems)),
     }
 }
@@ -43,10 +40,6 @@ fn rendered(inventory: Inventory) -> Result<Inventory, Problems> {
             Err(Problem { file, place: None, what, remedy: String::new() }.into())
         }
     }
-}
-
-fn line(value: &Value) -> String {
-    format!("{}\n", crate::clean::json(&value.to_string()))
 }
 
 fn page(inventory: &Inventory) -> String {

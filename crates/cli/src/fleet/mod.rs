@@ -60,7 +60,7 @@ pub(crate) struct File {
 pub(crate) fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Check { file, json } => check::run(&file.path, json),
-        Command::Render { file, wish } => render::run(&read(&file.path)?, &wish),
+        Command::Render { file, wish } => render::run(&file.path, &wish),
         Command::Simulate { file, wish } => simulate::run(&read(&file.path)?, &wish),
         Command::Secrets { file, out } => secrets::run(&read(&file.path)?, out.as_deref()),
     }
@@ -73,6 +73,17 @@ pub(crate) fn read(path: &Path) -> Result<Inventory, Failure> {
 
 /// What is no file, or none that this user may read, is wrong use; a file that says something wrong is an answer.
 fn load(path: &Path) -> Result<Result<Inventory, Problems>, Failure> {
-    Inventory::look(path).map_err(|problem| Failure::usage(problem.to_string()))?;
+    load_for(path, false)
+}
+
+/// The same; a program that reads JSON finds there, too, that there is no such file.
+fn load_for(path: &Path, as_json: bool) -> Result<Result<Inventory, Problems>, Failure> {
+    if let Err(problem) = Inventory::look(path) {
+        let failure = Failure::usage(problem.to_string());
+        if as_json {
+            problems::told_as_json(&problem.into())?;
+        }
+        return Err(failure);
+    }
     Ok(Inventory::load(path))
 }

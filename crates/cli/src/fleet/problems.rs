@@ -3,13 +3,24 @@
 use lifeboat_fleet::{Problem, Problems};
 use serde_json::{Value, json};
 
-use crate::output::{Failure, width};
+use crate::output::{Failure, print, width};
 use crate::show::page::{BOLD, Page, RED};
 
 /// The failure, after the page was written to standard error.
 pub(super) fn told(problems: &Problems) -> Failure {
     anstream::eprint!("{}", page(problems));
     failure(problems)
+}
+
+/// The failure, after what is wrong was written to standard output for a program.
+pub(super) fn told_as_json(problems: &Problems) -> Result<Failure, Failure> {
+    print(&line(&json!({"result": "wrong", "problems": json(&problems.0)})))?;
+    Ok(failure(problems))
+}
+
+/// JSON in one line, without what would steer a terminal.
+pub(super) fn line(value: &Value) -> String {
+    format!("{}\n", crate::clean::json(&value.to_string()))
 }
 
 /// How many there are.
@@ -25,7 +36,7 @@ fn page(problems: &Problems) -> String {
     for problem in &problems.0 {
         page.wrapped_after(&[(RED, &format!("{} ", place(problem)))], BOLD, &problem.what);
         if !problem.remedy.is_empty() {
-            page.wrapped(BOLD, "    ", &problem.remedy);
+            page.wrapped_whole(BOLD, "    ", &problem.remedy);
         }
     }
     page.into_text()

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use lifeboat_fleet::{Inventory, Options, Written};
+use lifeboat_fleet::{Options, Problem, Refusal, Written};
 use serde_json::json;
 
+use super::problems;
 use crate::output::{Failure, print};
 
 /// Where to, and how.
@@ -29,21 +30,61 @@ pub(crate) struct Wish {
     accelerate: u64,
 }
 
-pub(super) fn run(inventory: &Inventory, wish: &Wish) -> Result<(), Failure> {
-    let tree =
-        lifeboat_fleet::render(inventory, Options { accelerate: wish.accelerate }).map_err(Failure::no)?;
+pub(super) fn run(path: &Path, wish: &Wish) -> Result<(), Failure> {
+    let inventory = match super::load_for(path, wish.json)? {
+        Ok(inventory) => inventory,
+        Err(problems) if wish.json => return Err(problems::told_as_json(&problems)?),
+        Err(problems) => return Err(problems::told(&problems)),
+    };
+    let options = Options { accelerate: wish.accelerate };
+    let tree = match lifeboat_fleet::render(&inventory, options) {
+        Ok(tree) => tree,
+        Err(what) => {
+            if wish.json {
+                let file = inventory.file.clone();
+                let problem = Problem { file, place: None, what: what.clone(), remedy: String::new() };
+                problems::told_as_json(&problem.into())?;
+            }
+            return Err(Failure::no(what));
+        }
+    };
     let written = match (wish.check, wish.force) {
         (true, _) => tree.compare(&wish.out),
         (false, true) => tree.write_with_force(&wish.out),
         (false, false) => tree.write(&wish.out),
     };
-    let written = written.map_err(|refusal| Failure::no(refusal.to_string()))?;
+    let written = match written {
+        Ok(written) => written,
+        Err(refusal) => return Err(refused(&refusal, &wish.out, wish.json)?),
+    };
     print(&if wish.json { json_of(&written) } else { text_of(&written, wish.check) })?;
     if wish.check && !written.is_nothing() {
         let (changed, removed) = (written.changed.len(), written.removed.len());
         return Err(Failure::no(format!("a rendering would write {changed} files and remove {removed}")));
     }
     Ok(())
+}
+
+/// The failure, after what is in the way was told: a line for each file that somebody changed, or all of it as JSON.
+fn refused(refusal: &Refusal, out: &Path, as_json: bool) -> Result<Failure, Failure> {
+    let by_hand = refusal.by_hand_paths();
+    if as_json {
+        let what = refusal.to_string();
+        print(&problems::line(&json!({"result": "refused", "by_hand": by_hand, "what": what})))?;
+    }
+    if by_hand.is_empty() {
+        return Ok(Failure::no(refusal.to_string()));
+    }
+    for path in by_hand.iter().filter(|_| !as_json) {
+        let path = crate::clean::line(&path.display().to_string());
+        anstream::eprintln!("not rendered, or changed since: {path}");
+    }
+    Ok(Failure::no(format!(
+        "nothing was written to {}: {} of its files were not rendered, or changed since; what you add belongs into files of \
+         your own; --force keeps each as NAME.orig",
+        out.display(),
+        by_hand.len()
+    )))
 }
 
 fn text_of(written: &Written, check: bool) -> String {
@@ -91,6 +132,7 @@ fn reloads(written: &Written) -> Vec<&'static str> {
 
 fn json_of(written: &Written) -> String {
     let document = json!({
+        "result": "ok",
         "changed": written.changed,
         "removed": written.removed,
         "kept": written.kept,

@@ -5,51 +5,91 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
-use lifeboat_fleet::{Inventory, Secret};
+use lifeboat_fleet::{Destination, Inventory, Secret};
 
 use crate::output::{Failure, print};
 
 pub(super) fn run(inventory: &Inventory, out: Option<&Path>) -> Result<(), Failure> {
     let folder =
         out.map_or_else(|| PathBuf::from(&inventory.engines.alertmanager.secrets_dir), Path::to_owned);
-    let mut names: Vec<&str> = inventory
-        .destinations
-        .iter()
-        .flat_map(|destination| destination.channel.secrets())
-        .filter_map(|secret| if let Secret::Env(name) = secret { Some(name.as_str()) } else { None })
-        .collect();
-    names.sort_unstable();
-    names.dedup();
-    let value = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
-    let missing: Vec<&str> = names.iter().copied().filter(|name| value(name).is_none()).collect();
+    let names = names(inventory);
+    let given: Vec<&str> = names.iter().copied().filter(|name| value(name).is_some()).collect();
+    let rest = names.iter().copied().filter(|name| value(name).is_none());
+    // One secret is changed alone where the others have their files.
+    let (kept, missing): (Vec<&str>, Vec<&str>) = rest
+        .partition(|name| fs::metadata(folder.join(name)).is_ok_and(|file| file.is_file() && file.len() > 0));
     if !missing.is_empty() {
         return Err(Failure::no(format!(
             "nothing was written: set {} in the environment",
             missing.join(", ")
         )));
     }
+    if let Some(wrong) = wrong(inventory) {
+        return Err(Failure::no(format!("nothing was written: {wrong}")));
+    }
     let failed = |error: io::Error| {
         let remedy = "let this user write there, or name another folder with --out";
         Failure::no(format!("cannot write to {}: {error}: {remedy}", folder.display()))
     };
-    if !names.is_empty() {
+    if !given.is_empty() {
         make(&folder).map_err(failed)?;
     }
-    for name in &names {
+    for name in &given {
         write(&folder.join(name), value(name).unwrap_or_default().trim()).map_err(failed)?;
     }
-    match names.as_slice() {
-        [] => print("no destination has a secret of the environment\n"),
-        names => {
-            let owners = owners(&folder, names).map_err(failed)?;
-            print(&format!(
-                "wrote {} to {}\nthe user that Alertmanager runs as must be able to read them (lifeboat-alertmanager, or \
-                 65534 in a container):\n{owners}",
-                names.join(", "),
-                folder.display()
-            ))
-        }
+    if names.is_empty() {
+        return print("no destination has a secret of the environment\n");
     }
+    let owners = owners(&folder, &names).map_err(failed)?;
+    let mut said = String::new();
+    if !given.is_empty() {
+        said += &format!("wrote {} to {}\n", given.join(", "), folder.display());
+    }
+    if !kept.is_empty() {
+        let kept = kept.join(", ");
+        said += &format!(
+            "kept as they are in {}, for the environment does not set them: {kept}\n",
+            folder.display()
+        );
+    }
+    print(&format!(
+        "{said}the user that Alertmanager runs as must be able to read them (lifeboat-alertmanager, or \
+         65534 in a container):\n{owners}"
+    ))
+}
+
+/// The variables that destinations name, each once.
+fn names(inventory: &Inventory) -> Vec<&str> {
+    let mut names: Vec<&str> = secrets(inventory).map(|(_, _, name)| name).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// Each secret of the environment with its destination.
+fn secrets(inventory: &Inventory) -> impl Iterator<Item = (&Destination, &Secret, &str)> {
+    inventory.destinations.iter().flat_map(|destination| {
+        let secrets = destination.channel.secrets().into_iter();
+        secrets.filter_map(move |secret| match secret {
+            Secret::Env(name) => Some((destination, secret, name.as_str())),
+            Secret::File(_) => None,
+        })
+    })
+}
+
+/// What a variable says, unless that is nothing.
+fn value(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.trim().is_empty())
+}
+
+/// Values that Alertmanager could not send with: it would say so only when an alert is to be told. No value is shown.
+fn wrong(inventory: &Inventory) -> Option<String> {
+    let told = secrets(inventory).filter_map(|(destination, secret, name)| {
+        let why = destination.channel.wrong_value(secret, value(name)?.trim())?;
+        Some(format!("{name} is no secret of destination {:?}: {why}", destination.name))
+    });
+    let told: Vec<String> = told.collect();
+    (!told.is_empty()).then(|| told.join("; "))
 }
 
 /// Only the last folder is closed to others: those above it are not ours.

@@ -93,6 +93,15 @@ impl Page {
         }
     }
 
+    /// A paragraph of which nothing is left out, however long: what its reader has to choose from.
+    pub(crate) fn wrapped_whole(&mut self, style: Style, indent: &str, text: &str) {
+        let indent = clean::line(indent);
+        let room = self.width.saturating_sub(indent.width()).max(20);
+        for line in textwrap::wrap(&clean::line(text), room) {
+            self.line(&[(DIM, indent.as_str()), (style, &line)]);
+        }
+    }
+
     fn paint(&mut self, style: Style, text: &str) {
         if style == PLAIN || text.is_empty() {
             self.text.push_str(text);

@@ -82,6 +82,13 @@ fn mistakes_are_told_all_at_once_by_every_command() {
 }
 
 #[test]
+fn a_list_of_names_to_choose_from_is_whole() {
+    let (_folder, path) = inventory(&RIGHT.replace("[[dest", "[fleet.thresholds]\nxyz = 1\n[[dest"));
+    let said = run(lifeboat().env("COLUMNS", "60").args(["fleet", "check"]).arg(&path));
+    assert!(said.stderr.contains("throttled_ratio_max"), "{}", said.stderr);
+}
+
+#[test]
 fn what_is_no_file_to_be_read_is_wrong_use() {
     let folder = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink("around", folder.path().join("around")).unwrap();
@@ -94,11 +101,19 @@ fn what_is_no_file_to_be_read_is_wrong_use() {
         ),
         ("/dev/null", "is no ordinary file: write what it gives to a file, and name that"),
     ] {
-        for command in
-            [vec!["check"], vec!["check", "--json"], vec!["render", "--out", "out"], vec!["secrets"]]
-        {
+        for command in [
+            vec!["check"],
+            vec!["check", "--json"],
+            vec!["render", "--out", "out"],
+            vec!["render", "--out", "out", "--json"],
+            vec!["secrets"],
+        ] {
+            let is_asked = command.contains(&"--json");
             let said = run(lifeboat().current_dir(&folder).arg("fleet").args(command).arg(name));
-            assert_eq!((said.code, said.stdout.as_str()), (2, ""), "{name}");
+            let told: Value = serde_json::from_str(&said.stdout).unwrap_or_default();
+            let is_json = told["problems"][0]["file"] == name;
+            assert_eq!((said.code, is_json), (2, is_asked), "{name}: {}", said.stdout);
+            assert!(is_asked || said.stdout.is_empty(), "{}", said.stdout);
             assert_eq!(said.stderr, format!("lifeboat: {name}: {expected}\n"));
         }
     }
@@ -132,7 +147,7 @@ fn a_secret_of_the_environment_gets_to_a_file_that_nobody_else_reads() {
         (1, "lifeboat: nothing was written: set LIFEBOAT_TEST_SLACK in the environment\n")
     );
     assert!(!out.exists());
-    for secret in ["https://hooks.example.org/first", "second"] {
+    for secret in ["https://hooks.example.org/first", "https://hooks.example.org/second"] {
         let said = run(command.env("LIFEBOAT_TEST_SLACK", format!("{secret}\n")));
         assert_eq!(said.code, 0, "{}", said.stderr);
         assert!(
@@ -149,11 +164,57 @@ fn a_secret_of_the_environment_gets_to_a_file_that_nobody_else_reads() {
 }
 
 #[test]
+fn one_secret_is_changed_alone_and_the_others_are_kept() {
+    let pager = "[[destination]]\ntype = \"pagerduty\"\nrouting_key_env = \"LIFEBOAT_TEST_PAGER\"\n";
+    let (folder, path) = inventory(&format!("{RIGHT}{pager}"));
+    let out = folder.path().join("secrets");
+    let write = |slack: Option<&str>, pager: Option<&str>| {
+        let mut command = lifeboat();
+        for (name, value) in [("LIFEBOAT_TEST_SLACK", slack), ("LIFEBOAT_TEST_PAGER", pager)] {
+            command.env_remove(name);
+            value.map(|value| command.env(name, value));
+        }
+        run(command.args(["fleet", "secrets", "--out"]).arg(&out).arg(&path))
+    };
+    let first = "https://hooks.example.org/first";
+    assert_eq!(
+        write(Some(first), None).stderr,
+        "lifeboat: nothing was written: set LIFEBOAT_TEST_PAGER in the environment\n"
+    );
+    assert_eq!(write(Some(first), Some("k3y")).code, 0);
+    let said = write(Some("https://hooks.example.org/next"), None);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(said.stdout.starts_with("wrote LIFEBOAT_TEST_SLACK to "), "{}", said.stdout);
+    assert!(said.stdout.contains("does not set them: LIFEBOAT_TEST_PAGER\n"), "{}", said.stdout);
+    let text = |name: &str| fs::read_to_string(out.join(name)).unwrap();
+    assert_eq!(text("LIFEBOAT_TEST_SLACK"), "https://hooks.example.org/next");
+    assert_eq!(text("LIFEBOAT_TEST_PAGER"), "k3y");
+    // What Alertmanager could not send with is refused, and not shown.
+    for wrong in ["S3CRET no url", "\"https://a.b/S3CRET\"", "https://a.b/S3\nCRET", "https:///S3CRET"] {
+        let said = write(Some(wrong), None);
+        assert_eq!((said.code, text("LIFEBOAT_TEST_SLACK").as_str()), (1, "https://hooks.example.org/next"));
+        assert!(
+            said.stderr.contains("LIFEBOAT_TEST_SLACK is no secret of destination \"chat\": it "),
+            "{}",
+            said.stderr
+        );
+        assert!(!said.stderr.contains("S3CRET"), "{}", said.stderr);
+    }
+    let said = write(None, Some("S3\nCRET"));
+    assert!(said.code == 1 && said.stderr.contains("line break"), "{}", said.stderr);
+    assert_eq!(write(Some("https://user:word@a.b/c"), None).code, 0);
+}
+
+#[test]
 fn a_secret_that_is_written_again_stays_readable_to_whom_it_belongs() {
     let (folder, path) = inventory(RIGHT);
     let out = folder.path().join("above/secrets");
     let mut command = lifeboat();
-    command.env("LIFEBOAT_TEST_SLACK", "one").args(["fleet", "secrets", "--out"]).arg(&out).arg(&path);
+    command
+        .env("LIFEBOAT_TEST_SLACK", "https://hooks.example.org/one")
+        .args(["fleet", "secrets", "--out"])
+        .arg(&out)
+        .arg(&path);
     assert_eq!(run(&mut command).code, 0);
     let file = out.join("LIFEBOAT_TEST_SLACK");
     let mode = |path: &PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -163,9 +224,12 @@ fn a_secret_that_is_written_again_stays_readable_to_whom_it_belongs() {
     fs::set_permissions(&file, fs::Permissions::from_mode(0o440)).unwrap();
     // Root alone can give a file away.
     let is_given = chown(&file, Some(65534), Some(65534)).is_ok();
-    let said = run(command.env("LIFEBOAT_TEST_SLACK", "two"));
+    let said = run(command.env("LIFEBOAT_TEST_SLACK", "https://hooks.example.org/two"));
     assert_eq!(said.code, 0, "{}", said.stderr);
-    assert_eq!((fs::read_to_string(&file).unwrap().as_str(), mode(&file)), ("two", 0o440));
+    assert_eq!(
+        (fs::read_to_string(&file).unwrap().as_str(), mode(&file)),
+        ("https://hooks.example.org/two", 0o440)
+    );
     let found = fs::metadata(&file).unwrap();
     if is_given {
         assert_eq!((found.uid(), found.gid()), (65534, 65534));
@@ -177,6 +241,39 @@ fn a_secret_that_is_written_again_stays_readable_to_whom_it_belongs() {
     }
     let told = format!("LIFEBOAT_TEST_SLACK: of user {}, group {}, mode 0440", found.uid(), found.gid());
     assert!(said.stdout.contains(&told), "{}", said.stdout);
+}
+
+#[test]
+fn what_was_changed_by_hand_is_told_a_line_for_each_and_as_json() {
+    let (folder, path) = inventory(RIGHT);
+    let out = folder.path().join("out");
+    let render =
+        |more: &[&str]| run(lifeboat().args(["fleet", "render", "--out"]).arg(&out).args(more).arg(&path));
+    assert_eq!(render(&[]).code, 0);
+    let files = ["alertmanager/alertmanager.yml", "prometheus/prometheus.yml"];
+    files.iter().for_each(|file| fs::write(out.join(file), "by hand").unwrap());
+    let said = render(&[]);
+    assert_eq!((said.code, said.stdout.as_str()), (1, ""));
+    let lines: Vec<&str> = said.stderr.lines().collect();
+    assert_eq!(lines.len(), 3, "{}", said.stderr);
+    for (line, file) in lines.iter().zip(files) {
+        assert_eq!(*line, format!("not rendered, or changed since: {file}"));
+    }
+    assert!(
+        lines[2].starts_with("lifeboat: nothing was written to ") && lines[2].contains("--force"),
+        "{}",
+        lines[2]
+    );
+    let said = render(&["--json"]);
+    let told: Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!(
+        (said.code, &told["result"], &told["by_hand"]),
+        (1, &"refused".into(), &files.to_vec().into())
+    );
+    fs::write(&path, RIGHT.replace("severities", "severites")).unwrap();
+    let said = render(&["--json"]);
+    let told: Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!((said.code, &told["problems"][0]["line"]), (1, &11.into()));
 }
 
 #[test]

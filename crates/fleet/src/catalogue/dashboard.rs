@@ -129,7 +129,7 @@ pub enum PanelKind {
 pub struct PanelQuery {
     /// PromQL, with `${signal}` for a signal's query over `$__rate_interval`, and `${select}` for the matchers of what is chosen.
     pub expr: String,
-    /// What fleets are asked that have not the signals of that.
+    /// What fleets are asked that have not the signals of that, and nodes that do not answer to it: those without a monitor.
     #[serde(default)]
     pub otherwise: Vec<String>,
     /// What is made of all that together, which stands for `${it}`: a sum over fleets that are asked differently.
@@ -161,6 +161,6 @@ pub struct Annotation {
     /// What stands below it.
     pub text: String,
     /// PromQL of which each value is the time of what happened, in milliseconds since 1970. Fleets that have not the signals
-    /// of the first have those of the next.
+    /// of the first, and nodes that do not answer to it, have those of the next.
     pub queries: Vec<String>,
 }

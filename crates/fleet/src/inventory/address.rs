@@ -97,6 +97,22 @@ pub(super) fn wrong_url(text: &str) -> Option<&'static str> {
         .then_some("write it whole, as \"https://grafana.example.org\"")
 }
 
+/// Why this is no web address that bears a key. It may bear user and password, too; it is not shown.
+pub(super) fn wrong_secret_url(text: &str) -> Option<&'static str> {
+    const WHOLE: &str = "it is no web address: write it whole, from https:// on, without quotes or blanks";
+    if text.contains(['\'', '"']) {
+        return Some(WHOLE);
+    }
+    let bare = text.split_once("://").and_then(|(scheme, rest)| {
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let host = rest.get(..end)?.rsplit('@').next()?;
+        Some(format!("{scheme}://{host}{}", rest.get(end..)?))
+    });
+    let is_wrong = !text.bytes().all(|byte| byte.is_ascii_graphic())
+        || bare.is_none_or(|bare| wrong_url(&bare).is_some());
+    is_wrong.then_some(WHOLE)
+}
+
 /// Whether who knows this web address may do what its owner may: the key stands in it.
 pub(super) fn is_secret_url(text: &str) -> bool {
     let rest = text.split_once("://").map_or(text, |(_, rest)| rest);

@@ -1,5 +1,6 @@
 //! Who is told, and by what way.
 
+use super::address;
 use crate::catalogue::Severity;
 
 /// One place that alerts go to: a receiver of Alertmanager's.
@@ -108,6 +109,31 @@ impl Channel {
                 let url = if let Place::Secret(secret) = url { Some(secret) } else { None };
                 let basic = basic.as_ref().map(|(_, password)| password);
                 url.into_iter().chain(bearer).chain(basic).collect()
+            }
+        }
+    }
+}
+
+impl Channel {
+    /// Why Alertmanager could not send with this value of one of its secrets. The reason never shows the value.
+    #[must_use]
+    pub fn wrong_value(&self, secret: &Secret, value: &str) -> Option<&'static str> {
+        if value.chars().any(char::is_control) {
+            return Some("it has a line break or another control character inside: write it in one line");
+        }
+        match self {
+            Self::Slack { .. } => address::wrong_secret_url(value),
+            Self::Webhook { url: Place::Secret(url), .. } if url == secret => {
+                address::wrong_secret_url(value)
+            }
+            // A password may have blanks and letters of any language.
+            Self::Email { .. } => None,
+            Self::Webhook { basic: Some((_, password)), .. } if password == secret => None,
+            Self::Telegram { .. } | Self::PagerDuty { .. } | Self::Webhook { .. } => {
+                let is_token = value.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"'`".contains(&byte));
+                (!is_token).then_some(
+                    "it has blanks, quotes or letters in it that no token has: copy the token alone",
+                )
             }
         }
     }

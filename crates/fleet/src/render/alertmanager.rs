@@ -15,6 +15,9 @@ pub(super) const NOBODY: &str = "(nobody)";
 const WATCHDOG_INTERVAL: Duration = Duration::from_seconds(20);
 const WATCHDOG_REPEAT: Duration = Duration::from_seconds(50);
 
+/// The alert of the path of alerts itself.
+const FAILING_DELIVERY: &str = "AlertDeliveryFailing";
+
 #[derive(Serialize)]
 struct Config {
     templates: [&'static str; 1],
@@ -83,9 +86,8 @@ fn notes(inventory: &Inventory) -> Vec<String> {
 fn root(inventory: &Inventory, options: Options) -> Route {
     let intervals = &inventory.intervals;
     let fast = |duration: Duration| Some(duration.divided(options.accelerate));
-    let people = inventory.destinations.iter().filter(|destination| !destination.is_watchdog);
-    let mut routes = vec![watchdog(inventory, options)];
-    routes.extend(people.map(|destination| of_destination(destination, inventory, options)));
+    let mut routes = vec![watchdog(inventory, options), failing_delivery(inventory, options)];
+    routes.extend(people(inventory).map(|destination| of_destination(destination, inventory, options)));
     Route {
         receiver: Some(NOBODY.into()),
         group_by: vec!["fleet", "alertname"],
@@ -93,6 +95,27 @@ fn root(inventory: &Inventory, options: Options) -> Route {
         group_interval: fast(intervals.group_interval),
         repeat_interval: fast(intervals.repeat),
         routes,
+        ..Route::default()
+    }
+}
+
+fn people(inventory: &Inventory) -> impl Iterator<Item = &Destination> {
+    inventory.destinations.iter().filter(|destination| !destination.is_watchdog)
+}
+
+/// That some receiver cannot be told goes to all of them, whatever they want otherwise: the one that fails would hear of it
+/// alone.
+fn failing_delivery(inventory: &Inventory, options: Options) -> Route {
+    let routes = people(inventory).map(|destination| Route {
+        receiver: Some(destination.name.clone()),
+        goes_on: true,
+        ..Route::default()
+    });
+    Route {
+        receiver: Some(NOBODY.into()),
+        matchers: vec![matcher::is("alertname", FAILING_DELIVERY)],
+        repeat_interval: Some(repeat(Severity::P1, inventory.intervals.repeat).divided(options.accelerate)),
+        routes: routes.collect(),
         ..Route::default()
     }
 }

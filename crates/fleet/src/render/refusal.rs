@@ -31,6 +31,15 @@ impl Refusal {
         move |error| Self { kind: Kind::Io { path: path.into(), doing, error } }
     }
 
+    /// The files that somebody changed by hand, below the folder; none where something else is in the way.
+    #[must_use]
+    pub fn by_hand_paths(&self) -> &[PathBuf] {
+        match &self.kind {
+            Kind::ByHand { paths, .. } => paths,
+            Kind::Place { .. } | Kind::Io { .. } => &[],
+        }
+    }
+
     /// Whether files that somebody changed by hand are all that is in the way.
     #[must_use]
     pub fn is_by_hand(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use super::node::{Manner, SimulatedNode, Told};
 use crate::budget::Latency;
-use crate::catalogue::alert_test::Reading;
+use crate::catalogue::alert_test::{AlertTest, Reading};
 use crate::catalogue::{Alert, Catalogue};
 use crate::duration::Duration;
 use crate::inventory::Inventory;
@@ -30,10 +30,17 @@ pub(super) fn befall(
     let fleet = inventory.fleets.iter().find(|fleet| fleet.name == node.fleet);
     let fitted = fleet.map(|fleet| inventory.catalogue.fitted(alert, &fleet.thresholds));
     let has = |signal: &str| fleet.is_none_or(|fleet| fleet.speech.signals.contains_key(signal));
-    // Of several illnesses the first that the fleet can have.
     let illnesses = fitted.as_ref().unwrap_or(alert).test.illnesses(has);
-    let Some((_, test)) = illnesses.first() else {
-        return Err(format!("fleet {} lacks the signals of {}", node.fleet, alert.name));
+    // Of several illnesses the first that the fleet can have, and this node of it.
+    let can = illnesses.iter().find(|(_, test)| lacking(node, test).is_none());
+    let Some((_, test)) = can else {
+        let endpoint = illnesses.first().and_then(|(_, test)| lacking(node, test));
+        return Err(match endpoint {
+            Some(endpoint) => {
+                format!("{} cannot have {}: it has no endpoint `{endpoint}`", node.name, alert.name)
+            }
+            None => format!("fleet {} lacks the signals of {}", node.fleet, alert.name),
+        });
     };
     for (signal, reading) in &test.sick {
         let told = match reading {
@@ -47,6 +54,7 @@ pub(super) fn befall(
         match name.strip_prefix("job:") {
             Some(endpoint) => node.behave(Some(endpoint), Manner::Down)?,
             None if name == "*" => node.behave(None, Manner::Down)?,
+            None if node.lacks(name).is_some() => {}
             None => node.tell(name, Told::Absent, now)?,
         }
     }
@@ -55,6 +63,18 @@ pub(super) fn befall(
     }
     node.relabel(&test.relabelled);
     Ok(())
+}
+
+/// The first endpoint that an illness shows at and that the node has not: nobody would see it.
+fn lacking<'a>(node: &'a SimulatedNode, test: &'a AlertTest) -> Option<&'a str> {
+    // What is to be gone is gone where the endpoint is; that alone makes nobody ill.
+    let is_absence = test.sick.is_empty() && test.down.is_empty();
+    let gone = test.absent.iter().filter(|_| is_absence);
+    let signals = test.sick.keys().chain(gone).filter_map(|signal| node.lacks(signal));
+    let jobs = test.absent.iter().filter_map(|name| name.strip_prefix("job:"));
+    let asked = test.down.iter().map(String::as_str).filter(|name| *name != "*").chain(jobs);
+    let lacking = asked.filter(|name| !node.endpoints.contains_key(*name));
+    signals.chain(lacking).next()
 }
 
 /// How many seconds a trend goes on: until it has been one for as long as its alert may take.

@@ -135,12 +135,25 @@ impl SimulatedNode {
         self.speech.signals.keys().map(String::as_str)
     }
 
+    /// The endpoint that tells a signal, where the node has none of that name: nobody would see what becomes of the signal.
+    pub(super) fn lacks(&self, signal: &str) -> Option<&str> {
+        let endpoint = &self.speech.signals.get(signal)?.endpoint;
+        (!self.endpoints.contains_key(endpoint)).then_some(endpoint)
+    }
+
     /// From now on the signal is this.
     ///
     /// # Errors
-    /// That the node has none of that name.
+    /// That the node has none of that name, or not the endpoint that tells it.
     pub(super) fn tell(&mut self, signal: &str, told: Told, now: f64) -> Result<(), String> {
         self.move_on(now);
+        if let Some(endpoint) = self.lacks(signal) {
+            let remedy = "give it one in its endpoints";
+            return Err(format!(
+                "{} has no endpoint `{endpoint}`, which tells {signal}: {remedy}",
+                self.name
+            ));
+        }
         if !self.set(signal, told.number(now), now) {
             return Err(unknown("signal", signal, self.signals()));
         }

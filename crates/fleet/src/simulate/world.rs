@@ -105,11 +105,11 @@ impl World {
                         seconds.unwrap_or_else(|| illness::course(node, alert, inventory, *accelerate));
                     illness::befall(node, alert, inventory, (lasts, now))
                 });
-                done.collect::<Result<Vec<()>, _>>().map(|done| count(&done))
+                count(done.collect())
             }
             deed => {
                 let done = meant.map(|node| deed_of(node, &deed, now));
-                done.collect::<Result<Vec<()>, _>>().map(|done| count(&done))
+                count(done.collect())
             }
         }
     }
@@ -178,8 +178,20 @@ fn content_type(endpoint: &str) -> &'static str {
     if endpoint == "node" { "text/plain; version=0.0.4" } else { "text/plain; version=0.0.4; charset=utf-8" }
 }
 
-fn count(done: &[()]) -> Obeyed {
-    Obeyed::Done(format!("ok: {} nodes", done.len()))
+/// How many did it, and why others could not; that nobody could is a refusal.
+fn count(done: Vec<Result<(), String>>) -> Result<Obeyed, String> {
+    let all = done.len();
+    let left: Vec<String> = done.into_iter().filter_map(Result::err).collect();
+    let did = all.saturating_sub(left.len());
+    match left.first() {
+        Some(why) if did == 0 => Err(why.clone()),
+        Some(why) => Ok(Obeyed::Done(format!("ok: {}, not {}: {why}", nodes(did), left.len()))),
+        None => Ok(Obeyed::Done(format!("ok: {}", nodes(did)))),
+    }
+}
+
+fn nodes(count: usize) -> String {
+    if count == 1 { "1 node".into() } else { format!("{count} nodes") }
 }
 
 fn deed_of(node: &mut SimulatedNode, deed: &Deed, now: f64) -> Result<(), String> {

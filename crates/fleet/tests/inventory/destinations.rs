@@ -77,6 +77,12 @@ fn filters_say_what_comes_where() {
     assert!(!one.gets(Severity::P0, "logos.test", "operators"));
     let switch = only("[[destination]]\ntype = \"webhook\"\nurl = \"http://a.b/c\"\nis_watchdog = true\n");
     assert!(!switch.gets(Severity::P0, "logos.test", "delivery"));
+    let chat = told("[[destination]]\ntype = \"slack\"\napi_url_file = \"/s/a\"\nis_watchdog = true\n");
+    assert!(chat.contains("slack is no dead man's switch: "), "{chat}");
+    assert!(
+        chat.contains("leave is_watchdog out here, and add a [[destination]] with type = \"webhook\""),
+        "{chat}"
+    );
     let wrong = told(
         "[[destination]]\ntype = \"webhook\"\nurl = \"http://a.b/c\"\nfleets = \"logos.tset\"\nowners = \"devlivery\"\nseverities = \"P4\"\n",
     );

@@ -112,6 +112,14 @@ const CASES: &[(&str, &str)] = &[
         "[fleet.endpoints]\nnode = \"10.1.0.1\"",
         r#"7:8: that is no place for an endpoint: write host and port, as "10.1.0.1:8008" or "[2001:db8::1]:8008""#,
     ),
+    (
+        "b-02.do-ams3.logos.test = \"10.1.0.2\"",
+        r#"6:1: the name "b-02.do-ams3.logos.test" wants quotes round it: write it as "b-02.do-ams3.logos.test" = "10.1.0.2""#,
+    ),
+    (
+        "[fleet.thresholds]\nowner = \"bob\"",
+        "7:1: `owner` is a key of [[fleet]], and no threshold: write it below [[fleet]], above [fleet.thresholds] and each other table of it",
+    ),
     ("[fleet.thresholds]\npeers_mni = 3", r#"7:1: no threshold "peers_mni": did you mean "peers_min"?"#),
     (
         "[fleet.thresholds]\npeers_min = nan",
@@ -302,6 +310,15 @@ fn every_mistake_of_syntax_is_told() {
     let told = told("[[fleet]]\nname = \"a\nprofile = [\n[fleet.nodes\n");
     assert!(told.len() > 1, "{told:#?}");
     assert!(told[0].starts_with("2:"), "{told:#?}");
+}
+
+#[test]
+fn a_bad_name_does_not_hide_a_bad_address() {
+    for lines in ["\"a b\" = \"http://x\"", "[[fleet.node]]\nname = \"a b\"\naddress = \"http://x\""] {
+        let told = told(&format!("{FLEET}{lines}\n"));
+        assert!(told.len() == 2 && told[0].contains("\"a b\" is no name"), "{told:#?}");
+        assert!(told[1].contains("\"http://x\" is no node's address"), "{told:#?}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use toml::Spanned;
+use toml::de::DeValue;
 
 use super::wish::{Wish, Wishes, of_endpoints};
 use super::{Seen, name, plain_name, version};
@@ -71,8 +72,15 @@ impl<'a> Desk<'a> {
         let mut nodes: Vec<Node> = listed.filter_map(|form| self.node(form)).collect();
         let Some(form) = form.table(table, table_name) else { return nodes };
         for (name, value) in form.entries() {
-            if let Some(remedy) = address::wrong_name(name.get_ref()) {
+            let wrong = address::wrong_name(name.get_ref());
+            if let Some(remedy) = wrong {
                 form.paper.refuse(name.span(), format!("{:?} is no name", name.get_ref()), remedy);
+            }
+            if let Some((rest, address)) = without_quotes(value) {
+                let what =
+                    format!("the name {:?} wants quotes round it", format!("{}.{rest}", name.get_ref()));
+                let remedy = format!("write it as \"{}.{rest}\" = {address:?}", name.get_ref());
+                form.paper.refuse(name.span(), what, remedy);
                 continue;
             }
             let Some(address) = value.get_ref().as_str() else {
@@ -82,6 +90,11 @@ impl<'a> Desk<'a> {
             };
             let name = Spanned::new(name.span(), name.get_ref().to_string());
             let address = Spanned::new(value.span(), address);
+            if wrong.is_some() {
+                // Whoever mends the name need not come back for the address.
+                let _ = host(form.paper, &address);
+                continue;
+            }
             nodes.extend(self.placed(form.paper, &name, &address, &BTreeMap::new()));
         }
         nodes
@@ -100,6 +113,9 @@ impl<'a> Desk<'a> {
         let (version, owner) = (version(&form), plain_name(&form, "owner"));
         let paper = form.paper;
         form.finish();
+        if let (None, Some(address)) = (&name, &address) {
+            let _ = host(paper, address);
+        }
         let node = self.placed(paper, &name?, &address?, &own)?;
         Some(Node { role: role.unwrap_or(node.role), dc: dc.unwrap_or(node.dc), version, owner, ..node })
     }
@@ -116,10 +132,7 @@ impl<'a> Desk<'a> {
             let what = format!("node {:?} stands twice", name.get_ref());
             paper.refuse(name.span(), what, "give one of them another name");
         }
-        let host = address::host(place.get_ref()).map_err(|remedy| {
-            paper.refuse(place.span(), format!("{:?} is no node's address", place.get_ref()), remedy);
-        });
-        let host = host.ok()?;
+        let host = host(paper, place)?;
         let endpoints = self.endpoints(&host, own);
         for (endpoint, target) in &endpoints {
             if !self.is_own(endpoint) {
@@ -168,4 +181,23 @@ impl<'a> Desk<'a> {
         }
         endpoints
     }
+}
+
+/// A node's address; what is wrong with it is told.
+fn host(paper: Paper<'_>, place: &Spanned<&str>) -> Option<String> {
+    let host = address::host(place.get_ref()).map_err(|remedy| {
+        paper.refuse(place.span(), format!("{:?} is no node's address", place.get_ref()), remedy);
+    });
+    host.ok()
+}
+
+/// What TOML makes of `node-01.ams3.test = "10.1.0.1"`: a table in a table, with the rest of the first such name and its address.
+fn without_quotes<'a>(value: &'a Spanned<DeValue<'a>>) -> Option<(String, &'a str)> {
+    let mut parts = Vec::new();
+    let mut value = value.get_ref();
+    while let Some((name, inner)) = value.as_table().and_then(|table| table.iter().next()) {
+        parts.push(name.get_ref().as_ref());
+        value = inner.get_ref();
+    }
+    (!parts.is_empty()).then(|| value.as_str()).flatten().map(|address| (parts.join("."), address))
 }

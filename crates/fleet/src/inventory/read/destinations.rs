@@ -33,6 +33,13 @@ fn destination(form: Form<'_>, fleets: &[Fleet]) -> Option<Destination> {
     let channel = channel(&form);
     let name = name(&form, "name").map(Spanned::into_inner);
     let is_watchdog = form.flag("is_watchdog").unwrap_or(false);
+    if is_watchdog && channel.as_ref().is_some_and(|channel| !matches!(channel, Channel::Webhook { .. })) {
+        let word = channel.as_ref().map_or("", Channel::word);
+        let what =
+            format!("{word} is no dead man's switch: it would be written to each minute, and miss nothing");
+        let remedy = "leave is_watchdog out here, and add a [[destination]] with type = \"webhook\" and is_watchdog = true at a service that alarms when it hears nothing";
+        form.refuse(what, remedy);
+    }
     let severities = severities(&form);
     let of_fleets = chosen(&form, "fleets", "fleet", fleets.iter().map(|fleet| fleet.name.as_str()));
     let owners: BTreeSet<&str> = fleets.iter().flat_map(Fleet::owners).collect();

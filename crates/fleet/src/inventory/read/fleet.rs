@@ -104,6 +104,13 @@ impl Reader {
         let Some(form) = form.table("thresholds", "[fleet.thresholds]") else { return thresholds };
         for (name, value) in form.entries() {
             let Some(threshold) = self.catalogue.thresholds.get(*name.get_ref()) else {
+                if KEYS.contains(name.get_ref()) {
+                    let what = format!("`{}` is a key of [[fleet]], and no threshold", name.get_ref());
+                    let remedy =
+                        "write it below [[fleet]], above [fleet.thresholds] and each other table of it";
+                    form.paper.refuse(name.span(), what, remedy);
+                    continue;
+                }
                 let names = self.catalogue.thresholds.keys().map(String::as_str);
                 let remedy = remedy_among(name.get_ref(), names);
                 form.paper.refuse(name.span(), format!("no threshold {:?}", name.get_ref()), remedy);
@@ -130,6 +137,9 @@ impl Reader {
         thresholds
     }
 }
+
+/// Those keys of a fleet that are no tables: in TOML they stand before the first table of it.
+const KEYS: [&str; 8] = ["name", "profile", "owner", "version", "role", "dc", "nodes_min", "nodes_file"];
 
 /// `path.rules.yml` is of the engines, `NAME.trends…`, `NAME.hours…` and `NAME.days…` are of the fleet NAME.
 fn has_files_of_others(name: &str) -> bool {

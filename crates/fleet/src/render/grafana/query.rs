@@ -17,35 +17,35 @@ pub(super) const CHOSEN: &str = r#"fleet=~"$fleet",dc=~"$dc",node=~"$node""#;
 /// The window of rates: Grafana takes four scrapes at least, and more where a point stands for more.
 const RANGE: &str = "$__rate_interval";
 
-/// The expression for those fleets that have all its signals; for the others the next one whose signals they have. None
-/// where no fleet has any.
+/// The first expression whose signals a fleet has; and of its nodes that do not answer to that one, the next. So a node
+/// without a monitor stands beside those that have one. None where no fleet has the signals of any.
 pub(super) fn of_fleets<'a>(
     texts: impl IntoIterator<Item = &'a String>,
     inventory: &Inventory,
 ) -> Result<Option<String>, String> {
-    let mut left: Vec<&Fleet> = inventory.fleets.iter().collect();
     let mut ways = Vec::new();
     for text in texts {
         let names = signals_in(text)?;
-        let (with, without): (Vec<&Fleet>, Vec<&Fleet>) =
-            left.into_iter().partition(|fleet| has_all(fleet, &names));
-        left = without;
+        let with: Vec<&Fleet> = inventory.fleets.iter().filter(|fleet| has_all(fleet, &names)).collect();
         if !with.is_empty() {
             ways.push((text, names, with));
         }
     }
     let is_one = ways.len() == 1;
     let expanded = ways.iter().map(|(text, names, fleets)| {
-        let signals = names.iter().map(|name| (name.clone(), Signals::of(name, fleets, is_one)));
+        let is_for_all = is_one || fleets.len() == inventory.fleets.len();
+        let signals = names.iter().map(|name| (name.clone(), Signals::of(name, fleets, is_for_all)));
         let named = fleets.iter().map(|fleet| fleet.name.as_str());
-        let select = if is_one { CHOSEN.to_owned() } else { chosen_of(named) };
+        let select = if is_for_all { CHOSEN.to_owned() } else { chosen_of(named) };
         expand(text, &select, signals.collect())
     });
     let expanded: Vec<String> = expanded.collect::<Result<_, _>>()?;
+    // Only by these labels: the one may tell more of a node than the other, and would have it twice.
+    let or = format!(" or on ({BY}) ");
     Ok(match expanded.as_slice() {
         [] => None,
         [only] => Some(only.clone()),
-        several => Some(several.iter().map(|one| format!("({one})")).collect::<Vec<_>>().join(" or ")),
+        several => Some(several.iter().map(|one| format!("({one})")).collect::<Vec<_>>().join(&or)),
     })
 }
 

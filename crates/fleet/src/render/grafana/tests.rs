@@ -163,6 +163,36 @@ fn a_signal_that_fleets_define_differently_asks_each_in_its_own_way() {
     assert_eq!(query::of_fleets([&"${no_such_signal}".to_owned()], &two_ways()), Ok(None));
 }
 
+/// A fleet of which one node has a monitor is shown whole: the other is asked itself.
+#[test]
+fn a_node_without_a_monitor_stands_beside_those_that_have_one() {
+    let text = "[[fleet]]\nname = \"some\"\nprofile = \"logos-delivery\"\nendpoints = { lifeboat = false }\n
+        [[fleet.node]]\nname = \"a\"\naddress = \"10.0.0.1\"\nendpoints = { lifeboat = true }\n
+        [[fleet.node]]\nname = \"b\"\naddress = \"10.0.0.2\"\n";
+    let inventory = Inventory::read("some.toml", text).unwrap_or_else(|problems| panic!("{problems}"));
+    let rendered = dashboards(&inventory);
+    let asked = |uid: &str, title: &str| {
+        let targets = list(panel(&rendered, uid, title), "targets").iter();
+        targets.map(|one| one["expr"].as_str().expect("expr").to_owned()).collect::<Vec<_>>()
+    };
+    for (uid, title) in [("lifeboat-node", "Up"), ("lifeboat-fleet", "Nodes up")] {
+        let asked = asked(uid, title);
+        assert!(asked.iter().all(|expr| expr.contains("node:alive:bool{")), "{title}: {asked:?}");
+    }
+    let panels = [
+        ("lifeboat-node", "Uptime", "process_start_time_seconds"),
+        ("lifeboat-node", "Processor", "process_cpu_seconds_total"),
+        ("lifeboat-node", "Memory", "process_resident_memory_bytes"),
+        ("lifeboat-node", "File descriptors", "process_open_fds"),
+        ("lifeboat-fleet", "Memory of the largest node", "process_resident_memory_bytes"),
+    ];
+    for (uid, title, of_the_node) in panels {
+        let first = asked(uid, title).swap_remove(0);
+        let (monitor, node) = first.split_once(" or on (fleet, dc, node) ").unwrap_or_default();
+        assert!(monitor.contains("job=\"lifeboat\"") && node.contains(of_the_node), "{title}: {first}");
+    }
+}
+
 #[test]
 fn thresholds_that_differ_are_lines_of_their_own_fleets() {
     let rendered = dashboards(&two_ways());
