@@ -42,7 +42,13 @@ const SILENCES: [Silence; 16] = [
     Silence { causes: &["DatabaseCorrupt"], silenced: &["DatabaseErrors"], equal: NODE },
     Silence {
         causes: &["DatabaseDown"],
-        silenced: &["DatabaseErrors", "DatabaseQueriesSlow", "DatabaseInsertsSlow", "ComponentFailing"],
+        silenced: &[
+            "DatabaseErrors",
+            "DatabaseQueriesSlow",
+            "DatabaseInsertsSlow",
+            "ComponentFailing",
+            "NodeNotHealthy",
+        ],
         equal: NODE,
     },
     Silence { causes: &["NodeRestartLoop"], silenced: &["NodeDied"], equal: NODE },
@@ -58,6 +64,7 @@ const SILENCES: [Silence; 16] = [
             "ConnectionsUnstable",
             "DiscoveryPoor",
             "NodeNotReachable",
+            "NodeNotHealthy",
             "DeliveryFailures",
             "MessagesRejected",
             "MessageRateCollapsed",
@@ -71,7 +78,13 @@ const SILENCES: [Silence; 16] = [
     },
     Silence {
         causes: &["PeersBelowMinimum"],
-        silenced: &["MeshTooSmall", "DiscoveryPoor", "MessageRateCollapsed", "HealthScoreLow"],
+        silenced: &[
+            "MeshTooSmall",
+            "DiscoveryPoor",
+            "MessageRateCollapsed",
+            "NodeNotHealthy",
+            "HealthScoreLow",
+        ],
         equal: NODE,
     },
     Silence { causes: &["ComponentFailing"], silenced: &["HealthScoreLow"], equal: NODE },
