@@ -66,7 +66,7 @@ pub struct Alert {
     /// When it fires: PromQL with `${signal}` for a signal's query (or `${signal_over('peers', '30m')}` for another window),
     /// `${threshold.peers_min}` for a figure, `${select}` for the matchers of the fleet, `${by}` for the labels that tell
     /// nodes apart, `${range}` for the window of a rate, `${seconds('5m')}` for a duration as a number, `has_consul` where
-    /// Consul knows nodes.
+    /// Consul knows nodes, `${probes}` for the jobs that look from outside.
     pub expr: String,
     /// How long that must hold.
     #[serde(default, rename = "for")]

@@ -50,14 +50,25 @@ impl View {
 }
 
 /// Names in expressions of rules and panels that are no signals.
-pub(crate) const MEANT_OTHERWISE: [&str; 9] =
-    ["by", "has_consul", "jobs", "node_jobs", "range", "seconds", "select", "signal_over", "threshold"];
+pub(crate) const MEANT_OTHERWISE: [&str; 10] = [
+    "by",
+    "has_consul",
+    "jobs",
+    "node_jobs",
+    "probes",
+    "range",
+    "seconds",
+    "select",
+    "signal_over",
+    "threshold",
+];
 
 /// What a rule of a fleet asks, with every window, offset and duration divided.
 pub(crate) fn of_rule(text: &str, fleet: &Fleet, accelerate: u64) -> Result<String, String> {
     let mut values = Map::new();
     values.insert("jobs".into(), jobs_of_life(fleet).into());
     values.insert("node_jobs".into(), jobs_of_process(fleet).into());
+    values.insert("probes".into(), jobs_of_probes(fleet).into());
     values.insert("has_consul".into(), fleet.consul.is_some().into());
     let mut engine = template::engine()?;
     engine.add_function("seconds", move |text: String| {
@@ -85,15 +96,24 @@ pub(crate) fn endpoints_of_life(fleet: &Fleet) -> Vec<&str> {
 
 /// The same as a matcher's pattern.
 fn jobs_of_life(fleet: &Fleet) -> String {
-    let names: Vec<String> = endpoints_of_life(fleet).into_iter().map(plain_in_pattern).collect();
+    pattern_of(endpoints_of_life(fleet).into_iter())
+}
+
+/// The endpoints at which another program looks from outside, as a matcher's pattern.
+fn jobs_of_probes(fleet: &Fleet) -> String {
+    let probes = fleet.speech.endpoints.iter().filter(|(_, endpoint)| endpoint.probe.is_some());
+    pattern_of(probes.map(|(name, _)| name.as_str()))
+}
+
+fn pattern_of<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<String> = names.map(plain_in_pattern).collect();
     names.join("|")
 }
 
 /// Of those the pages that the node's own process serves, as a pattern: the monitor is another process. Empty where a fleet has
 /// none.
 fn jobs_of_process(fleet: &Fleet) -> String {
-    let names = endpoints_of_life(fleet).into_iter().filter(|name| *name != MONITOR);
-    names.map(plain_in_pattern).collect::<Vec<_>>().join("|")
+    pattern_of(endpoints_of_life(fleet).into_iter().filter(|name| *name != MONITOR))
 }
 
 /// A name that stands for itself in a pattern, within the quotes of PromQL: JSON's escapes are PromQL's.
