@@ -219,6 +219,9 @@ impl<'a> Life<'a> {
         let version = if is_new { wanted } else { "v0.37.4" };
         writeln!(out, "fleet:node_expected:info{{{target},version=\"{wanted}\"}} 1 {at}")?;
         let is_dead = self.mishaps(at, end).any(|mishap| mishap == ("node_up", Some(0.0)));
+        // What rules would have recorded.
+        let by = format!("fleet=\"{}\",dc=\"{}\",node=\"{}\"", self.fleet.name, self.node.dc, self.node.name);
+        writeln!(out, "node:alive:bool{{{by}}} {} {at}", u8::from(!is_dead))?;
         for endpoint in self.fleet.speech.endpoints.keys() {
             let is_silent = is_dead && endpoint == "node";
             writeln!(out, "up{{{target},job=\"{endpoint}\"}} {} {at}", u8::from(!is_silent))?;
@@ -232,6 +235,10 @@ impl<'a> Life<'a> {
                     })
                     .collect();
                 writeln!(out, "{}{{{target},job=\"{endpoint}\"{own}}} {} {at}", sample.name, sample.value)?;
+                if sample.name == "lifeboat_health_score" {
+                    let score = if is_dead { 0.0 } else { sample.value };
+                    writeln!(out, "node:health_score{{{by}}} {score} {at}")?;
+                }
             }
         }
         for (alert, severity, node, from, minutes) in ALERTS {
