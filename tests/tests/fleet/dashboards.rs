@@ -396,10 +396,12 @@ fn figure(engine: &Prometheus, all: &[(String, Value)], panel: (&str, &str), leg
 }
 
 fn legend_of(template: &str, sample: &Sample) -> String {
-    template.split("{{").fold(String::new(), |text, part| match part.split_once("}}") {
+    let legend = template.split("{{").fold(String::new(), |text, part| match part.split_once("}}") {
         Some((label, rest)) => text + sample.label(label) + rest,
         None => text + part,
-    })
+    });
+    // A label that there is not leaves its space.
+    legend.trim_end().to_owned()
 }
 
 /// Deaths as a panel counts them are those that the node counted.
