@@ -97,7 +97,7 @@ const FIGURES: [(&str, &str, &str, f64, f64); 31] = [
     ("modules", "Memory", "all-1 delivery_module", 98_765_432.0, 98_765_432.0),
     ("database", "Messages in the archive", "all-1", 7_654_321.0, 7_654_321.0),
     ("database", "Whole", "all-1 store.sqlite3", 0.0, 0.0),
-    ("database", "Connections", "all-1", 0.55, 0.55),
+    ("database", "Connections", "all-1 localhost:5432", 0.55, 0.55),
     ("database", "Latency", "all-1 query", 0.5, 0.75),
 ];
 
@@ -396,12 +396,10 @@ fn figure(engine: &Prometheus, all: &[(String, Value)], panel: (&str, &str), leg
 }
 
 fn legend_of(template: &str, sample: &Sample) -> String {
-    let legend = template.split("{{").fold(String::new(), |text, part| match part.split_once("}}") {
+    template.split("{{").fold(String::new(), |text, part| match part.split_once("}}") {
         Some((label, rest)) => text + sample.label(label) + rest,
         None => text + part,
-    });
-    // A label that there is not leaves its space.
-    legend.trim_end().to_owned()
+    })
 }
 
 /// Deaths as a panel counts them are those that the node counted.
