@@ -232,8 +232,12 @@ fn thresholds_are_each_asked_for() {
 const OF_COUNTERS: [&str; 4] = ["rate(", "increase(", "changes(", "min_over_time("];
 
 /// Counters whose own number is asked for: what a rate of them would miss stands beside their rules.
-const BY_NUMBER: [&str; 3] =
-    ["lifeboat_deaths_total{", "logos_module_deaths_total{", "lifeboat_check_failures_total{"];
+const BY_NUMBER: [&str; 4] = [
+    "lifeboat_deaths_total{",
+    "lifeboat_restarts_total{",
+    "logos_module_deaths_total{",
+    "lifeboat_check_failures_total{",
+];
 
 /// The expressions of all rules, each on one line.
 fn expressions() -> Vec<String> {
